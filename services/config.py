@@ -1,0 +1,115 @@
+"""All configuration, from `INTERLOCK_*` variables (nested with `__`), built once at each entry point and passed down.
+
+Restate's own settings live in restate.toml. Defaults run everything on one machine, on loopback, with SQLite.
+"""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+ROOT = Path(__file__).resolve().parent.parent
+LOOPBACK = "127.0.0.1"
+
+
+class RestateSettings(BaseModel):
+    """Where Restate listens, and how the endpoint proves that a request comes from it."""
+
+    ingress_url: str = "http://127.0.0.1:8080"
+    admin_url: str = "http://127.0.0.1:9070"
+    node_port: int = 5122
+    # "publickeyv1_…": requests that Restate did not sign with the matching key are answered 401. None: not checked.
+    identity_key: str | None = None
+
+
+class EndpointSettings(BaseModel):
+    """The process that serves the durable services."""
+
+    host: str = LOOPBACK
+    port: int = 9080
+    # Seconds that a step in flight gets to finish on SIGTERM; parked handlers suspend at once.
+    grace_seconds: float = 3.0
+
+
+class KraneSettings(BaseModel):
+    """The orchestrator and its process backend."""
+
+    host: str = LOOPBACK
+    port: int = 5050
+    # Seconds between asking an instance to stop (SIGTERM) and killing it.
+    stop_grace_seconds: float = 5.0
+    max_source_bytes: int = 200 * 1024 * 1024
+    build_timeout_seconds: float = 600.0
+
+    @property
+    def address(self) -> str:
+        """host:port for gRPC clients."""
+        return f"{self.host}:{self.port}"
+
+
+class GatewaySettings(BaseModel):
+    """One Envoy and the agent beside it."""
+
+    id: str = "gw-1"
+    host: str = LOOPBACK
+    # Where Envoy takes traffic.
+    port: int = 8000
+    envoy_admin_port: int = 9901
+    xds_port: int = 18000
+    agent_port: int = 18001
+    concurrency: int = 2
+    # Seconds between looks at the routing revision when nobody asks for a sync.
+    poll_seconds: float = 1.0
+
+    @property
+    def agent_address(self) -> str:
+        """host:port of the agent's gRPC service."""
+        return f"{self.host}:{self.agent_port}"
+
+
+class CtrlSettings(BaseModel):
+    """The public API."""
+
+    host: str = LOOPBACK
+    port: int = 4080
+    grpc_port: int = 4090
+
+
+class DeploySettings(BaseModel):
+    """Deadlines and limits of the durable operations."""
+
+    ready_timeout_seconds: float = 60.0
+    build_timeout_seconds: float = 900.0
+    gateway_timeout_seconds: float = 20.0
+    openapi_timeout_seconds: float = 5.0
+    openapi_max_bytes: int = 5 * 1024 * 1024
+    # Ready deployments per environment that keep running besides the live and the previous live one.
+    keep_ready: int = 3
+    # Seconds between a deployment's last sticky hostname leaving it and its instances being stopped.
+    drain_seconds: float = 10.0
+
+
+class Settings(BaseSettings):
+    """Everything a part needs to know. `INTERLOCK_GATEWAY__PORT=80` sets `gateway.port`."""
+
+    model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_nested_delimiter="__")
+
+    data_dir: Path = Path("data")
+    # Folder with node_modules/ (restate) and envoy/; filled by `make setup`.
+    tools_dir: Path = ROOT / "tools"
+    # SQLAlchemy URL; empty = SQLite in the data directory.
+    database_url: str = ""
+    # Every generated hostname ends in it. *.localhost reaches this machine in browsers and curl without any DNS.
+    apex: str = "interlock.localhost"
+    log_json: bool = True
+    restate: RestateSettings = Field(default_factory=RestateSettings)
+    endpoint: EndpointSettings = Field(default_factory=EndpointSettings)
+    krane: KraneSettings = Field(default_factory=KraneSettings)
+    gateway: GatewaySettings = Field(default_factory=GatewaySettings)
+    ctrl: CtrlSettings = Field(default_factory=CtrlSettings)
+    deploy: DeploySettings = Field(default_factory=DeploySettings)
+
+    @property
+    def database(self) -> str:
+        """The effective database URL."""
+        return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'interlock.db'}"

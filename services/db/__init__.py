@@ -1,0 +1,1 @@
+"""The truth: engine, tables, queries by noun, migrations. Nothing else writes SQL."""

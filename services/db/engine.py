@@ -1,0 +1,87 @@
+"""Engine and transactions. Every difference between SQLite and PostgreSQL lives here.
+
+`Database.write()` is one transaction that holds the write lock from its first statement, so that what it reads is what
+it decides on; `Database.read()` is one consistent read. Code inside never commits: the edge does, when the block ends
+without an exception.
+"""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from sqlite3 import Connection as SqliteConnection
+from typing import Any
+
+from sqlalchemy import Connection, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from services.domain.errors import Unavailable
+
+# Milliseconds that SQLite waits for another writer; a step that meets a longer lock is retried by its own policy.
+BUSY_TIMEOUT_MS = 5_000
+
+
+class Database:
+    """A pool of connections to one database."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.engine = _create_engine(url)
+        self._read = async_sessionmaker(self.engine, expire_on_commit=False)
+        self._write = async_sessionmaker(
+            self.engine.execution_options(interlock_write=True), expire_on_commit=False, autoflush=True
+        )
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[AsyncSession]:
+        """One consistent read; raises Unavailable when the database does not answer."""
+        async with self._translated(), self._read() as session:
+            yield session
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[AsyncSession]:
+        """One transaction, committed when the block ends; raises Unavailable when the database is locked or gone."""
+        async with self._translated(), self._write() as session, session.begin():
+            yield session
+
+    @asynccontextmanager
+    async def _translated(self) -> AsyncGenerator[None]:
+        try:
+            yield
+        except OperationalError as error:
+            raise Unavailable(f"the database did not answer: {error.orig}") from error
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.engine.dispose()
+
+
+def _create_engine(url: str) -> AsyncEngine:
+    engine = create_async_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine.sync_engine, "connect", _configure_sqlite)
+        event.listen(engine.sync_engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    # The driver must not open transactions by itself: _begin_sqlite does, with the lock it needs.
+    driver: SqliteConnection | Any = connection
+    driver.isolation_level = None
+    cursor = connection.cursor()
+    for pragma in (
+        "journal_mode=WAL",
+        # WAL with NORMAL keeps every commit over a crash of the process; a power cut may lose the last ones, never
+        # tear one (https://www.sqlite.org/pragma.html#pragma_synchronous). Truth about routes wants FULL.
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+    ):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("interlock_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,42 @@
+"""What gateways read: the route table of the whole installation."""
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.db.tables import GatewayConfig, Instance, RoutingRevision
+from services.domain.routes import Route, RouteTable
+
+
+async def read_revision(session: AsyncSession) -> int:
+    """The current routing revision."""
+    return (await session.execute(select(RoutingRevision.revision).where(RoutingRevision.id == 1))).scalar_one()
+
+
+async def next_revision(session: AsyncSession) -> int:
+    """Count one change that gateways must follow; returns the new revision."""
+    row = (await session.execute(select(RoutingRevision).where(RoutingRevision.id == 1).with_for_update())).scalar_one()
+    row.revision += 1
+    return row.revision
+
+
+async def read_route_table(session: AsyncSession) -> RouteTable:
+    """All enabled routes and the healthy instances behind them, as one consistent view."""
+    revision = await read_revision(session)
+    configs = await session.execute(
+        select(GatewayConfig.hostname, GatewayConfig.deployment_id)
+        .where(GatewayConfig.is_enabled)
+        .order_by(GatewayConfig.hostname)
+    )
+    routes = tuple(
+        Route(hostname=hostname, deployment_id=deployment_id) for hostname, deployment_id in configs.tuples()
+    )
+    addresses: dict[str, tuple[str, ...]] = {route.deployment_id: () for route in routes}
+    healthy = await session.execute(
+        select(Instance.deployment_id, Instance.address)
+        .where(Instance.healthy, Instance.address != "")
+        .order_by(Instance.deployment_id, Instance.id)
+    )
+    for deployment_id, address in healthy.tuples():
+        if deployment_id in addresses:
+            addresses[deployment_id] += (address,)
+    return RouteTable(revision=revision, routes=routes, addresses=addresses)

@@ -1,0 +1,228 @@
+"""The schema. Times are milliseconds since the epoch, UTC; nothing is ever ordered by them.
+
+Who writes what: ctrl writes workspaces, projects, environments and pending deployments; the deployment workflow writes
+deployments, steps, instances and OpenAPI documents; routing alone writes gateway configs, domains, the ledger of its
+operations, the routing revision, and a project's live pointer and rolled-back flag; gateways write their own row.
+"""
+
+from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+CONVENTION = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    """All tables."""
+
+    metadata = MetaData(naming_convention=CONVENTION)
+    type_annotation_map = {int: BigInteger(), str: String(255)}  # noqa: RUF012 -- SQLAlchemy reads it from the class
+
+
+class Workspace(Base):
+    """A tenant: hostnames, ids and reads never cross it."""
+
+    __tablename__ = "workspaces"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(unique=True)
+    created_at_ms: Mapped[int]
+
+
+class Project(Base):
+    """What a team owns; operations and routing are serial per project."""
+
+    __tablename__ = "projects"
+    __table_args__ = (UniqueConstraint("workspace_id", "slug"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    slug: Mapped[str]
+    live_deployment_id: Mapped[str | None]
+    is_rolled_back: Mapped[bool] = mapped_column(default=False)
+    # The generation given to the project's newest deployment.
+    last_generation: Mapped[int] = mapped_column(default=0)
+    created_at_ms: Mapped[int]
+
+
+class Environment(Base):
+    """A place to run a project; exactly one is production."""
+
+    __tablename__ = "environments"
+    __table_args__ = (UniqueConstraint("project_id", "slug"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    slug: Mapped[str]
+    is_production: Mapped[bool]
+
+
+class Deployment(Base):
+    """One attempt to run one build in one environment; immutable apart from its status and what it found out."""
+
+    __tablename__ = "deployments"
+    __table_args__ = (UniqueConstraint("project_id", "generation"), UniqueConstraint("project_id", "idempotency_key"))
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    environment_id: Mapped[str] = mapped_column(ForeignKey("environments.id"))
+    # Counts the project's deployments: a higher one is newer, whatever the clocks say.
+    generation: Mapped[int]
+    status: Mapped[str] = mapped_column(index=True)
+    source: Mapped[str | None]
+    image: Mapped[str | None]
+    branch: Mapped[str] = mapped_column(Text, default="")
+    commit_sha: Mapped[str] = mapped_column(default="")
+    message: Mapped[str] = mapped_column(Text, default="")
+    replicas: Mapped[int]
+    cpu_millicores: Mapped[int]
+    memory_mib: Mapped[int]
+    health_path: Mapped[str] = mapped_column(Text, default="")
+    key_auth_id: Mapped[str | None]
+    openapi_digest: Mapped[str | None]
+    # The Restate invocation that works on it; None until it was handed over.
+    invocation_id: Mapped[str | None]
+    failed_step: Mapped[str | None]
+    failure: Mapped[str | None] = mapped_column(Text)
+    # The last log lines, newline-separated, when it failed.
+    failure_log: Mapped[str | None] = mapped_column(Text)
+    cancel_reason: Mapped[str | None] = mapped_column(Text)
+    idempotency_key: Mapped[str | None]
+    # Digest of the create request, to tell a repeat from another request under the same key.
+    request_digest: Mapped[str | None]
+    created_at_ms: Mapped[int]
+    ended_at_ms: Mapped[int | None]
+
+
+class DeploymentStep(Base):
+    """One named step of one operation on a deployment, as it went."""
+
+    __tablename__ = "deployment_steps"
+
+    # The Restate invocation id of the operation.
+    operation_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
+    # deploy, rollback or promote
+    operation: Mapped[str]
+    # Order within the operation.
+    position: Mapped[int]
+    started_at_ms: Mapped[int]
+    ended_at_ms: Mapped[int | None]
+    error: Mapped[str | None] = mapped_column(Text)
+
+
+class Instance(Base):
+    """One running copy of a deployment, as krane last reported it."""
+
+    __tablename__ = "instances"
+
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), primary_key=True)
+    id: Mapped[str] = mapped_column(primary_key=True)
+    # host:port; empty while unknown.
+    address: Mapped[str]
+    status: Mapped[str]
+    healthy: Mapped[bool]
+    updated_at_ms: Mapped[int]
+
+
+class Domain(Base):
+    """A hostname and what it follows. A hostname has one owner over all workspaces."""
+
+    __tablename__ = "domains"
+    __table_args__ = (Index(None, "project_id", "sticky"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    hostname: Mapped[str] = mapped_column(unique=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    environment_id: Mapped[str] = mapped_column(ForeignKey("environments.id"))
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
+    # commit, branch, environment or live
+    sticky: Mapped[str]
+    created_at_ms: Mapped[int]
+
+
+class GatewayConfig(Base):
+    """What gateways serve under one hostname."""
+
+    __tablename__ = "gateway_configs"
+
+    hostname: Mapped[str] = mapped_column(primary_key=True)
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
+    deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
+    is_enabled: Mapped[bool]
+    key_auth_id: Mapped[str | None]
+    openapi_digest: Mapped[str | None]
+    # The routing revision that wrote it.
+    revision: Mapped[int]
+
+
+class RoutingRevision(Base):
+    """One row: counts every change that gateways must follow."""
+
+    __tablename__ = "routing_revision"
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    revision: Mapped[int]
+
+
+class RoutingOperation(Base):
+    """The ledger of routing: one row for each transaction that moved domains, so that it can be repeated or undone."""
+
+    __tablename__ = "routing_operations"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), index=True)
+    # assign, switch, rollback or promote
+    kind: Mapped[str]
+    deployment_id: Mapped[str | None]
+    live_before: Mapped[str | None]
+    live_after: Mapped[str | None]
+    rolled_back_before: Mapped[bool]
+    rolled_back_after: Mapped[bool]
+    # True once undone; an operation undone before it ran is refused when it comes late.
+    is_undone: Mapped[bool] = mapped_column(default=False)
+    revision: Mapped[int]
+    created_at_ms: Mapped[int]
+
+
+class RoutingChange(Base):
+    """One domain that a routing operation moved; None = it did not exist."""
+
+    __tablename__ = "routing_changes"
+
+    operation_id: Mapped[str] = mapped_column(ForeignKey("routing_operations.id"), primary_key=True)
+    hostname: Mapped[str] = mapped_column(primary_key=True)
+    deployment_before: Mapped[str | None]
+    deployment_after: Mapped[str | None]
+
+
+class Gateway(Base):
+    """A registered gateway. Routing waits for every one of them."""
+
+    __tablename__ = "gateways"
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    # host:port of the agent's gRPC service.
+    agent_address: Mapped[str]
+    acknowledged_revision: Mapped[int]
+    updated_at_ms: Mapped[int]
+
+
+class OpenapiDocument(Base):
+    """A scraped OpenAPI document, stored once by digest."""
+
+    __tablename__ = "openapi_documents"
+
+    # "sha256:<hex>"
+    digest: Mapped[str] = mapped_column(primary_key=True)
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at_ms: Mapped[int]

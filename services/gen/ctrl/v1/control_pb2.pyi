@@ -1,0 +1,383 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Project(_message.Message):
+    __slots__ = ("id", "slug", "workspace", "environments", "live_deployment_id", "is_rolled_back")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SLUG_FIELD_NUMBER: _ClassVar[int]
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
+    LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    IS_ROLLED_BACK_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    slug: str
+    workspace: str
+    environments: _containers.RepeatedCompositeFieldContainer[Environment]
+    live_deployment_id: str
+    is_rolled_back: bool
+    def __init__(self, id: _Optional[str] = ..., slug: _Optional[str] = ..., workspace: _Optional[str] = ..., environments: _Optional[_Iterable[_Union[Environment, _Mapping]]] = ..., live_deployment_id: _Optional[str] = ..., is_rolled_back: _Optional[bool] = ...) -> None: ...
+
+class Environment(_message.Message):
+    __slots__ = ("id", "slug", "is_production")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    SLUG_FIELD_NUMBER: _ClassVar[int]
+    IS_PRODUCTION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    slug: str
+    is_production: bool
+    def __init__(self, id: _Optional[str] = ..., slug: _Optional[str] = ..., is_production: _Optional[bool] = ...) -> None: ...
+
+class CreateProjectRequest(_message.Message):
+    __slots__ = ("slug", "workspace")
+    SLUG_FIELD_NUMBER: _ClassVar[int]
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    slug: str
+    workspace: str
+    def __init__(self, slug: _Optional[str] = ..., workspace: _Optional[str] = ...) -> None: ...
+
+class CreateProjectResponse(_message.Message):
+    __slots__ = ("project",)
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    project: Project
+    def __init__(self, project: _Optional[_Union[Project, _Mapping]] = ...) -> None: ...
+
+class ListProjectsRequest(_message.Message):
+    __slots__ = ("workspace",)
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    def __init__(self, workspace: _Optional[str] = ...) -> None: ...
+
+class ListProjectsResponse(_message.Message):
+    __slots__ = ("projects",)
+    PROJECTS_FIELD_NUMBER: _ClassVar[int]
+    projects: _containers.RepeatedCompositeFieldContainer[Project]
+    def __init__(self, projects: _Optional[_Iterable[_Union[Project, _Mapping]]] = ...) -> None: ...
+
+class GetProjectStatusRequest(_message.Message):
+    __slots__ = ("workspace", "project")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ...) -> None: ...
+
+class GetProjectStatusResponse(_message.Message):
+    __slots__ = ("project", "environments", "routing_revision", "gateways", "previous_live_deployment_id")
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
+    ROUTING_REVISION_FIELD_NUMBER: _ClassVar[int]
+    GATEWAYS_FIELD_NUMBER: _ClassVar[int]
+    PREVIOUS_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    project: Project
+    environments: _containers.RepeatedCompositeFieldContainer[EnvironmentStatus]
+    routing_revision: int
+    gateways: _containers.RepeatedCompositeFieldContainer[GatewayStatus]
+    previous_live_deployment_id: str
+    def __init__(self, project: _Optional[_Union[Project, _Mapping]] = ..., environments: _Optional[_Iterable[_Union[EnvironmentStatus, _Mapping]]] = ..., routing_revision: _Optional[int] = ..., gateways: _Optional[_Iterable[_Union[GatewayStatus, _Mapping]]] = ..., previous_live_deployment_id: _Optional[str] = ...) -> None: ...
+
+class EnvironmentStatus(_message.Message):
+    __slots__ = ("environment", "latest", "domains")
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    LATEST_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    environment: Environment
+    latest: Deployment
+    domains: _containers.RepeatedCompositeFieldContainer[Domain]
+    def __init__(self, environment: _Optional[_Union[Environment, _Mapping]] = ..., latest: _Optional[_Union[Deployment, _Mapping]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ...) -> None: ...
+
+class GatewayStatus(_message.Message):
+    __slots__ = ("id", "acknowledged_revision")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ACKNOWLEDGED_REVISION_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    acknowledged_revision: int
+    def __init__(self, id: _Optional[str] = ..., acknowledged_revision: _Optional[int] = ...) -> None: ...
+
+class UploadSourceRequest(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
+
+class UploadSourceResponse(_message.Message):
+    __slots__ = ("source", "size_bytes")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    size_bytes: int
+    def __init__(self, source: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class CreateDeploymentRequest(_message.Message):
+    __slots__ = ("workspace", "project", "environment", "source", "image", "branch", "commit", "message", "replicas", "cpu_millicores", "memory_mib", "health_path", "idempotency_key", "key_auth_id")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    BRANCH_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_PATH_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    KEY_AUTH_ID_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    environment: str
+    source: str
+    image: str
+    branch: str
+    commit: str
+    message: str
+    replicas: int
+    cpu_millicores: int
+    memory_mib: int
+    health_path: str
+    idempotency_key: str
+    key_auth_id: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., key_auth_id: _Optional[str] = ...) -> None: ...
+
+class CreateDeploymentResponse(_message.Message):
+    __slots__ = ("deployment",)
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    deployment: Deployment
+    def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
+
+class Deployment(_message.Message):
+    __slots__ = ("id", "project_id", "project", "environment", "status", "is_live", "branch", "commit", "message", "source", "image", "replicas", "failure", "steps", "instances", "domains", "created_at_ms", "ended_at_ms", "invocation_id", "generation", "openapi_digest")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    IS_LIVE_FIELD_NUMBER: _ClassVar[int]
+    BRANCH_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    FAILURE_FIELD_NUMBER: _ClassVar[int]
+    STEPS_FIELD_NUMBER: _ClassVar[int]
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    GENERATION_FIELD_NUMBER: _ClassVar[int]
+    OPENAPI_DIGEST_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    project_id: str
+    project: str
+    environment: str
+    status: str
+    is_live: bool
+    branch: str
+    commit: str
+    message: str
+    source: str
+    image: str
+    replicas: int
+    failure: Failure
+    steps: _containers.RepeatedCompositeFieldContainer[Step]
+    instances: _containers.RepeatedCompositeFieldContainer[Instance]
+    domains: _containers.RepeatedCompositeFieldContainer[Domain]
+    created_at_ms: int
+    ended_at_ms: int
+    invocation_id: str
+    generation: int
+    openapi_digest: str
+    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[str] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ...) -> None: ...
+
+class Failure(_message.Message):
+    __slots__ = ("step", "reason", "log_lines")
+    STEP_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    LOG_LINES_FIELD_NUMBER: _ClassVar[int]
+    step: str
+    reason: str
+    log_lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, step: _Optional[str] = ..., reason: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class Step(_message.Message):
+    __slots__ = ("name", "started_at_ms", "ended_at_ms", "error", "operation")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    STARTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    ENDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    OPERATION_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    started_at_ms: int
+    ended_at_ms: int
+    error: str
+    operation: str
+    def __init__(self, name: _Optional[str] = ..., started_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., error: _Optional[str] = ..., operation: _Optional[str] = ...) -> None: ...
+
+class Instance(_message.Message):
+    __slots__ = ("id", "address", "status", "healthy")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    HEALTHY_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    address: str
+    status: str
+    healthy: bool
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[str] = ..., healthy: _Optional[bool] = ...) -> None: ...
+
+class Domain(_message.Message):
+    __slots__ = ("id", "hostname", "sticky", "deployment_id", "environment", "url")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    HOSTNAME_FIELD_NUMBER: _ClassVar[int]
+    STICKY_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    hostname: str
+    sticky: str
+    deployment_id: str
+    environment: str
+    url: str
+    def __init__(self, id: _Optional[str] = ..., hostname: _Optional[str] = ..., sticky: _Optional[str] = ..., deployment_id: _Optional[str] = ..., environment: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
+
+class GetDeploymentRequest(_message.Message):
+    __slots__ = ("workspace", "deployment_id")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    deployment_id: str
+    def __init__(self, workspace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+
+class GetDeploymentResponse(_message.Message):
+    __slots__ = ("deployment",)
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    deployment: Deployment
+    def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
+
+class ListDeploymentsRequest(_message.Message):
+    __slots__ = ("workspace", "project", "limit")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    limit: int
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., limit: _Optional[int] = ...) -> None: ...
+
+class ListDeploymentsResponse(_message.Message):
+    __slots__ = ("deployments",)
+    DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
+    deployments: _containers.RepeatedCompositeFieldContainer[Deployment]
+    def __init__(self, deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ...) -> None: ...
+
+class CancelDeploymentRequest(_message.Message):
+    __slots__ = ("workspace", "deployment_id", "reason")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    deployment_id: str
+    reason: str
+    def __init__(self, workspace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+
+class CancelDeploymentResponse(_message.Message):
+    __slots__ = ("deployment", "cancelling")
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    CANCELLING_FIELD_NUMBER: _ClassVar[int]
+    deployment: Deployment
+    cancelling: bool
+    def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ..., cancelling: _Optional[bool] = ...) -> None: ...
+
+class RollbackRequest(_message.Message):
+    __slots__ = ("workspace", "project", "target_deployment_id", "idempotency_key")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    target_deployment_id: str
+    idempotency_key: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+
+class RollbackResponse(_message.Message):
+    __slots__ = ("source_deployment_id", "target_deployment_id", "domains", "preempted_deployment_ids")
+    SOURCE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    PREEMPTED_DEPLOYMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    source_deployment_id: str
+    target_deployment_id: str
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    preempted_deployment_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class PromoteRequest(_message.Message):
+    __slots__ = ("workspace", "project", "target_deployment_id", "idempotency_key")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    target_deployment_id: str
+    idempotency_key: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+
+class PromoteResponse(_message.Message):
+    __slots__ = ("target_deployment_id", "domains", "preempted_deployment_ids")
+    TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    PREEMPTED_DEPLOYMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    target_deployment_id: str
+    domains: _containers.RepeatedScalarFieldContainer[str]
+    preempted_deployment_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListDomainsRequest(_message.Message):
+    __slots__ = ("workspace", "project")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ...) -> None: ...
+
+class ListDomainsResponse(_message.Message):
+    __slots__ = ("domains",)
+    DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    domains: _containers.RepeatedCompositeFieldContainer[Domain]
+    def __init__(self, domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ...) -> None: ...
+
+class GetLogsRequest(_message.Message):
+    __slots__ = ("workspace", "deployment_id", "tail_lines", "build")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    deployment_id: str
+    tail_lines: int
+    build: bool
+    def __init__(self, workspace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., tail_lines: _Optional[int] = ..., build: _Optional[bool] = ...) -> None: ...
+
+class GetLogsResponse(_message.Message):
+    __slots__ = ("lines",)
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[LogLine]
+    def __init__(self, lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ...) -> None: ...
+
+class LogLine(_message.Message):
+    __slots__ = ("instance_id", "text")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    text: str
+    def __init__(self, instance_id: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...

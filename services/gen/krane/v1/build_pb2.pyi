@@ -1,0 +1,85 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class BuildStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BUILD_STATUS_UNSPECIFIED: _ClassVar[BuildStatus]
+    BUILD_STATUS_RUNNING: _ClassVar[BuildStatus]
+    BUILD_STATUS_SUCCEEDED: _ClassVar[BuildStatus]
+    BUILD_STATUS_FAILED: _ClassVar[BuildStatus]
+    BUILD_STATUS_CANCELLED: _ClassVar[BuildStatus]
+BUILD_STATUS_UNSPECIFIED: BuildStatus
+BUILD_STATUS_RUNNING: BuildStatus
+BUILD_STATUS_SUCCEEDED: BuildStatus
+BUILD_STATUS_FAILED: BuildStatus
+BUILD_STATUS_CANCELLED: BuildStatus
+
+class UploadSourceRequest(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
+
+class UploadSourceResponse(_message.Message):
+    __slots__ = ("source", "size_bytes")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    SIZE_BYTES_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    size_bytes: int
+    def __init__(self, source: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
+
+class StartBuildRequest(_message.Message):
+    __slots__ = ("namespace", "build_id", "source")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    BUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    build_id: str
+    source: str
+    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+
+class StartBuildResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetBuildRequest(_message.Message):
+    __slots__ = ("namespace", "build_id", "tail_lines")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    BUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    build_id: str
+    tail_lines: int
+    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., tail_lines: _Optional[int] = ...) -> None: ...
+
+class GetBuildResponse(_message.Message):
+    __slots__ = ("status", "image", "error", "log_lines", "cached")
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    LOG_LINES_FIELD_NUMBER: _ClassVar[int]
+    CACHED_FIELD_NUMBER: _ClassVar[int]
+    status: BuildStatus
+    image: str
+    error: str
+    log_lines: _containers.RepeatedScalarFieldContainer[str]
+    cached: bool
+    def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ...) -> None: ...
+
+class CancelBuildRequest(_message.Message):
+    __slots__ = ("namespace", "build_id")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    BUILD_ID_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    build_id: str
+    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ...) -> None: ...
+
+class CancelBuildResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

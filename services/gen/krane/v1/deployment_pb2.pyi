@@ -1,0 +1,186 @@
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class DeploymentStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEPLOYMENT_STATUS_UNSPECIFIED: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_PENDING: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_RUNNING: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_TERMINATING: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_STOPPED: _ClassVar[DeploymentStatus]
+
+class InstanceStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INSTANCE_STATUS_UNSPECIFIED: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_PENDING: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_RUNNING: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_TERMINATING: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_FAILED: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_STOPPED: _ClassVar[InstanceStatus]
+DEPLOYMENT_STATUS_UNSPECIFIED: DeploymentStatus
+DEPLOYMENT_STATUS_PENDING: DeploymentStatus
+DEPLOYMENT_STATUS_RUNNING: DeploymentStatus
+DEPLOYMENT_STATUS_TERMINATING: DeploymentStatus
+DEPLOYMENT_STATUS_STOPPED: DeploymentStatus
+INSTANCE_STATUS_UNSPECIFIED: InstanceStatus
+INSTANCE_STATUS_PENDING: InstanceStatus
+INSTANCE_STATUS_RUNNING: InstanceStatus
+INSTANCE_STATUS_TERMINATING: InstanceStatus
+INSTANCE_STATUS_FAILED: InstanceStatus
+INSTANCE_STATUS_STOPPED: InstanceStatus
+
+class CreateDeploymentRequest(_message.Message):
+    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_SIZE_MIB_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_CHECK_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    deployment_id: str
+    image: str
+    replicas: int
+    cpu_millicores: int
+    memory_size_mib: int
+    health_check: HealthCheck
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ...) -> None: ...
+
+class HealthCheck(_message.Message):
+    __slots__ = ("path", "interval_ms", "timeout_ms")
+    PATH_FIELD_NUMBER: _ClassVar[int]
+    INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
+    path: str
+    interval_ms: int
+    timeout_ms: int
+    def __init__(self, path: _Optional[str] = ..., interval_ms: _Optional[int] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+
+class CreateDeploymentResponse(_message.Message):
+    __slots__ = ("status",)
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    status: DeploymentStatus
+    def __init__(self, status: _Optional[_Union[DeploymentStatus, str]] = ...) -> None: ...
+
+class Instance(_message.Message):
+    __slots__ = ("id", "address", "status", "healthy", "reason", "exit_code", "restarts")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    HEALTHY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
+    RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    address: str
+    status: InstanceStatus
+    healthy: bool
+    reason: str
+    exit_code: int
+    restarts: int
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., exit_code: _Optional[int] = ..., restarts: _Optional[int] = ...) -> None: ...
+
+class GetDeploymentRequest(_message.Message):
+    __slots__ = ("namespace", "deployment_id")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    deployment_id: str
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+
+class GetDeploymentResponse(_message.Message):
+    __slots__ = ("instances", "status", "replicas", "image", "namespace", "deployment_id")
+    INSTANCES_FIELD_NUMBER: _ClassVar[int]
+    STATUS_FIELD_NUMBER: _ClassVar[int]
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    instances: _containers.RepeatedCompositeFieldContainer[Instance]
+    status: DeploymentStatus
+    replicas: int
+    image: str
+    namespace: str
+    deployment_id: str
+    def __init__(self, instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., status: _Optional[_Union[DeploymentStatus, str]] = ..., replicas: _Optional[int] = ..., image: _Optional[str] = ..., namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+
+class ListDeploymentsRequest(_message.Message):
+    __slots__ = ("namespace",)
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    def __init__(self, namespace: _Optional[str] = ...) -> None: ...
+
+class ListDeploymentsResponse(_message.Message):
+    __slots__ = ("deployments",)
+    DEPLOYMENTS_FIELD_NUMBER: _ClassVar[int]
+    deployments: _containers.RepeatedCompositeFieldContainer[GetDeploymentResponse]
+    def __init__(self, deployments: _Optional[_Iterable[_Union[GetDeploymentResponse, _Mapping]]] = ...) -> None: ...
+
+class StopDeploymentRequest(_message.Message):
+    __slots__ = ("namespace", "deployment_id")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    deployment_id: str
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+
+class StopDeploymentResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class StartDeploymentRequest(_message.Message):
+    __slots__ = ("namespace", "deployment_id")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    deployment_id: str
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+
+class StartDeploymentResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class DeleteDeploymentRequest(_message.Message):
+    __slots__ = ("namespace", "deployment_id")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    deployment_id: str
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+
+class DeleteDeploymentResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class GetLogsRequest(_message.Message):
+    __slots__ = ("namespace", "deployment_id", "instance_id", "tail_lines")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    deployment_id: str
+    instance_id: str
+    tail_lines: int
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., instance_id: _Optional[str] = ..., tail_lines: _Optional[int] = ...) -> None: ...
+
+class GetLogsResponse(_message.Message):
+    __slots__ = ("lines",)
+    LINES_FIELD_NUMBER: _ClassVar[int]
+    lines: _containers.RepeatedCompositeFieldContainer[LogLine]
+    def __init__(self, lines: _Optional[_Iterable[_Union[LogLine, _Mapping]]] = ...) -> None: ...
+
+class LogLine(_message.Message):
+    __slots__ = ("instance_id", "text")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    text: str
+    def __init__(self, instance_id: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
