@@ -18,7 +18,7 @@ setup: .stamps/python .stamps/tools .stamps/envoy ## install everything into thi
 	@mkdir -p .stamps
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/uv-requirements.txt
-	@$(BIN)/uv pip sync --quiet --python $(BIN)/python --require-hashes requirements.txt tools/uv-requirements.txt 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.txt tools/uv-requirements.txt 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable . 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
 	@touch $@
 
@@ -49,6 +49,9 @@ check: setup ## format, lint, types, import rules, generated code, migrations
 
 test: setup ## every test, on real parts
 	@$(BIN)/python -m pytest
+
+bench: setup ## time operations beside what the engine alone costs
+	@$(BIN)/python -m benchmarks.operations
 
 proto: setup ## regenerate services/gen from proto/
 	@$(BIN)/python scripts/generate_protos.py

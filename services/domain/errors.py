@@ -26,6 +26,10 @@ class InterlockError(Exception):
         super().__init__(message)
         self.message = message
 
+    def __repr__(self) -> str:
+        # What a caller reads when Restate gives up on a step that kept raising this.
+        return self.message
+
 
 class Refusal(InterlockError):
     """The request cannot succeed as it stands; repeating it does not help."""

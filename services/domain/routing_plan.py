@@ -1,0 +1,245 @@
+"""What a routing operation changes: decided here from what the transaction has read, applied by the database layer.
+
+Rules that hold for every plan:
+- a hostname owned by another workspace or project is refused, without saying whose it is;
+- a commit domain never moves;
+- all domains that follow the same thing move together: when a deployment takes live, every live domain of the project
+  goes with the pointer, named in the request or not;
+- live belongs to production;
+- in `plan_assign`, a newer deployment wins: what a higher generation holds is left alone;
+- while the project is rolled back, `plan_assign` leaves live and the production environment's domains alone.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from services.domain.errors import Conflict, NotFound, PreconditionFailed
+from services.domain.stickiness import Sticky, WantedDomain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProjectRouting:
+    """A project as routing sees it."""
+
+    id: str
+    workspace_id: str
+    live_deployment_id: str | None
+    # Generation of the live deployment; 0 without one.
+    live_generation: int
+    is_rolled_back: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The deployment that domains are to point at."""
+
+    deployment_id: str
+    generation: int
+    environment_id: str
+    is_production: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DomainRecord:
+    """A domain as it stands; `generation` is that of the deployment it points at."""
+
+    id: str
+    hostname: str
+    workspace_id: str
+    project_id: str
+    environment_id: str
+    deployment_id: str
+    generation: int
+    sticky: Sticky
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """One domain to move; None = it does not exist before, or after."""
+
+    hostname: str
+    sticky: Sticky
+    before: str | None
+    after: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """A domain that was asked for and does not follow, and why."""
+
+    hostname: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingPlan:
+    """All that one transaction changes."""
+
+    changes: tuple[Change, ...]
+    held: tuple[Held, ...]
+    live_before: str | None
+    live_after: str | None
+    rolled_back_before: bool
+    rolled_back_after: bool
+
+
+def plan_assign(
+    project: ProjectRouting, target: Target, wanted: Sequence[WantedDomain], existing: Iterable[DomainRecord]
+) -> RoutingPlan:
+    """Point domains at a new deployment.
+
+    `existing` holds the records of the wanted hostnames, whoever owns them, and all domains of the project that follow
+    live or an environment. Raises Conflict on a name that cannot be had, PreconditionFailed on live outside production.
+    """
+    records = {record.hostname: record for record in existing}
+    names = {domain.hostname: domain.sticky for domain in wanted}
+    for domain in wanted:
+        _check_ownership(project, target, domain, records.get(domain.hostname))
+    if Sticky.LIVE in names.values() and not target.is_production:
+        raise PreconditionFailed(
+            f"deployment {target.deployment_id} is not in production: live domains follow production only; "
+            "deploy it to production first"
+        )
+    following = {
+        record.hostname: record.sticky
+        for record in records.values()
+        if record.project_id == project.id and _follows(record, target, set(names.values()))
+    }
+    changes: list[Change] = []
+    held: list[Held] = []
+    for hostname, sticky in sorted((following | names).items()):
+        record = records.get(hostname)
+        reason = _hold_reason(project, target, sticky, _newest(record, sticky, following, records))
+        if reason is not None:
+            held.append(Held(hostname=hostname, reason=reason))
+        elif record is None or record.deployment_id != target.deployment_id:
+            before = record.deployment_id if record else None
+            changes.append(Change(hostname=hostname, sticky=sticky, before=before, after=target.deployment_id))
+    takes_live = Sticky.LIVE in names.values() and _hold_reason(project, target, Sticky.LIVE, None) is None
+    return RoutingPlan(
+        changes=tuple(changes),
+        held=tuple(held),
+        live_before=project.live_deployment_id,
+        live_after=target.deployment_id if takes_live else project.live_deployment_id,
+        rolled_back_before=project.is_rolled_back,
+        rolled_back_after=project.is_rolled_back,
+    )
+
+
+def plan_switch(
+    project: ProjectRouting,
+    target: Target,
+    domain_ids: Sequence[str],
+    existing: Iterable[DomainRecord],
+    *,
+    is_rolled_back: bool | None,
+) -> RoutingPlan:
+    """Point existing domains at a chosen deployment, newer or older; `existing` holds all domains of the project.
+
+    `is_rolled_back` is the flag afterwards; None leaves it. Raises NotFound on an unknown domain, PreconditionFailed on
+    one that cannot follow the target.
+    """
+    records = {record.id: record for record in existing if record.project_id == project.id}
+    unknown = [domain_id for domain_id in domain_ids if domain_id not in records]
+    if unknown:
+        raise NotFound(f"project {project.id} has no domain {unknown[0]}; list them with `interlock domains ls`")
+    chosen = {domain_id: records[domain_id] for domain_id in domain_ids}
+    for record in chosen.values():
+        _check_switch(target, record)
+    kinds = {record.sticky for record in chosen.values()}
+    takes_live = Sticky.LIVE in kinds
+    chosen |= {record.id: record for record in records.values() if _follows(record, target, kinds)}
+    moved = sorted(chosen.values(), key=lambda record: record.hostname)
+    return RoutingPlan(
+        changes=tuple(
+            Change(
+                hostname=record.hostname,
+                sticky=record.sticky,
+                before=record.deployment_id,
+                after=target.deployment_id,
+            )
+            for record in moved
+            if record.deployment_id != target.deployment_id
+        ),
+        held=(),
+        live_before=project.live_deployment_id,
+        live_after=target.deployment_id if takes_live else project.live_deployment_id,
+        rolled_back_before=project.is_rolled_back,
+        rolled_back_after=project.is_rolled_back if is_rolled_back is None else is_rolled_back,
+    )
+
+
+def plan_restore(project: ProjectRouting, done: RoutingPlan, current: dict[str, str]) -> RoutingPlan:
+    """Undo what `done` changed, as far as it still stands; `current` maps hostnames to their deployments."""
+    undone = tuple(
+        Change(hostname=change.hostname, sticky=change.sticky, before=change.after, after=change.before)
+        for change in done.changes
+        if current.get(change.hostname) == change.after
+    )
+    stands = done.live_after != done.live_before and project.live_deployment_id == done.live_after
+    flag_stands = done.rolled_back_after != done.rolled_back_before and (
+        project.is_rolled_back == done.rolled_back_after and project.live_deployment_id == done.live_after
+    )
+    return RoutingPlan(
+        changes=undone,
+        held=(),
+        live_before=project.live_deployment_id,
+        live_after=done.live_before if stands else project.live_deployment_id,
+        rolled_back_before=project.is_rolled_back,
+        rolled_back_after=done.rolled_back_before if flag_stands else project.is_rolled_back,
+    )
+
+
+def _check_ownership(
+    project: ProjectRouting, target: Target, domain: WantedDomain, record: DomainRecord | None
+) -> None:
+    if record is None:
+        return
+    if (record.workspace_id, record.project_id) != (project.workspace_id, project.id):
+        raise Conflict(f"hostname {domain.hostname} is taken; choose another name")
+    if record.sticky is Sticky.COMMIT and record.deployment_id != target.deployment_id:
+        raise Conflict(f"hostname {domain.hostname} names deployment {record.deployment_id} for good and cannot move")
+    if record.sticky is not domain.sticky:
+        raise Conflict(f"hostname {domain.hostname} follows {record.sticky}, not {domain.sticky}; choose another name")
+    if record.sticky is Sticky.ENVIRONMENT and record.environment_id != target.environment_id:
+        raise Conflict(f"hostname {domain.hostname} follows another environment; choose another name")
+
+
+def _follows(record: DomainRecord, target: Target, kinds: set[Sticky]) -> bool:
+    """Whether the record follows the same live pointer or environment as a domain that was asked for."""
+    if record.sticky not in kinds:
+        return False
+    same_environment = record.environment_id == target.environment_id
+    return record.sticky is Sticky.LIVE or (record.sticky is Sticky.ENVIRONMENT and same_environment)
+
+
+def _newest(
+    record: DomainRecord | None, sticky: Sticky, following: Mapping[str, Sticky], records: Mapping[str, DomainRecord]
+) -> DomainRecord | None:
+    """The record whose deployment is the newest among those that a wanted domain moves together with."""
+    together = [records[hostname] for hostname, other in following.items() if other is sticky]
+    together += [record] if record is not None else []
+    return max(together, key=lambda r: r.generation, default=None)
+
+
+def _hold_reason(project: ProjectRouting, target: Target, sticky: Sticky, record: DomainRecord | None) -> str | None:
+    if sticky in (Sticky.LIVE, Sticky.ENVIRONMENT) and target.is_production and project.is_rolled_back:
+        return "the project is rolled back; promote a deployment to end that"
+    if sticky is Sticky.LIVE and project.live_generation > target.generation:
+        return f"newer deployment {project.live_deployment_id} is live"
+    if sticky is not Sticky.COMMIT and record is not None and record.generation > target.generation:
+        return f"newer deployment {record.deployment_id} holds it"
+    return None
+
+
+def _check_switch(target: Target, record: DomainRecord) -> None:
+    if record.sticky is Sticky.COMMIT:
+        raise PreconditionFailed(f"{record.hostname} names one deployment for good and cannot be switched")
+    if record.sticky is Sticky.LIVE and not target.is_production:
+        raise PreconditionFailed(
+            f"deployment {target.deployment_id} is not in production: live domains follow production only"
+        )
+    if record.sticky is Sticky.ENVIRONMENT and record.environment_id != target.environment_id:
+        raise PreconditionFailed(
+            f"{record.hostname} follows another environment than deployment {target.deployment_id} is in"
+        )
