@@ -5,9 +5,11 @@ it decides on; `Database.read()` is one consistent read. Code inside never commi
 without an exception.
 """
 
+import contextlib
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from sqlite3 import Connection as SqliteConnection
+from sqlite3 import Error as SqliteError
 from typing import Any
 
 from sqlalchemy import Connection, event
@@ -62,6 +64,7 @@ def _create_engine(url: str) -> AsyncEngine:
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
+        event.listen(engine.sync_engine, "invalidate", _release_sqlite)
     return engine
 
 
@@ -85,3 +88,10 @@ def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> No
 def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("interlock_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _release_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry, __: BaseException | None) -> None:
+    # A cancelled task gives up its connection with a statement still open, and SQLite keeps a closed connection's write
+    # lock until that statement is collected: everybody else would find the database locked.
+    with contextlib.suppress(SqliteError, ValueError):
+        connection.rollback()

@@ -27,16 +27,14 @@ async def read_route_table(session: AsyncSession) -> RouteTable:
         .where(GatewayConfig.is_enabled)
         .order_by(GatewayConfig.hostname)
     )
-    routes = tuple(
-        Route(hostname=hostname, deployment_id=deployment_id) for hostname, deployment_id in configs.tuples()
-    )
+    routes = tuple(Route(hostname=hostname, deployment_id=deployment_id) for hostname, deployment_id in configs)
     addresses: dict[str, tuple[str, ...]] = {route.deployment_id: () for route in routes}
     healthy = await session.execute(
         select(Instance.deployment_id, Instance.address)
         .where(Instance.healthy, Instance.address != "")
         .order_by(Instance.deployment_id, Instance.id)
     )
-    for deployment_id, address in healthy.tuples():
+    for deployment_id, address in healthy:
         if deployment_id in addresses:
             addresses[deployment_id] += (address,)
     return RouteTable(revision=revision, routes=routes, addresses=addresses)

@@ -111,7 +111,7 @@ class DeploymentStep(Base):
     deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
     # deploy, rollback or promote
     operation: Mapped[str]
-    # Order within the operation.
+    # Order among all steps of the deployment: its operations run one after the other.
     position: Mapped[int]
     started_at_ms: Mapped[int]
     ended_at_ms: Mapped[int | None]
@@ -201,6 +201,7 @@ class RoutingChange(Base):
 
     operation_id: Mapped[str] = mapped_column(ForeignKey("routing_operations.id"), primary_key=True)
     hostname: Mapped[str] = mapped_column(primary_key=True)
+    sticky: Mapped[str]
     deployment_before: Mapped[str | None]
     deployment_after: Mapped[str | None]
 

@@ -130,6 +130,7 @@ def upgrade() -> None:
         "routing_changes",
         sa.Column("operation_id", sa.String(length=255), nullable=False),
         sa.Column("hostname", sa.String(length=255), nullable=False),
+        sa.Column("sticky", sa.String(length=255), nullable=False),
         sa.Column("deployment_before", sa.String(length=255), nullable=True),
         sa.Column("deployment_after", sa.String(length=255), nullable=True),
         sa.ForeignKeyConstraint(

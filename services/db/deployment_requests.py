@@ -1,0 +1,183 @@
+"""Deployments before and outside of their workflow: recorded, handed over to Restate, asked to cancel.
+
+Everything here changes a row only in the state it expects, so that a race with the workflow loses cleanly.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.db.clock import now_ms
+from services.db.ids import new_id
+from services.db.projects import find_environment, find_project
+from services.db.tables import Deployment
+from services.domain.errors import Conflict
+from services.domain.status import ENDED, DeploymentStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRequest:
+    """What to deploy and where, checked. Exactly one of `source` and `image` is set."""
+
+    workspace: str
+    project: str
+    environment: str
+    source: str | None
+    image: str | None
+    branch: str
+    commit_sha: str
+    message: str
+    replicas: int
+    cpu_millicores: int
+    memory_mib: int
+    health_path: str
+    key_auth_id: str | None
+
+    def digest(self) -> str:
+        """Tells a repeated request from another one under the same idempotency key."""
+        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handover:
+    """A deployment and the project whose key its workflow runs under."""
+
+    deployment_id: str
+    project_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CancelRequest:
+    """What asking to cancel has come to: `invocation_id` is what is left to cancel, None when nothing is."""
+
+    # False: the deployment had ended before.
+    accepted: bool
+    invocation_id: str | None = None
+
+
+async def record_deployment(session: AsyncSession, request: DeploymentRequest, idempotency_key: str | None) -> str:
+    """Insert a pending deployment of the project's next generation; returns its id.
+
+    The same request under the same key is the same deployment; another one under the key raises Conflict. Raises
+    NotFound for an unknown project or environment.
+    """
+    # The lock makes one after the other of requests that come at once: generations and keys stay unique.
+    project = await find_project(session, request.workspace, request.project, lock=True)
+    if idempotency_key is not None:
+        earlier = await _find_repeat(session, project.id, idempotency_key, request)
+        if earlier is not None:
+            return earlier
+    environment = await find_environment(session, project, request.environment)
+    project.last_generation += 1
+    deployment = Deployment(
+        id=new_id("d"),
+        workspace_id=project.workspace_id,
+        project_id=project.id,
+        environment_id=environment.id,
+        generation=project.last_generation,
+        status=DeploymentStatus.PENDING,
+        source=request.source,
+        image=request.image,
+        branch=request.branch,
+        commit_sha=request.commit_sha,
+        message=request.message,
+        replicas=request.replicas,
+        cpu_millicores=request.cpu_millicores,
+        memory_mib=request.memory_mib,
+        health_path=request.health_path,
+        key_auth_id=request.key_auth_id,
+        idempotency_key=idempotency_key,
+        request_digest=request.digest(),
+        created_at_ms=now_ms(),
+    )
+    session.add(deployment)
+    return deployment.id
+
+
+async def list_undelivered(session: AsyncSession) -> list[Handover]:
+    """Pending deployments that no invocation is known for, oldest first within each project."""
+    rows = await session.execute(
+        select(Deployment.id, Deployment.project_id)
+        .where(Deployment.status == DeploymentStatus.PENDING, Deployment.invocation_id.is_(None))
+        .order_by(Deployment.project_id, Deployment.generation)
+    )
+    return [Handover(deployment_id=deployment, project_id=project) for deployment, project in rows]
+
+
+async def record_invocation(session: AsyncSession, deployment_id: str, invocation_id: str) -> None:
+    """Remember which invocation works on a deployment, unless its workflow or a cancel came first."""
+    await session.execute(
+        update(Deployment)
+        .where(
+            Deployment.id == deployment_id,
+            Deployment.status == DeploymentStatus.PENDING,
+            Deployment.invocation_id.is_(None),
+        )
+        .values(invocation_id=invocation_id)
+    )
+
+
+async def list_unfinished(session: AsyncSession, project_id: str) -> Sequence[str]:
+    """Ids of a project's deployments that have not ended, newest first."""
+    return (
+        await session.scalars(
+            select(Deployment.id)
+            .where(Deployment.project_id == project_id, Deployment.status.not_in(ENDED))
+            .order_by(Deployment.generation.desc())
+        )
+    ).all()
+
+
+async def request_cancel(session: AsyncSession, deployment_id: str, reason: str) -> CancelRequest:
+    """Note the wish to cancel; a pending deployment that was never handed over ends here and now."""
+    row = await session.get_one(Deployment, deployment_id, with_for_update=True)
+    if DeploymentStatus(row.status) in ENDED:
+        return CancelRequest(accepted=False)
+    row.cancel_reason = reason
+    if row.invocation_id is None:
+        row.status = DeploymentStatus.CANCELLED
+        row.ended_at_ms = now_ms()
+    return CancelRequest(accepted=True, invocation_id=row.invocation_id)
+
+
+async def settle_cancelled(session: AsyncSession, deployment_id: str) -> bool:
+    """End a deployment whose workflow will never begin; False when it is not pending any more."""
+    settled = await session.execute(
+        update(Deployment)
+        .where(Deployment.id == deployment_id, Deployment.status == DeploymentStatus.PENDING)
+        .values(status=DeploymentStatus.CANCELLED, ended_at_ms=now_ms())
+        .returning(Deployment.id)
+    )
+    return settled.first() is not None
+
+
+async def list_pending_cancels(session: AsyncSession) -> Sequence[tuple[str, str]]:
+    """(deployment id, invocation id) of deployments that were handed over and then asked to cancel while pending."""
+    rows = await session.execute(
+        select(Deployment.id, Deployment.invocation_id).where(
+            Deployment.status == DeploymentStatus.PENDING,
+            Deployment.cancel_reason.is_not(None),
+            Deployment.invocation_id.is_not(None),
+        )
+    )
+    return [(deployment, invocation) for deployment, invocation in rows if invocation is not None]
+
+
+async def _find_repeat(
+    session: AsyncSession, project_id: str, idempotency_key: str, request: DeploymentRequest
+) -> str | None:
+    earlier = await session.scalar(
+        select(Deployment).where(Deployment.project_id == project_id, Deployment.idempotency_key == idempotency_key)
+    )
+    if earlier is None:
+        return None
+    if earlier.request_digest != request.digest():
+        raise Conflict(
+            f"idempotency key {idempotency_key!r} was used for deployment {earlier.id} with another request; "
+            "repeat that request or use a new key"
+        )
+    return earlier.id

@@ -1,0 +1,189 @@
+"""Deployments: what the workflow reads and writes about them. Every read is scoped by project or workspace."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select, update
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.db.clock import now_ms
+from services.db.tables import Deployment, Environment, OpenapiDocument, Project, Workspace
+from services.domain.errors import Conflict, NotFound
+from services.domain.live import Candidate
+from services.domain.openapi import Document
+from services.domain.status import ENDED, DeploymentStatus, advance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metadata:
+    """A deployment with its workspace, project and environment."""
+
+    deployment_id: str
+    workspace_id: str
+    workspace_slug: str
+    project_id: str
+    project_slug: str
+    environment_id: str
+    environment_slug: str
+    is_production: bool
+    status: DeploymentStatus
+    source: str | None
+    image: str | None
+    branch: str
+    commit_sha: str
+    replicas: int
+    cpu_millicores: int
+    memory_mib: int
+    health_path: str
+    key_auth_id: str | None
+
+
+async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: str) -> Metadata:
+    """Raises NotFound unless the project has that deployment."""
+    row = (
+        await session.execute(
+            select(Deployment, Workspace, Project, Environment)
+            .join(Workspace, Deployment.workspace_id == Workspace.id)
+            .join(Project, Deployment.project_id == Project.id)
+            .join(Environment, Deployment.environment_id == Environment.id)
+            .where(Deployment.id == deployment_id, Deployment.project_id == project_id)
+        )
+    ).one_or_none()
+    if row is None:
+        raise _not_found(project_id, deployment_id)
+    deployment, workspace, project, environment = row
+    return Metadata(
+        deployment_id=deployment.id,
+        workspace_id=workspace.id,
+        workspace_slug=workspace.slug,
+        project_id=project.id,
+        project_slug=project.slug,
+        environment_id=environment.id,
+        environment_slug=environment.slug,
+        is_production=environment.is_production,
+        status=DeploymentStatus(deployment.status),
+        source=deployment.source,
+        image=deployment.image,
+        branch=deployment.branch,
+        commit_sha=deployment.commit_sha,
+        replicas=deployment.replicas,
+        cpu_millicores=deployment.cpu_millicores,
+        memory_mib=deployment.memory_mib,
+        health_path=deployment.health_path,
+        key_auth_id=deployment.key_auth_id,
+    )
+
+
+async def fill_in(
+    session: AsyncSession, project_id: str, deployment_id: str, image: str, key_auth_id: str | None
+) -> None:
+    """Record what a Deploy request adds to a pending deployment. Raises Conflict when it contradicts the row."""
+    row = await session.scalar(
+        select(Deployment).where(Deployment.id == deployment_id, Deployment.project_id == project_id)
+    )
+    if row is None or row.status != DeploymentStatus.PENDING:
+        return
+    if image:
+        if row.source or row.image not in (None, "", image):
+            raise Conflict(
+                f"deployment {deployment_id} was made from {row.image or row.source}, not from image {image}; "
+                "leave docker_image out or create a new deployment"
+            )
+        row.image = image
+    if key_auth_id:
+        row.key_auth_id = key_auth_id
+
+
+async def fetch_candidate(session: AsyncSession, project_id: str, deployment_id: str) -> Candidate:
+    """A deployment as the rules of live see it. Raises NotFound unless the project has it."""
+    row = (
+        await session.execute(
+            select(Deployment, Environment)
+            .join(Environment, Deployment.environment_id == Environment.id)
+            .where(Deployment.id == deployment_id, Deployment.project_id == project_id)
+        )
+    ).one_or_none()
+    if row is None:
+        raise _not_found(project_id, deployment_id)
+    return candidate(*row)
+
+
+def candidate(deployment: Deployment, environment: Environment) -> Candidate:
+    """Map rows to what the rules see."""
+    return Candidate(
+        id=deployment.id,
+        environment_id=environment.id,
+        is_production=environment.is_production,
+        generation=deployment.generation,
+        status=DeploymentStatus(deployment.status),
+    )
+
+
+async def ready_deployments(session: AsyncSession) -> frozenset[str]:
+    """Ids of all ready deployments."""
+    return frozenset(await session.scalars(select(Deployment.id).where(Deployment.status == DeploymentStatus.READY)))
+
+
+async def set_status(
+    session: AsyncSession, deployment_id: str, wanted: DeploymentStatus, *, invocation_id: str | None = None
+) -> None:
+    """Advance a deployment by the state machine. Repeating it changes nothing; raises Conflict on a lost race."""
+    row = await session.get_one(Deployment, deployment_id)
+    row.status = advance(DeploymentStatus(row.status), wanted)
+    if invocation_id is not None:
+        row.invocation_id = invocation_id
+    if wanted in ENDED and row.ended_at_ms is None:
+        row.ended_at_ms = now_ms()
+
+
+async def claim(session: AsyncSession, deployment_id: str, invocation_id: str) -> None:
+    """Begin the work on a pending deployment. Raises Conflict when another invocation has begun it, or it has ended."""
+    row = await session.get_one(Deployment, deployment_id)
+    if row.status == DeploymentStatus.BUILDING and row.invocation_id == invocation_id:
+        return
+    if row.status != DeploymentStatus.PENDING:
+        raise Conflict(f"deployment {deployment_id} is {row.status} already; create a new deployment")
+    await set_status(session, deployment_id, DeploymentStatus.BUILDING, invocation_id=invocation_id)
+
+
+async def set_image(session: AsyncSession, deployment_id: str, image: str) -> None:
+    """Remember what was built."""
+    await session.execute(update(Deployment).where(Deployment.id == deployment_id).values(image=image))
+
+
+async def store_openapi(session: AsyncSession, deployment_id: str, document: Document) -> None:
+    """Store a document once, by digest, and name it with the deployment."""
+    if await session.get(OpenapiDocument, document.digest) is None:
+        session.add(OpenapiDocument(digest=document.digest, content=document.content, created_at_ms=now_ms()))
+    await session.execute(
+        update(Deployment).where(Deployment.id == deployment_id).values(openapi_digest=document.digest)
+    )
+
+
+async def record_failure(
+    session: AsyncSession,
+    project_id: str,
+    deployment_id: str,
+    operation_id: str,
+    *,
+    step: str,
+    reason: str,
+    log: str,
+    is_cancelled: bool,
+) -> None:
+    """End a deployment as failed or cancelled, unless it has ended or another invocation works on it."""
+    row = await session.scalar(
+        select(Deployment).where(Deployment.id == deployment_id, Deployment.project_id == project_id)
+    )
+    if row is None or DeploymentStatus(row.status) in ENDED or row.invocation_id not in (None, operation_id):
+        return
+    row.status = DeploymentStatus.CANCELLED if is_cancelled else DeploymentStatus.FAILED
+    row.failed_step = step
+    row.failure = (row.cancel_reason or "cancelled through Restate") if is_cancelled else reason
+    row.failure_log = log
+    row.ended_at_ms = now_ms()
+
+
+def _not_found(project_id: str, deployment_id: str) -> NotFound:
+    return NotFound(
+        f"project {project_id} has no deployment {deployment_id}; list what it has with `interlock ls -p {project_id}`"
+    )

@@ -1,0 +1,63 @@
+"""Instances: krane's view, copied so that routing reads it in its own transaction."""
+
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.db.clock import now_ms
+from services.db.routes import next_revision
+from services.db.tables import GatewayConfig, Instance
+from services.domain.readiness import InstanceState
+
+
+async def upsert_instances(session: AsyncSession, deployment_id: str, instances: Sequence[InstanceState]) -> bool:
+    """Make the records equal to `instances`; returns whether anything changed.
+
+    When gateways serve the deployment, a change counts as one that they must follow.
+    """
+    rows = {row.id: row for row in await _rows(session, deployment_id)}
+    if _view(rows.values()) == _view(instances):
+        return False
+    for state in instances:
+        row = rows.pop(state.id, None)
+        if row is None:
+            row = Instance(deployment_id=deployment_id, id=state.id)
+            session.add(row)
+        row.address, row.status, row.healthy = state.address, state.status, state.healthy
+        row.updated_at_ms = now_ms()
+    for row in rows.values():
+        await session.delete(row)
+    if await _is_routed(session, deployment_id):
+        await next_revision(session)
+    return True
+
+
+async def differ(session: AsyncSession, deployment_id: str, instances: Sequence[InstanceState]) -> bool:
+    """Whether the records say something else than `instances`."""
+    return _view(await _rows(session, deployment_id)) != _view(instances)
+
+
+async def delete_instances(session: AsyncSession, deployment_id: str) -> None:
+    """Forget a deployment's instances, and have gateways follow that when they serve it."""
+    await upsert_instances(session, deployment_id, ())
+
+
+async def list_instances(session: AsyncSession, deployment_id: str) -> Sequence[Instance]:
+    """The records of a deployment, by id."""
+    return await _rows(session, deployment_id)
+
+
+def _view(instances: Iterable[Instance | InstanceState]) -> set[tuple[str, str, str, bool]]:
+    return {(instance.id, instance.address, instance.status, instance.healthy) for instance in instances}
+
+
+async def _rows(session: AsyncSession, deployment_id: str) -> Sequence[Instance]:
+    return (
+        await session.scalars(select(Instance).where(Instance.deployment_id == deployment_id).order_by(Instance.id))
+    ).all()
+
+
+async def _is_routed(session: AsyncSession, deployment_id: str) -> bool:
+    query = select(GatewayConfig.hostname).where(GatewayConfig.deployment_id == deployment_id).limit(1)
+    return (await session.scalar(query)) is not None

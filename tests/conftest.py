@@ -1,0 +1,34 @@
+import shutil
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+from services.db.engine import Database
+from services.db.migrations import migrate
+
+# The same examples in every run: what fails here fails everywhere.
+settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
+settings.load_profile("repeatable")
+
+
+def sqlite_url(file: Path) -> str:
+    return f"sqlite+aiosqlite:///{file}"
+
+
+@pytest.fixture(scope="session")
+async def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An empty database with the schema; copy it, since migrating takes longer than most tests."""
+    file = tmp_path_factory.mktemp("database") / "migrated.db"
+    await migrate(sqlite_url(file))
+    return file
+
+
+@pytest.fixture
+async def database(migrated_file: Path, tmp_path: Path) -> AsyncGenerator[Database]:
+    """A SQLite database of its own, with the schema."""
+    file = Path(shutil.copy(migrated_file, tmp_path / "interlock.db"))
+    database = Database(sqlite_url(file))
+    yield database
+    await database.close()
