@@ -1,1 +1,1 @@
-"""To be described by its author."""
+"""All that we add to Restate: sagas of named steps with undos, protobuf payloads, serving, and a client."""

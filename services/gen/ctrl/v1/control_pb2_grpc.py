@@ -27,7 +27,7 @@ if _version_not_supported:
 
 class ControlServiceStub:
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
-    Projects are named by slug or id.
+    A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 
     def __init__(self, channel):
@@ -100,7 +100,7 @@ class ControlServiceStub:
 
 class ControlServiceServicer:
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
-    Projects are named by slug or id.
+    A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 
     def CreateProject(self, request, context):
@@ -250,7 +250,7 @@ def add_ControlServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ControlService:
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
-    Projects are named by slug or id.
+    A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 
     @staticmethod

@@ -38,10 +38,14 @@ class RollbackRequest(_message.Message):
     def __init__(self, source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
-    __slots__ = ("domains",)
+    __slots__ = ("domains", "source_deployment_id", "target_deployment_id")
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     domains: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, domains: _Optional[_Iterable[str]] = ...) -> None: ...
+    source_deployment_id: str
+    target_deployment_id: str
+    def __init__(self, domains: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ...) -> None: ...
 
 class PromoteRequest(_message.Message):
     __slots__ = ("target_deployment_id",)
@@ -54,3 +58,15 @@ class PromoteResponse(_message.Message):
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     domains: _containers.RepeatedScalarFieldContainer[str]
     def __init__(self, domains: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RetireRequest(_message.Message):
+    __slots__ = ("deployment_id",)
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    deployment_id: str
+    def __init__(self, deployment_id: _Optional[str] = ...) -> None: ...
+
+class RetireResponse(_message.Message):
+    __slots__ = ("retired",)
+    RETIRED_FIELD_NUMBER: _ClassVar[int]
+    retired: bool
+    def __init__(self, retired: _Optional[bool] = ...) -> None: ...

@@ -61,6 +61,11 @@ class DeploymentServiceStub:
                 request_serializer=hydra_dot_v1_dot_routing__pb2.SwitchDomainsRequest.SerializeToString,
                 response_deserializer=hydra_dot_v1_dot_routing__pb2.SwitchDomainsResponse.FromString,
                 _registered_method=True)
+        self.Retire = channel.unary_unary(
+                '/hydra.v1.DeploymentService/Retire',
+                request_serializer=hydra_dot_v1_dot_deployment__pb2.RetireRequest.SerializeToString,
+                response_deserializer=hydra_dot_v1_dot_deployment__pb2.RetireResponse.FromString,
+                _registered_method=True)
 
 
 class DeploymentServiceServicer:
@@ -102,6 +107,14 @@ class DeploymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def Retire(self, request, context):
+        """Stop the instances of a ready deployment that nothing needs any more. Sent by Deploy; does nothing when the
+        deployment is needed again.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeploymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -129,6 +142,11 @@ def add_DeploymentServiceServicer_to_server(servicer, server):
                     servicer.SwitchDomains,
                     request_deserializer=hydra_dot_v1_dot_routing__pb2.SwitchDomainsRequest.FromString,
                     response_serializer=hydra_dot_v1_dot_routing__pb2.SwitchDomainsResponse.SerializeToString,
+            ),
+            'Retire': grpc.unary_unary_rpc_method_handler(
+                    servicer.Retire,
+                    request_deserializer=hydra_dot_v1_dot_deployment__pb2.RetireRequest.FromString,
+                    response_serializer=hydra_dot_v1_dot_deployment__pb2.RetireResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -267,6 +285,33 @@ class DeploymentService:
             '/hydra.v1.DeploymentService/SwitchDomains',
             hydra_dot_v1_dot_routing__pb2.SwitchDomainsRequest.SerializeToString,
             hydra_dot_v1_dot_routing__pb2.SwitchDomainsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Retire(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/hydra.v1.DeploymentService/Retire',
+            hydra_dot_v1_dot_deployment__pb2.RetireRequest.SerializeToString,
+            hydra_dot_v1_dot_deployment__pb2.RetireResponse.FromString,
             options,
             channel_credentials,
             insecure,

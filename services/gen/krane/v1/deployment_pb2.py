@@ -24,17 +24,17 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19krane/v1/deployment.proto\x12\x08krane.v1\"\xc2\x01\n\x17\x43reateDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x10\n\x08replicas\x18\x04 \x01(\r\x12\x16\n\x0e\x63pu_millicores\x18\x05 \x01(\r\x12\x17\n\x0fmemory_size_mib\x18\x06 \x01(\x04\x12+\n\x0chealth_check\x18\x07 \x01(\x0b\x32\x15.krane.v1.HealthCheck\"D\n\x0bHealthCheck\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x13\n\x0binterval_ms\x18\x02 \x01(\r\x12\x12\n\ntimeout_ms\x18\x03 \x01(\r\"F\n\x18\x43reateDeploymentResponse\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.krane.v1.DeploymentStatus\"\xaa\x01\n\x08Instance\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.krane.v1.InstanceStatus\x12\x0f\n\x07healthy\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x16\n\texit_code\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08restarts\x18\x07 \x01(\rB\x0c\n\n_exit_code\"@\n\x14GetDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\"\xb5\x01\n\x15GetDeploymentResponse\x12%\n\tinstances\x18\x01 \x03(\x0b\x32\x12.krane.v1.Instance\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.krane.v1.DeploymentStatus\x12\x10\n\x08replicas\x18\x03 \x01(\r\x12\r\n\x05image\x18\x04 \x01(\t\x12\x11\n\tnamespace\x18\x05 \x01(\t\x12\x15\n\rdeployment_id\x18\x06 \x01(\t\"+\n\x16ListDeploymentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\"O\n\x17ListDeploymentsResponse\x12\x34\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x1f.krane.v1.GetDeploymentResponse\"A\n\x15StopDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\"\x18\n\x16StopDeploymentResponse\"B\n\x16StartDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\"\x19\n\x17StartDeploymentResponse\"C\n\x17\x44\x65leteDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteDeploymentResponse\"c\n\x0eGetLogsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x12\n\ntail_lines\x18\x04 \x01(\r\"3\n\x0fGetLogsResponse\x12 \n\x05lines\x18\x01 \x03(\x0b\x32\x11.krane.v1.LogLine\",\n\x07LogLine\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t*\xb5\x01\n\x10\x44\x65ploymentStatus\x12!\n\x1d\x44\x45PLOYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44\x45PLOYMENT_STATUS_PENDING\x10\x01\x12\x1d\n\x19\x44\x45PLOYMENT_STATUS_RUNNING\x10\x02\x12!\n\x1d\x44\x45PLOYMENT_STATUS_TERMINATING\x10\x03\x12\x1d\n\x19\x44\x45PLOYMENT_STATUS_STOPPED\x10\x04*\xc5\x01\n\x0eInstanceStatus\x12\x1f\n\x1bINSTANCE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17INSTANCE_STATUS_PENDING\x10\x01\x12\x1b\n\x17INSTANCE_STATUS_RUNNING\x10\x02\x12\x1f\n\x1bINSTANCE_STATUS_TERMINATING\x10\x03\x12\x1a\n\x16INSTANCE_STATUS_FAILED\x10\x04\x12\x1b\n\x17INSTANCE_STATUS_STOPPED\x10\x05\x32\xe0\x04\n\x11\x44\x65ploymentService\x12Y\n\x10\x43reateDeployment\x12!.krane.v1.CreateDeploymentRequest\x1a\".krane.v1.CreateDeploymentResponse\x12P\n\rGetDeployment\x12\x1e.krane.v1.GetDeploymentRequest\x1a\x1f.krane.v1.GetDeploymentResponse\x12V\n\x0fListDeployments\x12 .krane.v1.ListDeploymentsRequest\x1a!.krane.v1.ListDeploymentsResponse\x12S\n\x0eStopDeployment\x12\x1f.krane.v1.StopDeploymentRequest\x1a .krane.v1.StopDeploymentResponse\x12V\n\x0fStartDeployment\x12 .krane.v1.StartDeploymentRequest\x1a!.krane.v1.StartDeploymentResponse\x12Y\n\x10\x44\x65leteDeployment\x12!.krane.v1.DeleteDeploymentRequest\x1a\".krane.v1.DeleteDeploymentResponse\x12>\n\x07GetLogs\x12\x18.krane.v1.GetLogsRequest\x1a\x19.krane.v1.GetLogsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19krane/v1/deployment.proto\x12\x08krane.v1\"\xc2\x01\n\x17\x43reateDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12\x10\n\x08replicas\x18\x04 \x01(\r\x12\x16\n\x0e\x63pu_millicores\x18\x05 \x01(\r\x12\x17\n\x0fmemory_size_mib\x18\x06 \x01(\x04\x12+\n\x0chealth_check\x18\x07 \x01(\x0b\x32\x15.krane.v1.HealthCheck\"D\n\x0bHealthCheck\x12\x0c\n\x04path\x18\x01 \x01(\t\x12\x13\n\x0binterval_ms\x18\x02 \x01(\r\x12\x12\n\ntimeout_ms\x18\x03 \x01(\r\"F\n\x18\x43reateDeploymentResponse\x12*\n\x06status\x18\x01 \x01(\x0e\x32\x1a.krane.v1.DeploymentStatus\"\xaa\x01\n\x08Instance\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.krane.v1.InstanceStatus\x12\x0f\n\x07healthy\x18\x04 \x01(\x08\x12\x0e\n\x06reason\x18\x05 \x01(\t\x12\x16\n\texit_code\x18\x06 \x01(\x05H\x00\x88\x01\x01\x12\x10\n\x08restarts\x18\x07 \x01(\rB\x0c\n\n_exit_code\"S\n\x14GetDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x11\n\tprobe_now\x18\x03 \x01(\x08\"\xb5\x01\n\x15GetDeploymentResponse\x12%\n\tinstances\x18\x01 \x03(\x0b\x32\x12.krane.v1.Instance\x12*\n\x06status\x18\x02 \x01(\x0e\x32\x1a.krane.v1.DeploymentStatus\x12\x10\n\x08replicas\x18\x03 \x01(\r\x12\r\n\x05image\x18\x04 \x01(\t\x12\x11\n\tnamespace\x18\x05 \x01(\t\x12\x15\n\rdeployment_id\x18\x06 \x01(\t\"+\n\x16ListDeploymentsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\"O\n\x17ListDeploymentsResponse\x12\x34\n\x0b\x64\x65ployments\x18\x01 \x03(\x0b\x32\x1f.krane.v1.GetDeploymentResponse\"A\n\x15StopDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\"\x18\n\x16StopDeploymentResponse\"B\n\x16StartDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\"\x19\n\x17StartDeploymentResponse\"C\n\x17\x44\x65leteDeploymentRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\"\x1a\n\x18\x44\x65leteDeploymentResponse\"c\n\x0eGetLogsRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x15\n\rdeployment_id\x18\x02 \x01(\t\x12\x13\n\x0binstance_id\x18\x03 \x01(\t\x12\x12\n\ntail_lines\x18\x04 \x01(\r\"3\n\x0fGetLogsResponse\x12 \n\x05lines\x18\x01 \x03(\x0b\x32\x11.krane.v1.LogLine\",\n\x07LogLine\x12\x13\n\x0binstance_id\x18\x01 \x01(\t\x12\x0c\n\x04text\x18\x02 \x01(\t*\xb5\x01\n\x10\x44\x65ploymentStatus\x12!\n\x1d\x44\x45PLOYMENT_STATUS_UNSPECIFIED\x10\x00\x12\x1d\n\x19\x44\x45PLOYMENT_STATUS_PENDING\x10\x01\x12\x1d\n\x19\x44\x45PLOYMENT_STATUS_RUNNING\x10\x02\x12!\n\x1d\x44\x45PLOYMENT_STATUS_TERMINATING\x10\x03\x12\x1d\n\x19\x44\x45PLOYMENT_STATUS_STOPPED\x10\x04*\xc5\x01\n\x0eInstanceStatus\x12\x1f\n\x1bINSTANCE_STATUS_UNSPECIFIED\x10\x00\x12\x1b\n\x17INSTANCE_STATUS_PENDING\x10\x01\x12\x1b\n\x17INSTANCE_STATUS_RUNNING\x10\x02\x12\x1f\n\x1bINSTANCE_STATUS_TERMINATING\x10\x03\x12\x1a\n\x16INSTANCE_STATUS_FAILED\x10\x04\x12\x1b\n\x17INSTANCE_STATUS_STOPPED\x10\x05\x32\xe0\x04\n\x11\x44\x65ploymentService\x12Y\n\x10\x43reateDeployment\x12!.krane.v1.CreateDeploymentRequest\x1a\".krane.v1.CreateDeploymentResponse\x12P\n\rGetDeployment\x12\x1e.krane.v1.GetDeploymentRequest\x1a\x1f.krane.v1.GetDeploymentResponse\x12V\n\x0fListDeployments\x12 .krane.v1.ListDeploymentsRequest\x1a!.krane.v1.ListDeploymentsResponse\x12S\n\x0eStopDeployment\x12\x1f.krane.v1.StopDeploymentRequest\x1a .krane.v1.StopDeploymentResponse\x12V\n\x0fStartDeployment\x12 .krane.v1.StartDeploymentRequest\x1a!.krane.v1.StartDeploymentResponse\x12Y\n\x10\x44\x65leteDeployment\x12!.krane.v1.DeleteDeploymentRequest\x1a\".krane.v1.DeleteDeploymentResponse\x12>\n\x07GetLogs\x12\x18.krane.v1.GetLogsRequest\x1a\x19.krane.v1.GetLogsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'krane.v1.deployment_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DEPLOYMENTSTATUS']._serialized_start=1413
-  _globals['_DEPLOYMENTSTATUS']._serialized_end=1594
-  _globals['_INSTANCESTATUS']._serialized_start=1597
-  _globals['_INSTANCESTATUS']._serialized_end=1794
+  _globals['_DEPLOYMENTSTATUS']._serialized_start=1432
+  _globals['_DEPLOYMENTSTATUS']._serialized_end=1613
+  _globals['_INSTANCESTATUS']._serialized_start=1616
+  _globals['_INSTANCESTATUS']._serialized_end=1813
   _globals['_CREATEDEPLOYMENTREQUEST']._serialized_start=40
   _globals['_CREATEDEPLOYMENTREQUEST']._serialized_end=234
   _globals['_HEALTHCHECK']._serialized_start=236
@@ -44,31 +44,31 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_INSTANCE']._serialized_start=379
   _globals['_INSTANCE']._serialized_end=549
   _globals['_GETDEPLOYMENTREQUEST']._serialized_start=551
-  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=615
-  _globals['_GETDEPLOYMENTRESPONSE']._serialized_start=618
-  _globals['_GETDEPLOYMENTRESPONSE']._serialized_end=799
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=801
-  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=844
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=846
-  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=925
-  _globals['_STOPDEPLOYMENTREQUEST']._serialized_start=927
-  _globals['_STOPDEPLOYMENTREQUEST']._serialized_end=992
-  _globals['_STOPDEPLOYMENTRESPONSE']._serialized_start=994
-  _globals['_STOPDEPLOYMENTRESPONSE']._serialized_end=1018
-  _globals['_STARTDEPLOYMENTREQUEST']._serialized_start=1020
-  _globals['_STARTDEPLOYMENTREQUEST']._serialized_end=1086
-  _globals['_STARTDEPLOYMENTRESPONSE']._serialized_start=1088
-  _globals['_STARTDEPLOYMENTRESPONSE']._serialized_end=1113
-  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_start=1115
-  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_end=1182
-  _globals['_DELETEDEPLOYMENTRESPONSE']._serialized_start=1184
-  _globals['_DELETEDEPLOYMENTRESPONSE']._serialized_end=1210
-  _globals['_GETLOGSREQUEST']._serialized_start=1212
-  _globals['_GETLOGSREQUEST']._serialized_end=1311
-  _globals['_GETLOGSRESPONSE']._serialized_start=1313
-  _globals['_GETLOGSRESPONSE']._serialized_end=1364
-  _globals['_LOGLINE']._serialized_start=1366
-  _globals['_LOGLINE']._serialized_end=1410
-  _globals['_DEPLOYMENTSERVICE']._serialized_start=1797
-  _globals['_DEPLOYMENTSERVICE']._serialized_end=2405
+  _globals['_GETDEPLOYMENTREQUEST']._serialized_end=634
+  _globals['_GETDEPLOYMENTRESPONSE']._serialized_start=637
+  _globals['_GETDEPLOYMENTRESPONSE']._serialized_end=818
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_start=820
+  _globals['_LISTDEPLOYMENTSREQUEST']._serialized_end=863
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_start=865
+  _globals['_LISTDEPLOYMENTSRESPONSE']._serialized_end=944
+  _globals['_STOPDEPLOYMENTREQUEST']._serialized_start=946
+  _globals['_STOPDEPLOYMENTREQUEST']._serialized_end=1011
+  _globals['_STOPDEPLOYMENTRESPONSE']._serialized_start=1013
+  _globals['_STOPDEPLOYMENTRESPONSE']._serialized_end=1037
+  _globals['_STARTDEPLOYMENTREQUEST']._serialized_start=1039
+  _globals['_STARTDEPLOYMENTREQUEST']._serialized_end=1105
+  _globals['_STARTDEPLOYMENTRESPONSE']._serialized_start=1107
+  _globals['_STARTDEPLOYMENTRESPONSE']._serialized_end=1132
+  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_start=1134
+  _globals['_DELETEDEPLOYMENTREQUEST']._serialized_end=1201
+  _globals['_DELETEDEPLOYMENTRESPONSE']._serialized_start=1203
+  _globals['_DELETEDEPLOYMENTRESPONSE']._serialized_end=1229
+  _globals['_GETLOGSREQUEST']._serialized_start=1231
+  _globals['_GETLOGSREQUEST']._serialized_end=1330
+  _globals['_GETLOGSRESPONSE']._serialized_start=1332
+  _globals['_GETLOGSRESPONSE']._serialized_end=1383
+  _globals['_LOGLINE']._serialized_start=1385
+  _globals['_LOGLINE']._serialized_end=1429
+  _globals['_DEPLOYMENTSERVICE']._serialized_start=1816
+  _globals['_DEPLOYMENTSERVICE']._serialized_end=2424
 # @@protoc_insertion_point(module_scope)

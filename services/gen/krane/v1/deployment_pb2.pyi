@@ -88,12 +88,14 @@ class Instance(_message.Message):
     def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., exit_code: _Optional[int] = ..., restarts: _Optional[int] = ...) -> None: ...
 
 class GetDeploymentRequest(_message.Message):
-    __slots__ = ("namespace", "deployment_id")
+    __slots__ = ("namespace", "deployment_id", "probe_now")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    PROBE_NOW_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     deployment_id: str
-    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+    probe_now: bool
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., probe_now: _Optional[bool] = ...) -> None: ...
 
 class GetDeploymentResponse(_message.Message):
     __slots__ = ("instances", "status", "replicas", "image", "namespace", "deployment_id")

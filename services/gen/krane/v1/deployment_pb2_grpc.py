@@ -105,7 +105,7 @@ class DeploymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def StartDeployment(self, request, context):
-        """Start a stopped deployment again from the image it was created with.
+        """Start again, from the image the deployment was created with, what is stopped or failed; what runs is left alone.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

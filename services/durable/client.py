@@ -1,0 +1,213 @@
+"""Client of a Restate server: calls through its ingress, administration through its admin API.
+
+Errors are the domain's: what a handler refused comes back as the refusal with its message, a server that does not
+answer as Unavailable, an expired wait as DeadlineExceeded (the invocation goes on).
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from types import TracebackType
+from typing import Any, Self, cast
+from urllib.parse import quote
+
+import httpx
+
+from services.domain.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InterlockError,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+)
+
+_BY_STATUS: dict[int, type[InterlockError]] = {
+    400: Invalid,
+    404: NotFound,
+    409: Conflict,
+    412: PreconditionFailed,
+    503: Unavailable,
+    504: DeadlineExceeded,
+}
+_INVOCATION_ID = re.compile(r"inv_[A-Za-z0-9]{10,60}")
+_QUICK = timedelta(seconds=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Invocation:
+    """One invocation as Restate sees it."""
+
+    id: str
+    # pending, scheduled, ready, running, suspended, backing-off, paused or completed
+    status: str
+    handler: str
+    key: str
+    # Why the last attempt failed; empty when it did not.
+    last_failure: str
+    # success or failure once completed; empty before.
+    result: str
+
+
+class RestateClient:
+    """Use as an async context manager, or `close()` it."""
+
+    def __init__(self, ingress_url: str, admin_url: str) -> None:
+        limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
+        self._ingress = httpx.AsyncClient(base_url=ingress_url, limits=limits, timeout=_QUICK.total_seconds())
+        self._admin = httpx.AsyncClient(base_url=admin_url, limits=limits, timeout=_QUICK.total_seconds())
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._ingress.aclose()
+        await self._admin.aclose()
+
+    # -- ingress ----------------------------------------------------------------------------------------------------
+
+    async def call(
+        self,
+        service: str,
+        key: str,
+        handler: str,
+        body: bytes,
+        *,
+        content_type: str = "application/protobuf",
+        idempotency_key: str | None = None,
+        timeout: timedelta,
+    ) -> bytes:
+        """Call a handler of a virtual object and wait for its answer (JSON). Raises what the handler refused with."""
+        headers = _headers(content_type, idempotency_key)
+        path = f"/{service}/{quote(key, safe='')}/{handler}"
+        response = await _request(self._ingress, "POST", path, timeout=timeout, content=body, headers=headers)
+        return response.content
+
+    async def send(
+        self, service: str, key: str, handler: str, body: bytes, *, idempotency_key: str | None = None
+    ) -> str:
+        """Hand over a call without waiting; returns the invocation id. The same idempotency key is the same call."""
+        headers = _headers("application/protobuf", idempotency_key)
+        path = f"/{service}/{quote(key, safe='')}/{handler}/send"
+        response = await _request(self._ingress, "POST", path, timeout=_QUICK, content=body, headers=headers)
+        return str(response.json()["invocationId"])
+
+    async def attach(self, invocation_id: str, *, timeout: timedelta) -> bytes:
+        """Wait for the answer of an invocation that was sent. Raises what the handler refused with."""
+        path = f"/restate/invocation/{check_invocation_id(invocation_id)}/attach"
+        return (await _request(self._ingress, "GET", path, timeout=timeout)).content
+
+    # -- admin ------------------------------------------------------------------------------------------------------
+
+    async def register(self, endpoint_uri: str) -> str:
+        """Make the services at `endpoint_uri` known; returns the deployment id. Safe to repeat."""
+        body = {"uri": endpoint_uri, "force": False}
+        response = await _request(self._admin, "POST", "/deployments", timeout=timedelta(seconds=30), json=body)
+        return str(response.json()["id"])
+
+    async def cancel(self, invocation_id: str) -> bool:
+        """Ask an invocation to unwind. True: it runs and will; False: it was queued and is gone, or has ended."""
+        path = f"/invocations/{check_invocation_id(invocation_id)}/cancel"
+        try:
+            response = await _request(self._admin, "PATCH", path, timeout=_QUICK)
+        except (Conflict, NotFound):
+            return False
+        return response.status_code == HTTPStatus.ACCEPTED
+
+    async def find_invocation(self, invocation_id: str) -> Invocation | None:
+        """The invocation, or None when Restate knows nothing of it (any more)."""
+        condition = f"id = '{check_invocation_id(invocation_id)}'"
+        return next(iter(await self._invocations(condition)), None)
+
+    async def find_repeat(self, service: str, key: str, handler: str, idempotency_key: str) -> Invocation | None:
+        """The call that was made under an idempotency key, or None. All arguments must be free of quotes."""
+        return next(
+            iter(
+                await self._invocations(
+                    f"target_service_name = '{service}' and target_service_key = '{key}' "
+                    f"and target_handler_name = '{handler}' and idempotency_key = '{idempotency_key}'"
+                )
+            ),
+            None,
+        )
+
+    async def unfinished_invocations(self, service: str, key: str) -> list[Invocation]:
+        """What runs or queues for one key of a virtual object, oldest first."""
+        if "'" in key or "'" in service:
+            return []
+        return await self._invocations(
+            f"target_service_name = '{service}' and target_service_key = '{key}' and status <> 'completed'"
+        )
+
+    async def _invocations(self, condition: str) -> list[Invocation]:
+        query = (
+            "select id, status, target_handler_name, target_service_key, last_failure, completion_result "
+            f"from sys_invocation where {condition} order by created_at"
+        )
+        headers = {"accept": "application/json"}
+        response = await _request(self._admin, "POST", "/query", timeout=_QUICK, json={"query": query}, headers=headers)
+        rows = cast(list[dict[str, Any]], response.json()["rows"])
+        return [
+            Invocation(
+                id=row["id"],
+                status=row["status"],
+                handler=row.get("target_handler_name", ""),
+                key=row.get("target_service_key", ""),
+                last_failure=row.get("last_failure") or "",
+                result=row.get("completion_result") or "",
+            )
+            for row in rows
+        ]
+
+
+def check_invocation_id(value: str) -> str:
+    """Return `value` when it has the form of an invocation id; raises Invalid otherwise."""
+    if not _INVOCATION_ID.fullmatch(value):
+        raise Invalid(f"{value[:80]!r} is not an invocation id")
+    return value
+
+
+def _headers(content_type: str, idempotency_key: str | None) -> dict[str, str]:
+    headers = {"content-type": content_type}
+    if idempotency_key:
+        headers["idempotency-key"] = idempotency_key
+    return headers
+
+
+async def _request(
+    client: httpx.AsyncClient,
+    method: str,
+    path: str,
+    *,
+    timeout: timedelta,
+    content: bytes | None = None,
+    json: Mapping[str, object] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> httpx.Response:
+    try:
+        response = await client.request(
+            method, path, content=content, json=json, headers=headers, timeout=timeout.total_seconds()
+        )
+    except httpx.ReadTimeout as error:
+        raise DeadlineExceeded(f"no answer within {timeout.total_seconds():g} s; the operation goes on") from error
+    except httpx.HTTPError as error:
+        raise Unavailable(f"Restate at {client.base_url} does not answer") from error
+    if response.is_success:
+        return response
+    raise _BY_STATUS.get(response.status_code, InterlockError)(_message(response))
+
+
+def _message(response: httpx.Response) -> str:
+    try:
+        return str(response.json()["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"Restate answered {response.status_code}: {response.text[:500]}"

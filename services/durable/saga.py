@@ -1,0 +1,302 @@
+"""Sagas: named steps with undos, for Restate handlers that read as the flowchart they implement.
+
+    async with Saga(ctx, log=..., on_failure=...) as saga:
+        saga.undo("delete from krane", delete, deployment_id)       # registered first: create may fail half-done
+        await saga.step("create in krane", create, deployment_id)
+        async for state in saga.poll("poll until ready", observe, deployment_id, timeout=...):
+            ...
+
+Theory of operation. A step is a journaled effect: it runs at least once, its result is recorded, and a replay reads the
+record. It is bounded by a policy and fails with TerminalError when that is exhausted, when it refuses (a domain error
+that is not retryable), or when the invocation is cancelled: the SDK raises TerminalError(409, "cancelled") at whatever
+is awaited. Leaving the block with a TerminalError, or with a refusal of the domain, unwinds: the undos run, last
+registered first, then `on_failure` with what happened, and the error goes on to the caller. Every other exception
+passes untouched: it is the SDK suspending, a lost connection, or a bug, and Restate runs the handler again. After
+`commit` nothing unwinds any more: what is left is repeated until it is done.
+
+Three races are settled here once for all handlers:
+- A cancel arrives while an effect is still running. `settle` lets the effect, or the child call with its own undos,
+  finish first: otherwise it could land after its undo.
+- A second cancel arrives while unwinding. It interrupts one await; the undo is issued again, so undos are idempotent.
+- An undo fails for good. It is reported in the Failure and does not stop the others.
+
+Steps report to a StepLog as they begin and end, so that progress is visible in the database. The log is written inside
+the step, hence journaled with it.
+"""
+
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from types import TracebackType
+from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar
+
+import restate
+from restate import ObjectContext, RunOptions, TerminalError
+from restate.context import RestateDurableFuture
+
+from services.domain.errors import DeadlineExceeded, InterlockError
+from services.durable import policies
+from services.durable.serde import result_serde
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+Effect = Callable[P, Awaitable[T]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a saga unwound."""
+
+    # The step that failed, or that ran when the cancel arrived.
+    step: str
+    reason: str
+    is_cancelled: bool
+    # One sentence for each undo that failed for good; somebody has to look.
+    failed_undos: tuple[str, ...] = ()
+
+
+class StepLog(Protocol):
+    """Where steps report to."""
+
+    async def begin(self, name: str) -> None:
+        """A step begins, again if it is retried; the step before it has ended."""
+        ...
+
+    async def end(self, name: str, error: str | None) -> None:
+        """A step has ended."""
+        ...
+
+
+class Saga:
+    """One handler's steps and undos. Use as an async context manager."""
+
+    def __init__(
+        self,
+        ctx: ObjectContext,
+        *,
+        log: StepLog | None = None,
+        on_failure: Callable[[Failure], Awaitable[None]] | None = None,
+    ) -> None:
+        self._ctx = ctx
+        self._log = log
+        self._on_failure = on_failure
+        self._undos: list[tuple[str, Callable[[], Awaitable[None]]]] = []
+        self._uses: dict[str, int] = {}
+        self._step = ""
+        self._is_committed = False
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if isinstance(error, InterlockError) and not error.retryable:
+            terminal = TerminalError(error.message, status_code=error.http_status)
+            await self._unwind(terminal)
+            raise terminal from error
+        if isinstance(error, TerminalError):
+            await self._unwind(error)
+
+    def commit(self) -> None:
+        """Pass the point of no return: from here on trouble is repaired forward, and cancels come too late."""
+        self._is_committed = True
+        self._undos.clear()
+        self._on_failure = None
+
+    def undo(self, name: str, effect: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> None:
+        """Register what reverses the step that follows. Idempotent; succeeds when there is nothing to undo."""
+
+        async def bound() -> None:
+            await effect(*args, **kwargs)
+
+        self._undos.append((name, lambda: self._insist(f"undo: {name}", bound)))
+
+    def undo_call(
+        self, name: str, handler: Callable[[ObjectContext, Request], Awaitable[Response]], key: str, request: Request
+    ) -> None:
+        """Register a call of another virtual object as an undo."""
+
+        async def call() -> None:
+            await _through_cancels(lambda: self._ctx.object_call(handler, key, request))
+
+        self._undos.append((name, call))
+
+    async def step(self, name: str, effect: Effect[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run an effect as a journaled step and return its result, which must be JSON by the declared type."""
+        return await self._run(name, policies.STEP, effect, True, *args, **kwargs)
+
+    async def attempt(self, name: str, effect: Effect[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
+        """A step whose failure does not matter: None then. A cancel still unwinds."""
+        try:
+            return await self._run(name, policies.ATTEMPT, effect, True, *args, **kwargs)
+        except TerminalError as error:
+            if is_cancel(error):
+                raise
+            return None
+
+    def poll(self, name: str, effect: Effect[P, T], timeout: timedelta, *args: P.args, **kwargs: P.kwargs) -> "Poll[T]":
+        """Look again and again, suspended in between, until the loop is left; each look is a step of its own.
+
+        Raises TerminalError(504) at the deadline.
+        """
+
+        async def look() -> T:
+            return await self._run(name, policies.STEP, effect, False, *args, **kwargs)
+
+        return Poll(self, self._ctx, look, name, timeout)
+
+    async def call(
+        self, name: str, handler: Callable[[ObjectContext, Request], Awaitable[Response]], key: str, request: Request
+    ) -> Response:
+        """Call a handler of another virtual object, durably. It settles, undos included, before this saga unwinds."""
+        self.enter(name)
+        return await settle(self._ctx.object_call(handler, key, request))
+
+    def fail(self, name: str, error: InterlockError) -> TerminalError:
+        """The error to raise when the handler itself decides that the box `name` has failed."""
+        self.enter(name)
+        return TerminalError(error.message, status_code=error.http_status)
+
+    def enter(self, name: str) -> None:
+        """Note the box that the handler is in, for the Failure."""
+        self._step = name
+
+    async def _run(
+        self,
+        name: str,
+        policy: policies.Policy,
+        effect: Effect[P, T],
+        ends: bool,
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> T:
+        self.enter(name)
+        use = self._uses[name] = self._uses.get(name, 0) + 1
+
+        async def logged() -> T:
+            if self._log is None:
+                return await effect(*args, **kwargs)
+            await self._log.begin(name)
+            try:
+                result = await effect(*args, **kwargs)
+            except Exception as error:
+                await self._log.end(name, str(error))
+                raise
+            if ends:
+                await self._log.end(name, None)
+            return result
+
+        bounds = policies.UNDO if self._is_committed else policy
+        options = RunOptions[T](serde=result_serde(effect), **bounds)
+        journal_name = name if use == 1 else f"{name} {use}"
+
+        def begin() -> RestateDurableFuture[T]:
+            return self._ctx.run_typed(journal_name, _terminal_on_refusal(logged), options)
+
+        return await (_through_cancels(begin) if self._is_committed else settle(begin()))
+
+    async def _unwind(self, error: TerminalError) -> None:
+        failure = Failure(step=self._step, reason=error.message, is_cancelled=is_cancel(error))
+        for name, effect in reversed(self._undos):
+            try:
+                await effect()
+            except TerminalError as trouble:
+                failure = replace(failure, failed_undos=(*failure.failed_undos, f"{name}: {trouble.message}"))
+        on_failure = self._on_failure
+        if on_failure is not None:
+            final = failure
+
+            async def conclude() -> None:
+                await on_failure(final)
+
+            # The caller gets the error that began it all; Restate's journal shows this one.
+            with suppress(TerminalError):
+                await self._insist("record the outcome", conclude)
+
+    async def _insist(self, name: str, effect: Callable[[], Awaitable[None]]) -> None:
+        """Run what must happen to its end."""
+        options = RunOptions[None](serde=result_serde(_nothing), **policies.UNDO)
+        await _through_cancels(lambda: self._ctx.run_typed(name, _terminal_on_refusal(effect), options))
+
+
+class Poll(Generic[T]):
+    """An async iterator over the looks of `Saga.poll`."""
+
+    def __init__(
+        self, saga: Saga, ctx: ObjectContext, look: Callable[[], Awaitable[T]], name: str, timeout: timedelta
+    ) -> None:
+        # What the loop waits for, in one sentence; the loop's body keeps it up to date for the deadline's message.
+        self.waiting_for = ""
+        self._saga = saga
+        self._ctx = ctx
+        self._look = look
+        self._name = name
+        self._timeout = timeout
+        self._deadline: RestateDurableFuture[None] | None = None
+        self._pause = policies.FIRST_POLL
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> T:
+        if self._deadline is None:
+            # A durable timer, not a clock: the deadline holds over restarts and is the same in every replay.
+            self._deadline = self._ctx.sleep(self._timeout)
+        else:
+            self._saga.enter(self._name)
+            await self._wait(self._deadline)
+        return await self._look()
+
+    async def _wait(self, deadline: RestateDurableFuture[None]) -> None:
+        first, _ = await restate.select(pause=self._ctx.sleep(self._pause), deadline=deadline)
+        if first == "deadline":
+            message = f"gave up after {self._timeout.total_seconds():g} s: {self.waiting_for or self._name}"
+            raise self._saga.fail(self._name, DeadlineExceeded(message))
+        self._pause = min(self._pause * policies.POLL_FACTOR, policies.LAST_POLL)
+
+
+async def settle(future: RestateDurableFuture[T]) -> T:
+    """Await a step or call; when a cancel arrives meanwhile, let it end before raising."""
+    try:
+        await restate.gather(future)
+    except TerminalError:
+        with suppress(TerminalError):
+            await future
+        raise
+    return await future
+
+
+async def _through_cancels(begin: Callable[[], RestateDurableFuture[T]]) -> T:
+    """Begin something again each time that a cancel interrupts it."""
+    while True:
+        try:
+            return await settle(begin())
+        except TerminalError as error:
+            if not is_cancel(error):
+                raise
+
+
+def is_cancel(error: TerminalError) -> bool:
+    """Whether somebody cancelled the invocation. Our own conflicts are 409 too, but never say just that."""
+    return error.status_code == 409 and error.message == "cancelled"
+
+
+def _terminal_on_refusal(effect: Callable[[], Awaitable[T]]) -> Callable[[], Coroutine[Any, Any, T]]:
+    async def run() -> T:
+        try:
+            return await effect()
+        except InterlockError as error:
+            if error.retryable:
+                raise
+            raise TerminalError(error.message, status_code=error.http_status) from error
+
+    return run
+
+
+async def _nothing() -> None:
+    """The signature of an undo, for its serde."""
