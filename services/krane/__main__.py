@@ -1,0 +1,35 @@
+"""`python -m services.krane` serves; `python -m services.krane stop-all` ends what instances left running."""
+
+import argparse
+import asyncio
+import sys
+
+from services import telemetry
+from services.config import Settings
+from services.domain.errors import InterlockError
+from services.krane.backends.process.backend import stop_all
+from services.krane.server import serve
+
+
+def main() -> int:
+    """Run one of the two commands; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m services.krane", description=__doc__)
+    parser.add_argument("command", nargs="?", choices=["serve", "stop-all"], default="serve")
+    command = parser.parse_args().command
+    settings = Settings()
+    telemetry.configure("krane", json=settings.log_json)
+    log = telemetry.get_logger(__name__)
+    try:
+        if command == "serve":
+            asyncio.run(serve(settings.data_dir, settings.krane))
+        else:
+            asyncio.run(stop_all(settings.data_dir))
+            log.info("instances stopped")
+    except InterlockError as error:
+        log.error("krane cannot run", reason=error.message)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

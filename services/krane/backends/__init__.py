@@ -1,0 +1,1 @@
+"""Drivers that run instances. `process` needs nothing but Linux: supervised local processes."""

@@ -1,0 +1,51 @@
+"""Records in files, and trees of files."""
+
+import os
+import shutil
+import stat
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from pydantic import TypeAdapter
+
+from services.files import write_atomically
+
+T = TypeVar("T")
+
+
+class Record(Generic[T]):
+    """One value kept as JSON in one file."""
+
+    def __init__(self, path: Path, adapter: TypeAdapter[T]) -> None:
+        self._path = path
+        self._adapter = adapter
+
+    def read(self) -> T | None:
+        """The value, or None when it was never written."""
+        try:
+            return self._adapter.validate_json(self._path.read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def write(self, value: T) -> None:
+        """Replace the value, durably."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(self._path, self._adapter.dump_json(value))
+
+
+def make_read_only(folder: Path) -> None:
+    """Take the right to write from everything in a tree; never follows a link."""
+    for parent, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            path = Path(parent, name)
+            if not path.is_symlink():
+                path.chmod(stat.S_IMODE(path.stat().st_mode) & ~0o222)
+        Path(parent).chmod(stat.S_IMODE(Path(parent).stat().st_mode) & ~0o222)
+
+
+def remove_tree(folder: Path) -> None:
+    """Delete a tree, read-only folders included; succeeds when it is gone already."""
+    for parent, _, _ in os.walk(folder):
+        Path(parent).chmod(0o700)
+    if folder.exists():
+        shutil.rmtree(folder)

@@ -1,0 +1,68 @@
+"""Where krane keeps its state, and the promise that one krane alone works on it."""
+
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.files import hold_lock
+
+# A krane that was asked to stop is gone by then.
+HOLD_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """The layout below <data_dir>/krane. Callers pass checked ids and digests only."""
+
+    root: Path
+
+    @classmethod
+    def under(cls, data_dir: Path) -> "Folders":
+        """The layout of one installation."""
+        return cls(data_dir.resolve() / "krane")
+
+    @property
+    def deployments(self) -> Path:
+        """One folder per deployment that is not deleted."""
+        return self.root / "deployments"
+
+    @property
+    def builds(self) -> Path:
+        """One folder per build."""
+        return self.root / "builds"
+
+    @property
+    def sources(self) -> Path:
+        """Uploaded archives, by digest."""
+        return self.root / "sources"
+
+    @property
+    def artifacts(self) -> Path:
+        """Images, by digest."""
+        return self.root / "artifacts"
+
+    @property
+    def cache(self) -> Path:
+        """What package installers downloaded."""
+        return self.root / "cache"
+
+    def instance(self, deployment_id: str, index: int) -> Path:
+        """The private folder of one instance."""
+        return self.deployments / deployment_id / "instances" / str(index)
+
+    def logs(self, namespace: str, deployment_id: str) -> Path:
+        """The logs of a deployment's instances; they stay when it is deleted."""
+        return self.root / "logs" / namespace / deployment_id
+
+    def commands(self) -> list[Path]:
+        """Every folder in which a shim may run."""
+        return sorted([*self.deployments.glob("*/instances/*"), *self.builds.glob("*/job")])
+
+    def hold(self, timeout_seconds: float = HOLD_SECONDS) -> AbstractContextManager[None]:
+        """Keep every other krane away; raises Conflict when one is still there after the timeout."""
+        self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return hold_lock(
+            self.root / "lock",
+            lambda holder: f"another krane (pid {holder}) works on {self.root}: stop it first",
+            wait_seconds=timeout_seconds,
+        )

@@ -1,0 +1,196 @@
+"""One instance, from the first start of its process to its end.
+
+    PENDING ──> RUNNING ──ended by itself, never healthy──> FAILED
+       ^           └───────ended, was healthy───┐
+       └─────────────waits, growing─────────────┘
+    any ──stop──> TERMINATING ──> STOPPED
+
+A keeper task owns the state while the instance is wanted. `stop` ends the keeper and then the process; `release` ends
+the keeper alone, and the keeper of the next krane takes the process over.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from services.config import LOOPBACK
+from services.domain.readiness import InstanceStatus
+from services.krane.backends.process.files import Record
+from services.krane.backends.process.health import Health
+from services.krane.backends.process.probe import Prober
+from services.krane.backends.process.supervised import CommandSpec, Ending, SupervisedProcess
+from services.krane.types import HealthCheck, InstanceReport
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+# Seconds before the first restart; doubled for each further one.
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 10.0
+# A run that lasts so many seconds after its first passed probe has recovered: the pauses begin anew.
+RECOVERY_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """What later runs, also under the next krane, must know of earlier ones."""
+
+    was_healthy: bool = False
+    restarts: int = 0
+
+
+HISTORY = TypeAdapter(History)
+
+
+class Instance:
+    """One copy of a deployment."""
+
+    def __init__(
+        self, instance_id: str, folder: Path, command: CommandSpec, check: HealthCheck, prober: Prober
+    ) -> None:
+        self.id = instance_id
+        self._command = command
+        self._check = check
+        self._prober = prober
+        self._process = SupervisedProcess(folder)
+        self._record = Record(folder / "history.json", HISTORY)
+        self._history = self._record.read() or History()
+        self._keeper: asyncio.Task[None] | None = None
+        self._status = InstanceStatus.STOPPED
+        self._reason = "it is stopped"
+        self._settled = asyncio.Event()
+        self._health = Health(self._settled)
+        self._port: int | None = None
+        self._exit_code: int | None = None
+        self._pause = FIRST_PAUSE
+
+    @property
+    def report(self) -> InstanceReport:
+        """How it is now."""
+        is_running = self._status is InstanceStatus.RUNNING
+        return InstanceReport(
+            id=self.id,
+            address=f"{LOOPBACK}:{self._port}" if is_running and self._port else "",
+            status=self._status,
+            healthy=is_running and self._health.is_healthy,
+            reason=self._health.reason if is_running else self._reason,
+            exit_code=self._exit_code,
+            restarts=self._history.restarts,
+        )
+
+    async def probe(self) -> InstanceReport:
+        """How it is, asked at this moment."""
+        if self._status is InstanceStatus.RUNNING and self._port:
+            problem = await self._prober.probe(self._port, self._check.path, self._check.timeout_ms)
+            if problem:
+                return replace(self.report, healthy=False, reason=problem)
+        return self.report
+
+    @property
+    def _is_kept(self) -> bool:
+        return self._keeper is not None and not self._keeper.done()
+
+    def start(self) -> None:
+        """Keep it running from now on. Earlier runs are forgotten: one that failed is tried anew."""
+        if not self._is_kept:
+            self._remember(History())
+            self._process.forget()
+            self.adopt()
+
+    def adopt(self) -> None:
+        """Keep it running from now on, beginning with what an earlier krane left: a process, or the way it ended."""
+        self._become(InstanceStatus.PENDING, "it is being started")
+        self._exit_code = None
+        self._pause = FIRST_PAUSE
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
+
+    async def settle(self) -> None:
+        """Wait until it is known how an adopted instance is: probed, or not running."""
+        await self._settled.wait()
+
+    async def stop(self) -> None:
+        """End its whole process tree."""
+        self._become(InstanceStatus.TERMINATING, "it is being stopped")
+        await self.release()
+        await self._process.stop()
+        self._become(InstanceStatus.STOPPED, "it is stopped")
+
+    async def release(self) -> None:
+        """Stop looking after it and leave its process as it is."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
+
+    async def _keep(self) -> None:
+        try:
+            await self._keep_running()
+        # Whatever it is: an instance that nobody looks after must not be reported as it last was.
+        except Exception as error:
+            self._settled.set()
+            self._become(InstanceStatus.FAILED, f"krane could not keep it running: {error}")
+            log.exception("instance could not be kept", instance_id=self.id)
+
+    async def _keep_running(self) -> None:
+        ending = await self._take_over()
+        self._settled.set()
+        while not self._is_final(ending):
+            if not ending.was_stopped:
+                await self._wait_before_restart(ending)
+            await self._process.start(self._command)
+            ending = await self._watch()
+        self._exit_code = ending.exit_code
+        self._become(InstanceStatus.FAILED, f"{ending.reason} before it was ever healthy")
+        log.warning("instance failed", instance_id=self.id, reason=self._reason)
+
+    async def _take_over(self) -> Ending:
+        if await self._process.is_started():
+            log.info("instance adopted", instance_id=self.id)
+            return await self._watch()
+        return await self._process.wait()
+
+    async def _watch(self) -> Ending:
+        """Probe it until it ends."""
+        self._health = Health(self._settled)
+        self._port = self._process.port
+        self._become(InstanceStatus.RUNNING, "")
+        probing = asyncio.create_task(
+            self._health.follow(self._prober, self._process.port, self._check, self._note_was_healthy),
+            name=f"probe {self.id}",
+        )
+        try:
+            ending = await self._process.wait()
+        finally:
+            probing.cancel()
+        return ending
+
+    def _is_final(self, ending: Ending) -> bool:
+        return ending.is_own and not self._history.was_healthy
+
+    async def _wait_before_restart(self, ending: Ending) -> None:
+        if self._health.healthy_age > RECOVERY_SECONDS:
+            self._pause = FIRST_PAUSE
+        self._become(InstanceStatus.PENDING, f"{ending.reason}; it is started again in {self._pause:.1f} s")
+        self._exit_code = ending.exit_code
+        log.warning("instance ended", instance_id=self.id, reason=ending.reason, pause_seconds=self._pause)
+        self._remember(replace(self._history, restarts=self._history.restarts + 1))
+        await asyncio.sleep(self._pause)
+        self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def _note_was_healthy(self) -> None:
+        log.info("instance healthy", instance_id=self.id, port=self._port)
+        self._remember(replace(self._history, was_healthy=True))
+
+    def _remember(self, history: History) -> None:
+        if history != self._history:
+            self._history = history
+            try:
+                self._record.write(history)
+            except OSError:
+                # A full disk must not end an instance that works; only the next krane will know less.
+                log.exception("instance history could not be written", instance_id=self.id)
+
+    def _become(self, status: InstanceStatus, reason: str) -> None:
+        self._status = status
+        self._reason = reason

@@ -1,0 +1,263 @@
+"""krane's side of a shim: start one, find it again, ask how it goes, wait for its end, stop it."""
+
+import asyncio
+import contextlib
+import fcntl
+import json
+import os
+import select
+import signal
+import struct
+import sys
+import time
+import uuid
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.domain.errors import Unavailable
+from services.files import write_atomically
+from services.krane.backends.process import shim
+from services.krane.backends.process.run_cookie import kill_run
+
+START_SECONDS = 10.0
+# Seconds beyond the grace period that a shim gets to kill the tree and record the exit.
+KILL_SECONDS = 5.0
+POLL_SECONDS = 0.005
+LOG_FILE_BYTES = 1024 * 1024
+LOG_FILES = 3
+# struct flock on 64-bit Linux: type, whence, start, length, pid.
+FLOCK = "hhqqi4x"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSpec:
+    """What to run under a shim."""
+
+    # "$PORT" and "${PORT}" become the reserved port.
+    arguments: tuple[str, ...]
+    environment: dict[str, str]
+    working_directory: Path
+    log: Path
+    stop_grace_seconds: float
+    # Limit of the whole process tree; 0 = none.
+    memory_bytes: int = 0
+    reserves_port: bool = False
+    dies_with_krane: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How a run ended."""
+
+    # Negative: by that signal. None: nobody was there to see it, because the shim was killed or the machine restarted.
+    exit_code: int | None
+    was_stopped: bool
+    # Why the shim ended it without being asked; empty otherwise.
+    shim_reason: str = ""
+
+    @property
+    def is_own(self) -> bool:
+        """It ended by itself: nobody asked for it, and nothing befell its supervisor."""
+        return self.exit_code is not None and not self.was_stopped
+
+    @property
+    def reason(self) -> str:
+        """What happened, as the beginning of a sentence."""
+        if self.exit_code is None:
+            return "its supervisor was killed"
+        if self.shim_reason:
+            return self.shim_reason
+        if self.exit_code < 0:
+            return f"it was ended by {_signal_name(-self.exit_code)}"
+        return f"it exited with code {self.exit_code}"
+
+
+class SupervisedProcess:
+    """One command under a shim, known by its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        # The shim that this krane started and has not reaped.
+        self._child: int | None = None
+
+    @property
+    def port(self) -> int:
+        """The reserved port of the run; 0 before it started."""
+        state = self._state()
+        return state["port"] if state else 0
+
+    async def start(self, spec: CommandSpec) -> None:
+        """Begin a run; returns when the shim is there and forks the command, raises Unavailable when it is not."""
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        spec.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        write_atomically(self._folder / "command.json", json.dumps(_command(spec)).encode())
+        self._child = self._spawn()
+        if not await self.is_started():
+            await self.stop()
+            raise Unavailable(f"the supervisor in {self._folder} did not start: see shim.log there")
+
+    async def is_started(self) -> bool:
+        """Whether the run is there. Waits for one that is just beginning."""
+        deadline = time.monotonic() + START_SECONDS
+        async with self._handle() as handle:
+            while handle is not None and not _has_ended(handle) and time.monotonic() < deadline:
+                if self._state() is not None:
+                    return True
+                await asyncio.sleep(POLL_SECONDS)
+        return False
+
+    async def wait(self) -> Ending:
+        """Wait for the end, then make sure that nothing of the run is left. What never ran was stopped."""
+        async with self._handle() as handle:
+            if handle is not None:
+                await _ended(handle)
+        self._reap()
+        command, state = self._command(), self._state()
+        if command is None:
+            return Ending(exit_code=None, was_stopped=True)
+        if state is None or not state["is_ended"]:
+            await kill_run(command["run_id"])
+            return Ending(exit_code=None, was_stopped=False)
+        return Ending(exit_code=state["exit_code"], was_stopped=state["was_stopped"], shim_reason=state["reason"])
+
+    async def stop(self) -> Ending:
+        """End the whole process tree: asked first, killed when the grace period is over. Succeeds when it is gone."""
+        command = self._command()
+        grace = command["stop_grace_seconds"] if command else 0.0
+        async with self._handle() as handle:
+            if handle is not None:
+                await _end(handle, grace + KILL_SECONDS)
+        return await self.wait()
+
+    def forget(self) -> None:
+        """Forget the run that ended: it counts as never begun."""
+        (self._folder / "command.json").unlink(missing_ok=True)
+
+    def _spawn(self) -> int:
+        # posix_spawn, and not asyncio's subprocesses: those are killed when their event loop closes.
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", shim.__file__, str(self._folder)],
+            {},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 2, str(self._folder / "shim.log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+            ],
+            setsid=True,
+        )
+        return os.pidfd_open(pid)
+
+    def _reap(self) -> None:
+        if self._child is not None:
+            os.waitid(os.P_PIDFD, self._child, os.WEXITED)
+            os.close(self._child)
+            self._child = None
+
+    @asynccontextmanager
+    async def _handle(self) -> AsyncGenerator[int | None]:
+        """A pidfd of the shim, which names that very process even when its pid is used again; None when it is gone."""
+        handle = os.dup(self._child) if self._child is not None else self._adopt()
+        try:
+            yield handle
+        finally:
+            if handle is not None:
+                os.close(handle)
+
+    def _adopt(self) -> int | None:
+        pid = self._holder()
+        if pid is None:
+            return None
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return None
+        # Asked again: only now is it certain that the handle is the holder's.
+        if self._holder() == pid:
+            return handle
+        os.close(handle)
+        return None
+
+    def _holder(self) -> int | None:
+        """The pid of the shim that holds the folder's lock."""
+        try:
+            descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return None
+        try:
+            question = struct.pack(FLOCK, fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+            kind, _, _, _, pid = struct.unpack(FLOCK, fcntl.fcntl(descriptor, fcntl.F_GETLK, question))
+        finally:
+            os.close(descriptor)
+        return None if kind == fcntl.F_UNLCK else pid
+
+    def _command(self) -> shim.Command | None:
+        try:
+            return json.loads((self._folder / "command.json").read_bytes())
+        except FileNotFoundError:
+            return None
+
+    def _state(self) -> shim.State | None:
+        """What the shim recorded of the current run."""
+        command = self._command()
+        try:
+            state: shim.State = json.loads((self._folder / "state.json").read_bytes())
+        except FileNotFoundError:
+            return None
+        return state if command and state["run_id"] == command["run_id"] else None
+
+
+def _command(spec: CommandSpec) -> shim.Command:
+    return shim.Command(
+        run_id=uuid.uuid4().hex,
+        parent_pid=os.getpid(),
+        arguments=list(spec.arguments),
+        environment=spec.environment,
+        working_directory=str(spec.working_directory),
+        log_path=str(spec.log),
+        log_file_bytes=LOG_FILE_BYTES,
+        log_files=LOG_FILES,
+        memory_bytes=spec.memory_bytes,
+        stop_grace_seconds=spec.stop_grace_seconds,
+        reserves_port=spec.reserves_port,
+        dies_with_krane=spec.dies_with_krane,
+    )
+
+
+def _signal_name(number: int) -> str:
+    # Most real-time signals have no name.
+    return signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
+
+
+async def _end(handle: int, timeout_seconds: float) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        signal.pidfd_send_signal(handle, signal.SIGTERM)
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            await _ended(handle)
+    except TimeoutError:
+        with contextlib.suppress(ProcessLookupError):
+            signal.pidfd_send_signal(handle, signal.SIGKILL)
+        await _ended(handle)
+
+
+async def _ended(handle: int) -> None:
+    """Wait until the process behind a pidfd has ended."""
+    loop = asyncio.get_running_loop()
+    ended = asyncio.Event()
+    # A descriptor of its own: the loop knows one reader for each.
+    own = os.dup(handle)
+    loop.add_reader(own, ended.set)
+    try:
+        await ended.wait()
+    finally:
+        loop.remove_reader(own)
+        os.close(own)
+
+
+def _has_ended(handle: int) -> bool:
+    poller = select.poll()
+    poller.register(handle, select.POLLIN)
+    return bool(poller.poll(0))

@@ -1,0 +1,183 @@
+"""krane's client, for those who orchestrate: domain types in and out, a deadline on every call.
+
+Raises Invalid, NotFound, Conflict and PreconditionFailed as krane says, and Unavailable when krane does not answer in
+time; every call may be repeated.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, AsyncIterator
+from types import TracebackType
+from typing import Self, TypeVar
+
+import grpc
+from google.protobuf.message import Message
+
+from services.domain.errors import NotFound, Unavailable
+from services.gen.krane.v1 import build_pb2, deployment_pb2
+from services.krane.codec import (
+    DEPLOYMENT_STATUS_OF_WIRE,
+    decode_build,
+    decode_deployment,
+    encode_spec,
+    raising,
+)
+from services.krane.types import (
+    BuildState,
+    DeploymentSpec,
+    DeploymentState,
+    DeploymentStatus,
+    LogLine,
+    StoredSource,
+)
+
+Answer = TypeVar("Answer", bound=Message)
+
+DEADLINE_SECONDS = 10.0
+# Calls that wait for processes to end.
+STOP_DEADLINE_SECONDS = 30.0
+UPLOAD_DEADLINE_SECONDS = 300.0
+CHANNEL_OPTIONS = (
+    ("grpc.enable_http_proxy", 0),
+    # krane's restarts are quick, and so is the next attempt.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+CHUNK_BYTES = 1024 * 1024
+
+
+class KraneClient:
+    """A connection to krane; it is made on the first call and again after krane was restarted."""
+
+    def __init__(self, address: str) -> None:
+        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def create(self, spec: DeploymentSpec) -> DeploymentStatus:
+        """Start what the spec says, or find it started."""
+        response = await self._call(
+            "DeploymentService/CreateDeployment", encode_spec(spec), deployment_pb2.CreateDeploymentResponse
+        )
+        return DEPLOYMENT_STATUS_OF_WIRE[response.status]
+
+    async def get(self, namespace: str, deployment_id: str, *, probe_now: bool = False) -> DeploymentState | None:
+        """How a deployment is; None when it is unknown. `probe_now` asks its instances, instead of the last probe."""
+        request = deployment_pb2.GetDeploymentRequest(
+            namespace=namespace, deployment_id=deployment_id, probe_now=probe_now
+        )
+        try:
+            response = await self._call(
+                "DeploymentService/GetDeployment", request, deployment_pb2.GetDeploymentResponse
+            )
+        except NotFound:
+            return None
+        return decode_deployment(response)
+
+    async def list(self, namespace: str = "") -> tuple[DeploymentState, ...]:
+        """All deployments of a namespace, or of all namespaces, by id."""
+        request = deployment_pb2.ListDeploymentsRequest(namespace=namespace)
+        response = await self._call(
+            "DeploymentService/ListDeployments", request, deployment_pb2.ListDeploymentsResponse
+        )
+        return tuple(map(decode_deployment, response.deployments))
+
+    async def stop(self, namespace: str, deployment_id: str) -> None:
+        """End the instances and keep what is needed to start them again."""
+        request = deployment_pb2.StopDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
+        await self._call(
+            "DeploymentService/StopDeployment", request, deployment_pb2.StopDeploymentResponse, STOP_DEADLINE_SECONDS
+        )
+
+    async def start(self, namespace: str, deployment_id: str) -> None:
+        """Start what is stopped or failed."""
+        request = deployment_pb2.StartDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
+        await self._call("DeploymentService/StartDeployment", request, deployment_pb2.StartDeploymentResponse)
+
+    async def delete(self, namespace: str, deployment_id: str) -> None:
+        """End the instances and forget the deployment; succeeds when it is gone."""
+        request = deployment_pb2.DeleteDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
+        await self._call(
+            "DeploymentService/DeleteDeployment",
+            request,
+            deployment_pb2.DeleteDeploymentResponse,
+            STOP_DEADLINE_SECONDS,
+        )
+
+    async def logs(
+        self, namespace: str, deployment_id: str, *, instance_id: str = "", tail_lines: int = 0
+    ) -> tuple[LogLine, ...]:
+        """The newest log lines of one instance or of all, also of a deleted deployment; 0 lines = krane's default."""
+        request = deployment_pb2.GetLogsRequest(
+            namespace=namespace, deployment_id=deployment_id, instance_id=instance_id, tail_lines=tail_lines
+        )
+        response = await self._call("DeploymentService/GetLogs", request, deployment_pb2.GetLogsResponse)
+        return tuple(LogLine(instance_id=line.instance_id, text=line.text) for line in response.lines)
+
+    async def upload_source(self, chunks: AsyncIterable[bytes]) -> StoredSource:
+        """Store a gzipped tar that comes in pieces of any size.
+
+        The pieces come only once, so a krane that is just being started again is waited for before the first is sent.
+        """
+        await self._reach()
+        call = self._channel.stream_unary(
+            "/krane.v1.BuildService/UploadSource",
+            request_serializer=build_pb2.UploadSourceRequest.SerializeToString,
+            response_deserializer=build_pb2.UploadSourceResponse.FromString,
+        )
+        with raising("UploadSource"):
+            response = await call(_requests(chunks), timeout=UPLOAD_DEADLINE_SECONDS)
+        return StoredSource(source=response.source, size_bytes=response.size_bytes)
+
+    async def start_build(self, namespace: str, build_id: str, source: str) -> None:
+        """Begin a build, or find it begun."""
+        request = build_pb2.StartBuildRequest(namespace=namespace, build_id=build_id, source=source)
+        await self._call("BuildService/StartBuild", request, build_pb2.StartBuildResponse)
+
+    async def get_build(self, namespace: str, build_id: str, *, tail_lines: int = 0) -> BuildState | None:
+        """How far a build is; None when it is unknown. 0 lines = krane's default."""
+        request = build_pb2.GetBuildRequest(namespace=namespace, build_id=build_id, tail_lines=tail_lines)
+        try:
+            response = await self._call("BuildService/GetBuild", request, build_pb2.GetBuildResponse)
+        except NotFound:
+            return None
+        return decode_build(response)
+
+    async def cancel_build(self, namespace: str, build_id: str) -> None:
+        """End a build and everything it started; succeeds when there is nothing to end."""
+        request = build_pb2.CancelBuildRequest(namespace=namespace, build_id=build_id)
+        await self._call("BuildService/CancelBuild", request, build_pb2.CancelBuildResponse, STOP_DEADLINE_SECONDS)
+
+    async def _reach(self) -> None:
+        try:
+            async with asyncio.timeout(DEADLINE_SECONDS):
+                await self._channel.channel_ready()
+        except TimeoutError as error:
+            raise Unavailable(f"krane was not reached within {DEADLINE_SECONDS:g} s; is it running?") from error
+
+    async def _call(
+        self, method: str, request: Message, answer: type[Answer], deadline_seconds: float = DEADLINE_SECONDS
+    ) -> Answer:
+        # Not through the generated stubs, which have no types.
+        call = self._channel.unary_unary(
+            f"/krane.v1.{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=answer.FromString,
+        )
+        with raising(method):
+            return await call(request, timeout=deadline_seconds)
+
+
+async def _requests(chunks: AsyncIterable[bytes]) -> AsyncIterator[build_pb2.UploadSourceRequest]:
+    async for chunk in chunks:
+        for start in range(0, len(chunk), CHUNK_BYTES):
+            yield build_pb2.UploadSourceRequest(chunk=chunk[start : start + CHUNK_BYTES])

@@ -1,0 +1,188 @@
+"""Between krane's types and the wire, in both directions, errors included. Only here and beside it is gen touched."""
+
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any
+
+import grpc
+
+from services.domain.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InterlockError,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+)
+from services.domain.readiness import InstanceStatus
+from services.gen.krane.v1 import build_pb2, deployment_pb2
+from services.krane.types import (
+    BuildState,
+    BuildStatus,
+    DeploymentSpec,
+    DeploymentState,
+    DeploymentStatus,
+    HealthCheck,
+    InstanceReport,
+)
+
+STATUS_CODES: dict[type[InterlockError], grpc.StatusCode] = {
+    Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    Conflict: grpc.StatusCode.ALREADY_EXISTS,
+    PreconditionFailed: grpc.StatusCode.FAILED_PRECONDITION,
+    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+}
+# To a caller a late answer is weather: the same call may succeed later. CANCELLED is what a closing channel says.
+ERRORS: dict[grpc.StatusCode, type[InterlockError]] = {
+    **{code: error for error, code in STATUS_CODES.items()},
+    grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
+    grpc.StatusCode.CANCELLED: Unavailable,
+}
+
+DEPLOYMENT_STATUSES = {
+    DeploymentStatus.PENDING: deployment_pb2.DEPLOYMENT_STATUS_PENDING,
+    DeploymentStatus.RUNNING: deployment_pb2.DEPLOYMENT_STATUS_RUNNING,
+    DeploymentStatus.TERMINATING: deployment_pb2.DEPLOYMENT_STATUS_TERMINATING,
+    DeploymentStatus.STOPPED: deployment_pb2.DEPLOYMENT_STATUS_STOPPED,
+}
+INSTANCE_STATUSES = {
+    InstanceStatus.PENDING: deployment_pb2.INSTANCE_STATUS_PENDING,
+    InstanceStatus.RUNNING: deployment_pb2.INSTANCE_STATUS_RUNNING,
+    InstanceStatus.TERMINATING: deployment_pb2.INSTANCE_STATUS_TERMINATING,
+    InstanceStatus.FAILED: deployment_pb2.INSTANCE_STATUS_FAILED,
+    InstanceStatus.STOPPED: deployment_pb2.INSTANCE_STATUS_STOPPED,
+}
+BUILD_STATUSES = {
+    BuildStatus.RUNNING: build_pb2.BUILD_STATUS_RUNNING,
+    BuildStatus.SUCCEEDED: build_pb2.BUILD_STATUS_SUCCEEDED,
+    BuildStatus.FAILED: build_pb2.BUILD_STATUS_FAILED,
+    BuildStatus.CANCELLED: build_pb2.BUILD_STATUS_CANCELLED,
+}
+DEPLOYMENT_STATUS_OF_WIRE = {wire: status for status, wire in DEPLOYMENT_STATUSES.items()}
+INSTANCE_STATUS_OF_WIRE = {wire: status for status, wire in INSTANCE_STATUSES.items()}
+BUILD_STATUS_OF_WIRE = {wire: status for status, wire in BUILD_STATUSES.items()}
+
+
+@asynccontextmanager
+async def refusing(context: "grpc.aio.ServicerContext[Any, Any]") -> AsyncGenerator[None]:
+    """Answer an error with its status. Anything else is a bug: gRPC logs it and answers UNKNOWN."""
+    try:
+        yield
+    except InterlockError as error:
+        await context.abort(STATUS_CODES.get(type(error), grpc.StatusCode.INTERNAL), error.message)
+
+
+@contextmanager
+def raising(call: str) -> Generator[None]:
+    """Raise the error that a status stands for."""
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        kind = ERRORS.get(error.code(), InterlockError)
+        if kind is Unavailable:
+            raise Unavailable(f"krane did not answer {call}: {error.details()}") from error
+        raise kind(error.details() or f"krane refused {call}") from error
+
+
+def encode_spec(spec: DeploymentSpec) -> deployment_pb2.CreateDeploymentRequest:
+    """What to run, for the wire."""
+    return deployment_pb2.CreateDeploymentRequest(
+        namespace=spec.namespace,
+        deployment_id=spec.deployment_id,
+        image=spec.image,
+        replicas=spec.replicas,
+        cpu_millicores=spec.cpu_millicores,
+        memory_size_mib=spec.memory_mib,
+        health_check=deployment_pb2.HealthCheck(
+            path=spec.health_check.path,
+            interval_ms=spec.health_check.interval_ms,
+            timeout_ms=spec.health_check.timeout_ms,
+        ),
+    )
+
+
+def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSpec:
+    """What to run, from the wire and not checked yet."""
+    health = request.health_check
+    return DeploymentSpec(
+        namespace=request.namespace,
+        deployment_id=request.deployment_id,
+        image=request.image,
+        replicas=request.replicas,
+        cpu_millicores=request.cpu_millicores,
+        memory_mib=request.memory_size_mib,
+        health_check=HealthCheck(path=health.path, interval_ms=health.interval_ms, timeout_ms=health.timeout_ms),
+    )
+
+
+def encode_deployment(state: DeploymentState) -> deployment_pb2.GetDeploymentResponse:
+    """A deployment, for the wire."""
+    return deployment_pb2.GetDeploymentResponse(
+        instances=[_encode_instance(instance) for instance in state.instances],
+        status=DEPLOYMENT_STATUSES[state.status],
+        replicas=state.replicas,
+        image=state.image,
+        namespace=state.namespace,
+        deployment_id=state.deployment_id,
+    )
+
+
+def decode_deployment(response: deployment_pb2.GetDeploymentResponse) -> DeploymentState:
+    """A deployment, from the wire."""
+    return DeploymentState(
+        namespace=response.namespace,
+        deployment_id=response.deployment_id,
+        image=response.image,
+        replicas=response.replicas,
+        status=DEPLOYMENT_STATUS_OF_WIRE[response.status],
+        instances=tuple(_decode_instance(instance) for instance in response.instances),
+    )
+
+
+def _encode_instance(report: InstanceReport) -> deployment_pb2.Instance:
+    return deployment_pb2.Instance(
+        id=report.id,
+        address=report.address,
+        status=INSTANCE_STATUSES[report.status],
+        healthy=report.healthy,
+        reason=report.reason,
+        exit_code=report.exit_code,
+        restarts=report.restarts,
+    )
+
+
+def _decode_instance(instance: deployment_pb2.Instance) -> InstanceReport:
+    return InstanceReport(
+        id=instance.id,
+        address=instance.address,
+        status=INSTANCE_STATUS_OF_WIRE[instance.status],
+        healthy=instance.healthy,
+        reason=instance.reason,
+        exit_code=instance.exit_code if instance.HasField("exit_code") else None,
+        restarts=instance.restarts,
+    )
+
+
+def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
+    """A build, for the wire."""
+    return build_pb2.GetBuildResponse(
+        status=BUILD_STATUSES[state.status],
+        image=state.image,
+        error=state.error,
+        log_lines=state.log_lines,
+        cached=state.cached,
+    )
+
+
+def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
+    """A build, from the wire."""
+    return BuildState(
+        status=BUILD_STATUS_OF_WIRE[response.status],
+        image=response.image,
+        error=response.error,
+        log_lines=tuple(response.log_lines),
+        cached=response.cached,
+    )

@@ -1,0 +1,76 @@
+"""The gRPC server: krane's services, health and reflection, on one loopback port."""
+
+import asyncio
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import grpc
+from grpc_health.v1 import health, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+
+from services.config import KraneSettings
+from services.domain.errors import Conflict
+from services.gen.krane.v1 import build_pb2, deployment_pb2
+from services.gen.krane.v1.build_pb2_grpc import (
+    add_BuildServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
+)
+from services.gen.krane.v1.deployment_pb2_grpc import (
+    add_DeploymentServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
+)
+from services.krane.backends.process.backend import Backend, open_backend
+from services.krane.servicers import BuildServicer, DeploymentServicer
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+# Seconds that calls in flight get to finish on SIGTERM.
+GRACE_SECONDS = 1.0
+SERVICES = (
+    deployment_pb2.DESCRIPTOR.services_by_name["DeploymentService"].full_name,
+    build_pb2.DESCRIPTOR.services_by_name["BuildService"].full_name,
+)
+
+
+async def serve(data_dir: Path, settings: KraneSettings) -> None:
+    """Serve until SIGTERM or SIGINT, and leave instances running. Raises Conflict when the state or port is taken."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    async with running(data_dir, settings) as address:
+        log.info("krane serves", address=address)
+        await stop.wait()
+    log.info("krane stopped")
+
+
+@asynccontextmanager
+async def running(data_dir: Path, settings: KraneSettings) -> AsyncGenerator[str]:
+    """A serving krane and its host:port; port 0 in the settings takes any that is free."""
+    async with open_backend(data_dir, settings) as backend:
+        server = _create_server(backend)
+        port = _listen(server, settings)
+        await server.start()
+        try:
+            yield f"{settings.host}:{port}"
+        finally:
+            await server.stop(GRACE_SECONDS)
+
+
+def _create_server(backend: Backend) -> grpc.aio.Server:
+    # Without SO_REUSEPORT a second krane on the same port is refused, and does not share its calls.
+    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    add_DeploymentServiceServicer_to_server(DeploymentServicer(backend), server)
+    add_BuildServiceServicer_to_server(BuildServicer(backend), server)
+    servicer = health.aio.HealthServicer()
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    return server
+
+
+def _listen(server: grpc.aio.Server, settings: KraneSettings) -> int:
+    try:
+        return server.add_insecure_port(settings.address)
+    except RuntimeError as error:
+        raise Conflict(f"krane cannot listen on {settings.address}: free the port or set another") from error

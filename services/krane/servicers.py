@@ -1,0 +1,126 @@
+"""The gRPC services: decode, call the backend, encode."""
+
+from collections.abc import AsyncIterator
+from typing import Any, TypeAlias
+
+import grpc
+
+from services.domain.errors import Invalid
+from services.gen.krane.v1 import build_pb2, build_pb2_grpc, deployment_pb2, deployment_pb2_grpc
+from services.krane.backends.process.backend import Backend
+from services.krane.checks import check_id
+from services.krane.codec import DEPLOYMENT_STATUSES, decode_spec, encode_build, encode_deployment, refusing
+
+Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+
+MAX_TAIL_LINES = 10_000
+DEFAULT_LOG_LINES = 100
+DEFAULT_BUILD_LINES = 50
+
+
+class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
+    """krane.v1.DeploymentService."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._deployments = backend.deployments
+
+    async def CreateDeployment(
+        self, request: deployment_pb2.CreateDeploymentRequest, context: Context
+    ) -> deployment_pb2.CreateDeploymentResponse:
+        """Start instances."""
+        async with refusing(context):
+            status = await self._deployments.create(decode_spec(request))
+            return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUSES[status])
+
+    async def GetDeployment(
+        self, request: deployment_pb2.GetDeploymentRequest, context: Context
+    ) -> deployment_pb2.GetDeploymentResponse:
+        """Say how a deployment is."""
+        async with refusing(context):
+            if request.probe_now:
+                return encode_deployment(await self._deployments.probe(request.namespace, request.deployment_id))
+            return encode_deployment(self._deployments.get(request.namespace, request.deployment_id))
+
+    async def ListDeployments(
+        self, request: deployment_pb2.ListDeploymentsRequest, context: Context
+    ) -> deployment_pb2.ListDeploymentsResponse:
+        """Say how all deployments are."""
+        async with refusing(context):
+            namespace = request.namespace and check_id("namespace", request.namespace)
+            states = self._deployments.in_namespace(namespace)
+            return deployment_pb2.ListDeploymentsResponse(deployments=map(encode_deployment, states))
+
+    async def StopDeployment(
+        self, request: deployment_pb2.StopDeploymentRequest, context: Context
+    ) -> deployment_pb2.StopDeploymentResponse:
+        """End instances."""
+        async with refusing(context):
+            await self._deployments.stop(request.namespace, request.deployment_id)
+            return deployment_pb2.StopDeploymentResponse()
+
+    async def StartDeployment(
+        self, request: deployment_pb2.StartDeploymentRequest, context: Context
+    ) -> deployment_pb2.StartDeploymentResponse:
+        """Start instances again."""
+        async with refusing(context):
+            await self._deployments.start(request.namespace, request.deployment_id)
+            return deployment_pb2.StartDeploymentResponse()
+
+    async def DeleteDeployment(
+        self, request: deployment_pb2.DeleteDeploymentRequest, context: Context
+    ) -> deployment_pb2.DeleteDeploymentResponse:
+        """End instances and forget the deployment."""
+        async with refusing(context):
+            await self._deployments.delete(request.namespace, request.deployment_id)
+            return deployment_pb2.DeleteDeploymentResponse()
+
+    async def GetLogs(self, request: deployment_pb2.GetLogsRequest, context: Context) -> deployment_pb2.GetLogsResponse:
+        """Hand out the newest log lines."""
+        async with refusing(context):
+            count = _tail_lines(request.tail_lines, DEFAULT_LOG_LINES)
+            lines = self._deployments.logs(request.namespace, request.deployment_id, request.instance_id, count)
+            return deployment_pb2.GetLogsResponse(
+                lines=[deployment_pb2.LogLine(instance_id=line.instance_id, text=line.text) for line in lines]
+            )
+
+
+class BuildServicer(build_pb2_grpc.BuildServiceServicer):
+    """krane.v1.BuildService."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._sources = backend.sources
+        self._builds = backend.builds
+
+    async def UploadSource(
+        self, request_iterator: AsyncIterator[build_pb2.UploadSourceRequest], context: Context
+    ) -> build_pb2.UploadSourceResponse:
+        """Store a source."""
+        async with refusing(context):
+            stored = await self._sources.store(request.chunk async for request in request_iterator)
+            return build_pb2.UploadSourceResponse(source=stored.source, size_bytes=stored.size_bytes)
+
+    async def StartBuild(self, request: build_pb2.StartBuildRequest, context: Context) -> build_pb2.StartBuildResponse:
+        """Begin a build."""
+        async with refusing(context):
+            await self._builds.start(request.namespace, request.build_id, request.source)
+            return build_pb2.StartBuildResponse()
+
+    async def GetBuild(self, request: build_pb2.GetBuildRequest, context: Context) -> build_pb2.GetBuildResponse:
+        """Say how far a build is."""
+        async with refusing(context):
+            count = _tail_lines(request.tail_lines, DEFAULT_BUILD_LINES)
+            return encode_build(self._builds.get(request.namespace, request.build_id, count))
+
+    async def CancelBuild(
+        self, request: build_pb2.CancelBuildRequest, context: Context
+    ) -> build_pb2.CancelBuildResponse:
+        """End a build."""
+        async with refusing(context):
+            await self._builds.cancel(request.namespace, request.build_id)
+            return build_pb2.CancelBuildResponse()
+
+
+def _tail_lines(asked: int, default: int) -> int:
+    if asked > MAX_TAIL_LINES:
+        raise Invalid(f"tail_lines is {asked}: use at most {MAX_TAIL_LINES}")
+    return asked or default

@@ -1,0 +1,74 @@
+"""An app that behaves as badly as its deployment id or a request asks for."""
+
+# ruff: noqa: T201
+
+import json
+import os
+import subprocess
+import sys
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+BEHAVIOUR = os.environ["INTERLOCK_DEPLOYMENT_ID"].partition("-")[0]
+health = {"status": {"sick": 500, "moved": 302}.get(BEHAVIOUR, 200)}
+ballast = []
+
+
+def leave_descendants():
+    """Start one process in a session of its own, and one that lost its parent, its session and its descriptors."""
+    subprocess.Popen(["sleep", "3600"], start_new_session=True)
+    if os.fork() == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.closerange(0, 100)
+            time.sleep(3600)
+        os._exit(0)
+    os.wait()
+
+
+def leak():
+    ballast.extend(b"x" * (8 << 20) for _ in range(60))
+    time.sleep(60)
+
+
+class App(BaseHTTPRequestHandler):
+    def do_GET(self):
+        url = urlsplit(self.path)
+        query = {name: values[0] for name, values in parse_qs(url.query).items()}
+        if url.path == "/healthz":
+            self.answer(health["status"], b"")
+        elif url.path == "/feel":
+            health["status"] = int(query["status"])
+            self.answer(200, b"")
+        elif url.path == "/exit":
+            os._exit(int(query["code"]))
+        elif url.path == "/descend":
+            leave_descendants()
+            self.answer(200, b"")
+        elif url.path == "/leak":
+            leak()
+        elif url.path == "/print":
+            for number in range(int(query["lines"])):
+                print(f"line {number} {'.' * 200}")
+            self.answer(200, b"")
+        elif url.path == "/context":
+            self.answer(200, json.dumps({"environment": dict(os.environ), "folder": str(Path.cwd())}).encode())
+
+    def answer(self, status, body):
+        self.send_response(status)
+        self.send_header("Location", "/elsewhere")
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format, *args):
+        pass
+
+
+if BEHAVIOUR == "exits":
+    sys.exit("no configuration")
+if BEHAVIOUR == "silent":
+    time.sleep(3600)
+print("arguments", *sys.argv[1:])
+ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), App).serve_forever()

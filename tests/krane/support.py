@@ -1,0 +1,179 @@
+"""Helpers of krane's tests: sources made from text, waits with a deadline, and the processes of an instance."""
+
+import asyncio
+import io
+import tarfile
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+
+from services.krane.client import KraneClient
+from services.krane.types import BuildState, BuildStatus, DeploymentSpec, DeploymentState, HealthCheck, InstanceReport
+
+T = TypeVar("T")
+NAMESPACE = "acme"
+
+
+def pack(files: Mapping[str, str | bytes]) -> bytes:
+    """A source archive of text files."""
+    return pack_entries([(_file(name, content), _bytes(content)) for name, content in files.items()])
+
+
+def pack_folder(folder: Path) -> bytes:
+    """A source archive of a folder's files."""
+    return pack({path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()})
+
+
+def slow_source(marker: str) -> bytes:
+    """A source whose installation starts a process in another session and then never ends."""
+    return pack(
+        {
+            "Procfile": "web: python slow.py",
+            "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n',
+            "slow.py": "import subprocess, time\n"
+            "subprocess.Popen(['sleep', '3600'], start_new_session=True)\n"
+            "time.sleep(3600)\n",
+            "marker": marker,
+        }
+    )
+
+
+def pack_entries(entries: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:
+    """A source archive of any entries, hostile ones included."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for entry, content in entries:
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+def entry(name: str, kind: bytes = tarfile.REGTYPE, link: str = "", size: int = 0) -> tarfile.TarInfo:
+    """One entry of an archive."""
+    info = tarfile.TarInfo(name)
+    info.type, info.linkname, info.size, info.mode = kind, link, size, 0o755
+    return info
+
+
+def _file(name: str, content: str | bytes) -> tarfile.TarInfo:
+    return entry(name, size=len(_bytes(content)))
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
+
+
+async def in_chunks(content: bytes, size: int = 64 * 1024) -> AsyncIterator[bytes]:
+    """Bytes in pieces."""
+    for start in range(0, len(content), size):
+        yield content[start : start + size]
+
+
+async def until(question: Callable[[], Awaitable[T | None]], seconds: float = 10.0) -> T:
+    """Ask until the answer is true; fails with the last one."""
+    deadline = time.monotonic() + seconds
+    while not (answer := await question()):
+        assert time.monotonic() < deadline, f"not within {seconds} s: {answer!r}"
+        await asyncio.sleep(0.02)
+    return answer
+
+
+async def build(client: KraneClient, build_id: str, archive: bytes) -> BuildState:
+    """Upload, build and wait for the end."""
+    stored = await client.upload_source(in_chunks(archive))
+    await client.start_build(NAMESPACE, build_id, stored.source)
+    return await build_ended(client, build_id)
+
+
+async def build_ended(client: KraneClient, build_id: str) -> BuildState:
+    """Wait for the end of a build."""
+
+    async def ended() -> BuildState | None:
+        state = await client.get_build(NAMESPACE, build_id)
+        return state if state and state.status is not BuildStatus.RUNNING else None
+
+    return await until(ended, 30)
+
+
+def spec(deployment_id: str, image: str, *, replicas: int = 1, memory_mib: int = 128, path: str = "") -> DeploymentSpec:
+    """What most tests run."""
+    return DeploymentSpec(
+        namespace=NAMESPACE,
+        deployment_id=deployment_id,
+        image=image,
+        replicas=replicas,
+        cpu_millicores=100,
+        memory_mib=memory_mib,
+        health_check=HealthCheck(path=path, interval_ms=50, timeout_ms=1000),
+    )
+
+
+async def state_of(client: KraneClient, deployment_id: str) -> DeploymentState:
+    """How a deployment is that must be there."""
+    state = await client.get(NAMESPACE, deployment_id)
+    assert state is not None
+    return state
+
+
+async def instance_when(
+    client: KraneClient, deployment_id: str, condition: Callable[[InstanceReport], bool]
+) -> InstanceReport:
+    """The first instance, as soon as a condition holds."""
+
+    async def instance() -> InstanceReport | None:
+        first = (await state_of(client, deployment_id)).instances[0]
+        return first if condition(first) else None
+
+    return await until(instance)
+
+
+async def healthy(client: KraneClient, deployment_id: str) -> InstanceReport:
+    """The first instance, as soon as it is healthy."""
+    return await instance_when(client, deployment_id, lambda instance: instance.healthy)
+
+
+async def ask(instance: InstanceReport, path: str) -> httpx.Response:
+    """Ask an instance itself."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        return await http.get(f"http://{instance.address}{path}")
+
+
+async def tell(instance: InstanceReport, path: str) -> None:
+    """Ask an instance for what it does not survive."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        try:
+            await http.get(f"http://{instance.address}{path}")
+        except httpx.TransportError:
+            return
+
+
+def processes_with(variable: str) -> set[int]:
+    """The pids whose environment holds NAME=VALUE."""
+    return {int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and variable.encode() in _environment(p)}
+
+
+def _environment(process: Path) -> list[bytes]:
+    try:
+        return (process / "environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def processes_of(data_dir: Path, deployment_id: str) -> set[int]:
+    """The pids of the first instance of a deployment, descendants included, found by its private home."""
+    return processes_with(f"HOME={data_dir}/krane/deployments/{deployment_id}/instances/0/home")
+
+
+def shims_of(data_dir: Path) -> set[int]:
+    """The pids of all shims of an installation."""
+    found: set[int] = set()
+    for process in Path("/proc").iterdir():
+        try:
+            arguments = (process / "cmdline").read_text().split("\0") if process.name.isdigit() else []
+        except OSError:
+            continue
+        if any(a.endswith("process/shim.py") for a in arguments) and any(str(data_dir) in a for a in arguments):
+            found.add(int(process.name))
+    return found

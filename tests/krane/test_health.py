@@ -1,0 +1,85 @@
+"""When probes make an instance healthy and when they do not."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from services.krane.backends.process.health import Health
+from services.krane.backends.process.probe import Prober
+from services.krane.types import HealthCheck
+from tests.krane.support import until
+
+
+@asynccontextmanager
+async def server(*answers: bytes) -> AsyncGenerator[int]:
+    """Gives one answer after the other, the last one for ever, each on a connection of its own."""
+    left = list(answers)
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(left.pop(0) if len(left) > 1 else left[0])
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with listening:
+        yield listening.sockets[0].getsockname()[1]
+
+
+def head(status: int) -> bytes:
+    return f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        (head(204), ""),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\nendless", ""),
+        (head(503), "GET /up answered 503"),
+        (head(301), "GET /up answered 301: a health check is answered 2xx, not by a redirect"),
+        (b"hello\r\n", "GET /up was answered with something that is not HTTP"),
+        (b"", "GET /up was answered with something that is not HTTP"),
+    ],
+)
+async def test_probe_says_what_is_wrong(answer: bytes, problem: str) -> None:
+    prober = Prober()
+    async with server(answer) as port:
+        assert await prober.probe(port, "/up", 1000) == problem
+    await prober.close()
+
+
+async def test_probe_that_is_not_answered_in_time_says_so(unused_tcp_port: int) -> None:
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    prober = Prober()
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", unused_tcp_port):
+        assert await prober.probe(unused_tcp_port, "/up", 50) == "GET /up was not answered within 50 ms"
+        assert await prober.probe(unused_tcp_port, "", 50) == ""
+    assert await prober.probe(unused_tcp_port, "", 50) == f"nothing listens on port {unused_tcp_port}"
+    await prober.close()
+
+
+async def test_one_failed_probe_is_weather_and_two_in_a_row_are_unhealthy() -> None:
+    seen: list[tuple[bool, str]] = []
+    prober, health = Prober(), Health(asyncio.Event())
+
+    def note() -> None:
+        seen.append((health.is_healthy, health.reason))
+
+    async with server(head(503), head(200), head(502), head(200), head(500)) as port:
+        check = HealthCheck(path="/up", interval_ms=1, timeout_ms=1000)
+        following = asyncio.create_task(health.follow(prober, port, check, note))
+
+        async def was_healthy_and_is_not() -> bool:
+            return bool(seen) and not health.is_healthy
+
+        await until(was_healthy_and_is_not)
+        following.cancel()
+    await prober.close()
+
+    assert seen == [(False, "GET /up answered 503")]
+    assert health.reason == "GET /up answered 500"
