@@ -1,0 +1,43 @@
+"""What this gateway serves, and how it comes to serve something else."""
+
+import asyncio
+
+from services.domain.routes import RouteTable
+from services.gateway.resources import changed_resources, removed_resources
+from services.gateway.snapshot import EMPTY, Snapshot, difference, take_snapshot
+from services.gateway.store import SnapshotStore
+from services.gateway.xds.cache import Resource, ResourceCache
+
+
+class Publisher:
+    """Owns the published route table: in the cache for Envoy, on disk for the next start. Revisions only grow."""
+
+    def __init__(self, cache: ResourceCache, store: SnapshotStore, listener: Resource) -> None:
+        self.table: RouteTable | None = None
+        self.published = asyncio.Event()
+        self._cache = cache
+        self._store = store
+        self._snapshot = EMPTY
+        cache.commit(cache.revision, [listener])
+
+    async def restore(self) -> None:
+        """Publish what was saved, if anything was."""
+        saved = await asyncio.to_thread(self._store.load)
+        if saved is not None:
+            self._commit(saved, take_snapshot(saved))
+
+    async def publish(self, table: RouteTable) -> None:
+        """Publish a table; one that is not newer is ignored. Raises Invalid, and changes nothing, for a bad one."""
+        if self.table is not None and table.revision <= self.table.revision:
+            return
+        snapshot = take_snapshot(table)
+        # Saved first: what the next agent restores must never be older than what Envoy has seen.
+        await asyncio.to_thread(self._store.save, table)
+        self._commit(table, snapshot)
+
+    def _commit(self, table: RouteTable, snapshot: Snapshot) -> None:
+        change = difference(self._snapshot, snapshot)
+        self._cache.commit(table.revision, changed_resources(change), removed_resources(change))
+        self._snapshot = snapshot
+        self.table = table
+        self.published.set()
