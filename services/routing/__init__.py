@@ -1,1 +1,1 @@
-"""To be described by its author."""
+"""RoutingService: domain and gateway changes of one project, each one transaction, acknowledged by the gateways."""

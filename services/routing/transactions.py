@@ -1,0 +1,181 @@
+"""The routing transactions: read what stands, decide by the pure rules, write all of it together.
+
+Each is named by an operation id and may run twice: the ledger answers the second time. An operation that was undone
+before it ran is refused when it comes late.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.db import domains, operations
+from services.db.engine import Database
+from services.db.routes import read_revision
+from services.db.tables import RoutingOperation
+from services.domain.errors import Conflict, PreconditionFailed
+from services.domain.routing_plan import (
+    DomainRecord,
+    Held,
+    ProjectRouting,
+    RoutingPlan,
+    Target,
+    plan_assign,
+    plan_restore,
+    plan_switch,
+)
+from services.domain.status import DeploymentStatus
+from services.domain.stickiness import WantedDomain
+
+_ASSIGNABLE = frozenset({DeploymentStatus.NETWORK, DeploymentStatus.READY})
+_SWITCHABLE = frozenset({DeploymentStatus.READY})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Routed:
+    """What an operation changed, and the routing revision that gateways must reach for it."""
+
+    hostnames: tuple[str, ...]
+    held: tuple[Held, ...]
+    is_live: bool
+    revision: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignCommand:
+    """Point domains at a new deployment."""
+
+    operation_id: str
+    project_id: str
+    workspace_id: str
+    environment_id: str
+    deployment_id: str
+    domains: tuple[WantedDomain, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SwitchCommand:
+    """Point existing domains at a chosen deployment."""
+
+    operation_id: str
+    project_id: str
+    deployment_id: str
+    domain_ids: tuple[str, ...]
+    # switch, rollback or promote
+    kind: str
+    # The flag afterwards; None leaves it.
+    is_rolled_back: bool | None
+    # Refused unless this is live inside the transaction; None: whatever is.
+    expected_live: str | None
+
+
+class RoutingTransactions:
+    """The effects behind RoutingService."""
+
+    def __init__(self, database: Database, apex: str) -> None:
+        self._database = database
+        self._apex = apex
+
+    async def assign(self, command: AssignCommand) -> Routed:
+        """Raises Conflict, NotFound or PreconditionFailed by the rules of `plan_assign`."""
+
+        def decide(project: ProjectRouting, target: Target, existing: Sequence[DomainRecord]) -> RoutingPlan:
+            if (command.workspace_id, command.environment_id) != (project.workspace_id, target.environment_id):
+                raise PreconditionFailed(
+                    f"deployment {command.deployment_id} is not in workspace {command.workspace_id}, "
+                    f"environment {command.environment_id}"
+                )
+            return plan_assign(project, target, command.domains, existing)
+
+        hostnames = [domain.hostname for domain in command.domains]
+        return await self._run(
+            command.operation_id, command.project_id, command.deployment_id, "assign", _ASSIGNABLE, hostnames, decide
+        )
+
+    async def switch(self, command: SwitchCommand) -> Routed:
+        """Raises NotFound or PreconditionFailed by the rules of `plan_switch`."""
+
+        def decide(project: ProjectRouting, target: Target, existing: Sequence[DomainRecord]) -> RoutingPlan:
+            if command.expected_live is not None and project.live_deployment_id != command.expected_live:
+                raise PreconditionFailed(
+                    f"{command.expected_live} is not live any more, {project.live_deployment_id} is; look and ask again"
+                )
+            return plan_switch(project, target, command.domain_ids, existing, is_rolled_back=command.is_rolled_back)
+
+        return await self._run(
+            command.operation_id, command.project_id, command.deployment_id, command.kind, _SWITCHABLE, [], decide
+        )
+
+    async def restore(self, project_id: str, operation_id: str) -> Routed:
+        """Undo an operation as far as it still stands. Succeeds when there is nothing to undo, or it never ran."""
+        async with self._database.write() as session:
+            project = await domains.load_project(session, project_id)
+            operation = await operations.find_operation(session, operation_id)
+            if operation is None:
+                await self._bar(session, project, operation_id)
+                return await _unchanged(session)
+            if operation.is_undone or operation.project_id != project_id:
+                return await _unchanged(session)
+            current = {
+                record.hostname: record.deployment_id for record in await domains.load_domains(session, project_id)
+            }
+            plan = plan_restore(project, await operations.load_changes(session, operation), current)
+            operation.is_undone = True
+            revision = await domains.apply_plan(session, project, plan, self._apex)
+            return _routed(plan, operation.deployment_id, revision)
+
+    async def _run(
+        self,
+        operation_id: str,
+        project_id: str,
+        deployment_id: str,
+        kind: str,
+        statuses: frozenset[DeploymentStatus],
+        hostnames: Sequence[str],
+        decide: Callable[[ProjectRouting, Target, Sequence[DomainRecord]], RoutingPlan],
+    ) -> Routed:
+        async with self._database.write() as session:
+            done = await operations.find_operation(session, operation_id)
+            if done is not None:
+                return await _repeat(session, done, deployment_id)
+            project = await domains.load_project(session, project_id)
+            target = await domains.load_target(session, project_id, deployment_id, statuses)
+            existing = await domains.load_domains(session, project_id, hostnames)
+            plan = decide(project, target, existing)
+            revision = await domains.apply_plan(session, project, plan, self._apex)
+            await operations.record_operation(session, operation_id, project_id, kind, deployment_id, plan, revision)
+            return _routed(plan, deployment_id, revision)
+
+    async def _bar(self, session: AsyncSession, project: ProjectRouting, operation_id: str) -> None:
+        """Enter an operation that never ran as undone, so that it cannot land after its undo."""
+        nothing = RoutingPlan(
+            changes=(),
+            held=(),
+            live_before=project.live_deployment_id,
+            live_after=project.live_deployment_id,
+            rolled_back_before=project.is_rolled_back,
+            rolled_back_after=project.is_rolled_back,
+        )
+        revision = await read_revision(session)
+        await operations.record_operation(
+            session, operation_id, project.id, "barred", None, nothing, revision, is_undone=True
+        )
+
+
+async def _repeat(session: AsyncSession, operation: RoutingOperation, deployment_id: str) -> Routed:
+    if operation.is_undone or operation.deployment_id != deployment_id:
+        raise Conflict(f"routing operation {operation.id} was undone and cannot run again; start a new one")
+    return _routed(await operations.load_changes(session, operation), deployment_id, operation.revision)
+
+
+async def _unchanged(session: AsyncSession) -> Routed:
+    return Routed(hostnames=(), held=(), is_live=False, revision=await read_revision(session))
+
+
+def _routed(plan: RoutingPlan, deployment_id: str | None, revision: int) -> Routed:
+    return Routed(
+        hostnames=tuple(change.hostname for change in plan.changes),
+        held=plan.held,
+        is_live=plan.live_after == deployment_id,
+        revision=revision,
+    )
