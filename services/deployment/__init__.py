@@ -1,1 +1,1 @@
-"""To be described by its author."""
+"""DeploymentService: Deploy, Rollback and Promote as durable workflows, one at a time per project."""

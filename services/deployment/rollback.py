@@ -1,0 +1,49 @@
+"""Rollback and Promote, as the specification's flowcharts draw them: two ways of moving live to a chosen deployment.
+
+Both re-check the target in krane at that moment, then move every domain that follows live or the environment in one
+routing transaction, which also sets or clears the rolled-back flag.
+"""
+
+from services.db.deployments import Metadata
+from services.deployment.run import Run
+from services.deployment.serving import ensure_serving
+from services.gen.hydra.v1 import deployment_pb2 as pb
+from services.gen.hydra.v1 import routing_pb2
+
+
+async def rollback(run: Run, request: pb.RollbackRequest) -> pb.RollbackResponse:
+    """Move live back, and hold it there until a promote."""
+    source_id, target_id = request.source_deployment_id, request.target_deployment_id
+    validate = run.steps.validate_rollback
+    target = await run.saga.step("validate deployments", validate, run.project_id, source_id, target_id)
+    await ensure_serving(run, target)
+    moved = await switch(run, target, routing_pb2.SWITCH_REASON_ROLLBACK, expected_live=source_id)
+    return pb.RollbackResponse(domains=moved, source_deployment_id=source_id, target_deployment_id=target_id)
+
+
+async def promote(run: Run, request: pb.PromoteRequest) -> pb.PromoteResponse:
+    """Move live to a chosen deployment, and let newer deployments take it again."""
+    validate, target_id = run.steps.validate_promote, request.target_deployment_id
+    target = await run.saga.step("validate deployment", validate, run.project_id, target_id)
+    await ensure_serving(run, target)
+    moved = await switch(run, target, routing_pb2.SWITCH_REASON_PROMOTE, expected_live="")
+    return pb.PromoteResponse(domains=moved)
+
+
+async def switch(run: Run, target: Metadata, reason: routing_pb2.SwitchReason, *, expected_live: str) -> list[str]:
+    """Find the sticky domains, switch them, read back the live pointer; returns the hostnames that moved."""
+    saga, steps, project_id = run.saga, run.steps, run.project_id
+    domain_ids = await saga.step("find sticky domains", steps.find_sticky_domains, project_id, target.environment_id)
+    undo = routing_pb2.RestoreDomainsRequest(operation_id=run.id)
+    saga.undo_call("restore domains", run.routing.restore_domains, project_id, undo)
+    request = routing_pb2.SwitchDomainsRequest(
+        target_deployment_id=target.deployment_id,
+        domain_ids=domain_ids,
+        operation_id=run.id,
+        reason=reason,
+        expected_live_deployment_id=expected_live,
+    )
+    answer = await saga.call("switch domains", run.routing.switch_domains, project_id, request)
+    saga.commit()
+    await saga.step("update live deployment", steps.confirm_live, project_id, target.deployment_id)
+    return list(answer.changed_domain_names)

@@ -1,0 +1,41 @@
+"""Making sure that a deployment can take traffic at this moment, before live moves to it."""
+
+from services.db.deployments import Metadata
+from services.deployment.run import Run
+from services.deployment.workflow import poll_until_ready
+from services.domain.errors import PreconditionFailed
+from services.domain.readiness import Failed, Ready, Waiting, assess
+from services.domain.status import DeploymentStatus
+from services.krane.types import DeploymentStatus as KraneStatus
+
+
+async def ensure_serving(run: Run, target: Metadata) -> None:
+    """Check the target in krane; start it again and wait until it is healthy when it was stopped or is gone.
+
+    Raises PreconditionFailed when it runs and is not healthy.
+    """
+    saga, steps = run.saga, run.steps
+    state = await saga.step("check target instances", steps.probe, target.workspace_id, target.deployment_id)
+    if state is None or state.status is KraneStatus.STOPPED:
+        await start_again(run, target)
+        return
+    await saga.step("upsert instances", steps.upsert_instances, target.deployment_id, state.instances)
+    match assess(state.instances, target.replicas):
+        case Ready():
+            return
+        case Failed(reason) | Waiting(reason):
+            raise PreconditionFailed(f"{target.deployment_id} cannot take traffic: {reason}; choose another deployment")
+
+
+async def start_again(run: Run, target: Metadata) -> None:
+    """A cold start from the image that the deployment was made with."""
+    if target.image is None:
+        raise PreconditionFailed(f"{target.deployment_id} has no image to start from; deploy it again")
+    saga, steps = run.saga, run.steps
+    saga.undo("stop in krane", steps.krane.stop, target.workspace_id, target.deployment_id)
+    await saga.step("create in krane", steps.create, target, target.image)
+    await saga.step("start in krane", steps.krane.start, target.workspace_id, target.deployment_id)
+    saga.undo("delete instances", steps.delete_instances, target.deployment_id)
+    await poll_until_ready(run, target)
+    saga.undo("status stopped", steps.set_status, target.deployment_id, DeploymentStatus.STOPPED)
+    await saga.step("status ready", steps.set_status, target.deployment_id, DeploymentStatus.READY)

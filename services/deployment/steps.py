@@ -1,0 +1,235 @@
+"""The effects that the workflows name: each is idempotent, bounded, and knows nothing of Restate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from services.config import DeploySettings
+from services.db import deployments, domains, instances, retention
+from services.db.engine import Database
+from services.db.steps import end_open_steps
+from services.db.tables import Project
+from services.deployment.scrape import fetch_openapi
+from services.domain.errors import Conflict, InterlockError, PreconditionFailed
+from services.domain.hostnames import Naming
+from services.domain.live import check_promote, check_rollback
+from services.domain.readiness import InstanceState
+from services.domain.status import DeploymentStatus
+from services.domain.stickiness import WantedDomain, build_domains
+from services.durable.saga import Failure
+from services.krane.client import KraneClient
+from services.krane.types import BuildState, DeploymentSpec, DeploymentState, HealthCheck
+
+# Lines of log kept with a failed deployment.
+FAILURE_LOG_LINES = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """How a deployment stands once its hostnames are assigned."""
+
+    is_live: bool
+    hostnames: tuple[str, ...]
+
+
+class DeploymentSteps:
+    """The effects, and what they need."""
+
+    def __init__(self, database: Database, krane: KraneClient, apex: str, settings: DeploySettings) -> None:
+        self._database = database
+        self.krane = krane
+        self._apex = apex
+        self._settings = settings
+
+    # -- the row ----------------------------------------------------------------------------------------------------
+
+    async def fetch_metadata(
+        self, project_id: str, deployment_id: str, image: str, key_auth_id: str | None
+    ) -> deployments.Metadata:
+        """Everything about a pending deployment, to which a given image or key is added, or about a ready one.
+
+        Raises NotFound, Conflict when it ended otherwise or has another image, PreconditionFailed without anything to
+        run.
+        """
+        async with self._database.write() as session:
+            await deployments.fill_in(session, project_id, deployment_id, image, key_auth_id)
+            metadata = await deployments.fetch_metadata(session, project_id, deployment_id)
+        if metadata.status not in (DeploymentStatus.PENDING, DeploymentStatus.READY):
+            raise Conflict(f"deployment {deployment_id} is {metadata.status} already; create a new deployment")
+        if not metadata.image and not metadata.source:
+            raise PreconditionFailed(f"deployment {deployment_id} has neither an image nor a source; name one")
+        return metadata
+
+    async def claim(self, deployment_id: str, invocation_id: str) -> None:
+        """Status: building, and whose it is."""
+        async with self._database.write() as session:
+            await deployments.claim(session, deployment_id, invocation_id)
+
+    async def set_status(self, deployment_id: str, status: DeploymentStatus) -> None:
+        """Advance the deployment."""
+        async with self._database.write() as session:
+            await deployments.set_status(session, deployment_id, status)
+
+    async def set_image(self, deployment_id: str, image: str) -> None:
+        """Status: deploying, with the image that will run."""
+        async with self._database.write() as session:
+            await deployments.set_image(session, deployment_id, image)
+            await deployments.set_status(session, deployment_id, DeploymentStatus.DEPLOYING)
+
+    async def record_failure(self, project_id: str, deployment_id: str, operation_id: str, failure: Failure) -> None:
+        """End the deployment as failed or cancelled, with the reason and its last log lines."""
+        reason = "; ".join([failure.reason, *(f"could not undo {undo}" for undo in failure.failed_undos)])
+        log = await self._failure_log(project_id, deployment_id, failure.step)
+        async with self._database.write() as session:
+            await deployments.record_failure(
+                session,
+                project_id,
+                deployment_id,
+                operation_id,
+                step=failure.step,
+                reason=reason,
+                log=log,
+                is_cancelled=failure.is_cancelled,
+            )
+            await end_open_steps(session, operation_id=operation_id, failed_step=failure.step, error=reason)
+
+    async def close_steps(self, operation_id: str, failure: Failure) -> None:
+        """End the log of an operation that changed nothing."""
+        async with self._database.write() as session:
+            await end_open_steps(session, operation_id=operation_id, failed_step=failure.step, error=failure.reason)
+
+    async def _failure_log(self, project_id: str, deployment_id: str, step: str) -> str:
+        try:
+            async with self._database.read() as session:
+                namespace = (await deployments.fetch_metadata(session, project_id, deployment_id)).workspace_id
+            if step == "build":
+                build = await self.krane.get_build(namespace, deployment_id, tail_lines=FAILURE_LOG_LINES)
+                return "\n".join(build.log_lines) if build else ""
+            lines = await self.krane.logs(namespace, deployment_id, tail_lines=FAILURE_LOG_LINES)
+            return "\n".join(line.text for line in lines[-FAILURE_LOG_LINES:])
+        except InterlockError:
+            # The reason is worth more than the log: record it even when krane is away.
+            return ""
+
+    # -- krane ------------------------------------------------------------------------------------------------------
+
+    async def start_build(self, metadata: deployments.Metadata) -> None:
+        """Begin to make the image."""
+        if metadata.source is None:
+            raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
+        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, metadata.source)
+
+    async def observe_build(self, namespace: str, build_id: str) -> BuildState | None:
+        """How far the build is, without its log, which has no place in a journal; None when krane does not know it."""
+        state = await self.krane.get_build(namespace, build_id, tail_lines=1)
+        return state and replace(state, log_lines=())
+
+    async def create(self, metadata: deployments.Metadata, image: str) -> None:
+        """Start the instances."""
+        await self.krane.create(
+            DeploymentSpec(
+                namespace=metadata.workspace_id,
+                deployment_id=metadata.deployment_id,
+                image=image,
+                replicas=metadata.replicas,
+                cpu_millicores=metadata.cpu_millicores,
+                memory_mib=metadata.memory_mib,
+                health_check=HealthCheck(path=metadata.health_path),
+            )
+        )
+
+    async def observe(self, namespace: str, deployment_id: str) -> DeploymentState | None:
+        """The deployment as krane sees it; None when krane does not know it."""
+        return await self.krane.get(namespace, deployment_id)
+
+    async def probe(self, namespace: str, deployment_id: str) -> DeploymentState | None:
+        """The deployment with its instances asked at this moment; None when krane does not know it."""
+        return await self.krane.get(namespace, deployment_id, probe_now=True)
+
+    async def upsert_instances(self, deployment_id: str, states: Sequence[InstanceState]) -> None:
+        """Copy krane's view."""
+        async with self._database.write() as session:
+            await instances.upsert_instances(session, deployment_id, states)
+
+    async def delete_instances(self, deployment_id: str) -> None:
+        """Forget the instances."""
+        async with self._database.write() as session:
+            await instances.delete_instances(session, deployment_id)
+
+    async def scrape_openapi(self, deployment_id: str, address: str) -> str | None:
+        """Fetch the app's OpenAPI document and store it; returns its digest, None when it serves none worth keeping."""
+        document = await fetch_openapi(
+            address, timeout=self._settings.openapi_timeout_seconds, max_bytes=self._settings.openapi_max_bytes
+        )
+        if document is None:
+            return None
+        async with self._database.write() as session:
+            await deployments.store_openapi(session, deployment_id, document)
+        return document.digest
+
+    # -- domains and live -------------------------------------------------------------------------------------------
+
+    async def build_domains(self, metadata: deployments.Metadata) -> list[WantedDomain]:
+        """The domain list. A step, since the apex is configuration."""
+        naming = Naming(
+            workspace=metadata.workspace_slug,
+            project=metadata.project_slug,
+            environment=metadata.environment_slug,
+            branch=metadata.branch,
+            commit_sha=metadata.commit_sha,
+            deployment_id=metadata.deployment_id,
+            apex=self._apex,
+        )
+        return build_domains(naming, is_production=metadata.is_production)
+
+    async def confirm_live(self, project_id: str, deployment_id: str) -> Outcome:
+        """Read back the live pointer, which moved inside the routing transaction."""
+        async with self._database.read() as session:
+            project = await session.get_one(Project, project_id)
+            hostnames = await domains.list_deployment_domains(session, deployment_id)
+            return Outcome(is_live=project.live_deployment_id == deployment_id, hostnames=tuple(hostnames))
+
+    async def validate_rollback(self, project_id: str, source_id: str, target_id: str) -> deployments.Metadata:
+        """The target. Raises NotFound or PreconditionFailed by the rules of rollback."""
+        async with self._database.read() as session:
+            project = await domains.load_project(session, project_id)
+            source = await deployments.fetch_candidate(session, project_id, source_id)
+            target = await deployments.fetch_candidate(session, project_id, target_id)
+            check_rollback(project.live_deployment_id, source, target)
+            return await deployments.fetch_metadata(session, project_id, target_id)
+
+    async def validate_promote(self, project_id: str, target_id: str) -> deployments.Metadata:
+        """The target. Raises NotFound or PreconditionFailed by the rules of promote."""
+        async with self._database.read() as session:
+            project = await domains.load_project(session, project_id)
+            target = await deployments.fetch_candidate(session, project_id, target_id)
+            check_promote(project.live_deployment_id, target, is_rolled_back=project.is_rolled_back)
+            return await deployments.fetch_metadata(session, project_id, target_id)
+
+    async def find_sticky_domains(self, project_id: str, environment_id: str) -> list[str]:
+        """Ids of the domains that follow live or the environment. Raises PreconditionFailed when there are none."""
+        async with self._database.read() as session:
+            found = await domains.list_sticky_domains(session, project_id, environment_id)
+        if not found:
+            raise PreconditionFailed(f"project {project_id} has no domain to move; deploy to production first")
+        return list(found)
+
+    # -- retention --------------------------------------------------------------------------------------------------
+
+    async def select_surplus(self, project_id: str, deployment_id: str) -> list[str]:
+        """Deployments to retire in the environment of this one."""
+        async with self._database.read() as session:
+            environment_id = (await deployments.fetch_candidate(session, project_id, deployment_id)).environment_id
+            return await retention.find_surplus(session, project_id, environment_id, self._settings.keep_ready)
+
+    async def retire(self, project_id: str, deployment_id: str) -> deployments.Metadata | None:
+        """Status: stopped, if it still is surplus; None when it is needed again."""
+        async with self._database.write() as session:
+            metadata = await deployments.fetch_metadata(session, project_id, deployment_id)
+            if metadata.status is DeploymentStatus.STOPPED:
+                return metadata
+            left = await retention.find_surplus(session, project_id, metadata.environment_id, self._settings.keep_ready)
+            if deployment_id not in left:
+                return None
+            await deployments.set_status(session, deployment_id, DeploymentStatus.STOPPED)
+            await instances.delete_instances(session, deployment_id)
+            return metadata
