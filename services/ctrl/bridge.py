@@ -1,0 +1,87 @@
+"""Carries gRPC calls of the durable services to the Restate ingress, for any client generated from proto/.
+
+Metadata: `x-restate-key` names the virtual object (the project id) and must be sent; `idempotency-key` is passed on.
+The caller's deadline ends the wait, never the operation. RoutingService is private at the ingress: its calls are
+carried through the handler of the same name of DeploymentService, and what has none is internal.
+
+Statuses: 400 INVALID_ARGUMENT, 404 NOT_FOUND, 409 ABORTED, 412 FAILED_PRECONDITION, 503 UNAVAILABLE,
+504 DEADLINE_EXCEEDED, anything else INTERNAL.
+"""
+
+from datetime import timedelta
+from typing import Final, cast
+
+import grpc
+from google.protobuf import json_format
+from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
+from google.protobuf.message import Message
+from google.protobuf.message_factory import GetMessageClass
+
+from services.ctrl.checks import check_idempotency_key
+from services.ctrl.grpc_door import Context, UnaryCall, service_handlers
+from services.domain.errors import Invalid
+from services.domain.ids import check_id
+from services.durable.client import RestateClient
+from services.gen.hydra.v1 import deployment_pb2, routing_pb2
+
+KEY_METADATA: Final = "x-restate-key"
+IDEMPOTENCY_METADATA: Final = "idempotency-key"
+LONGEST_WAIT: Final = timedelta(minutes=10)
+
+_DEPLOYMENT: Final[ServiceDescriptor] = deployment_pb2.DESCRIPTOR.services_by_name["DeploymentService"]
+_ROUTING: Final[ServiceDescriptor] = routing_pb2.DESCRIPTOR.services_by_name["RoutingService"]
+BRIDGED: Final = (_DEPLOYMENT, _ROUTING)
+
+
+class Bridge:
+    """The door for hydra.v1."""
+
+    def __init__(self, restate: RestateClient) -> None:
+        self._restate = restate
+
+    def handlers(self) -> list[grpc.GenericRpcHandler]:
+        """gRPC handlers of every bridged service."""
+        return [service_handlers(service, self._carrier) for service in BRIDGED]
+
+    def _carrier(self, method: MethodDescriptor) -> UnaryCall:
+        if method.name not in _DEPLOYMENT.methods_by_name:
+            return _refuse_internal
+
+        async def carry(request: Message, context: Context) -> Message:
+            answer = await self._restate.call(
+                _DEPLOYMENT.full_name,
+                _object_key(context),
+                method.name,
+                request.SerializeToString(),
+                idempotency_key=check_idempotency_key(_metadata(context, IDEMPOTENCY_METADATA)),
+                timeout=_wait(context),
+            )
+            return json_format.Parse(answer, GetMessageClass(method.output_type)(), ignore_unknown_fields=True)
+
+        return carry
+
+
+async def _refuse_internal(_: Message, context: Context) -> Message:
+    await context.abort(
+        grpc.StatusCode.PERMISSION_DENIED, "this method is internal: the durable operations call it among themselves"
+    )
+
+
+def _object_key(context: Context) -> str:
+    key = _metadata(context, KEY_METADATA)
+    if not key:
+        raise Invalid(f"send the project id as call metadata {KEY_METADATA!r}")
+    return check_id(f"call metadata {KEY_METADATA}", key)
+
+
+def _metadata(context: Context, name: str) -> str:
+    values = [str(value) for key, value in context.invocation_metadata() or () if key == name]
+    if len(values) > 1:
+        raise Invalid(f"call metadata {name!r} was sent {len(values)} times; send it once")
+    return values[0] if values else ""
+
+
+def _wait(context: Context) -> timedelta:
+    # The stubs know only calls with a deadline.
+    remaining = cast(float | None, context.time_remaining())
+    return LONGEST_WAIT if remaining is None else timedelta(seconds=max(remaining, 0.001))

@@ -1,0 +1,105 @@
+"""Checks of what comes from outside, before anything is done with it. All raise Invalid."""
+
+import re
+import unicodedata
+
+from services.ctrl import defaults
+from services.db.deployment_requests import DeploymentRequest
+from services.domain.errors import Invalid
+from services.domain.ids import check_id, check_slug
+from services.gen.ctrl.v1.control_pb2 import CreateDeploymentRequest
+
+MAX_MESSAGE = 1000
+
+_SOURCE = re.compile(r"source@sha256:[0-9a-f]{64}")
+_IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
+_COMMIT = re.compile(r"[0-9a-f]{7,64}")
+# A path and a query in their written form; no '@', '#' or '\', which could turn it into another host's URL.
+_HEALTH_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:%/?-]{0,254}")
+_IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
+
+
+def check_workspace(workspace: str) -> str:
+    """A workspace's slug; empty means the default one."""
+    return check_slug("workspace", workspace or defaults.WORKSPACE)
+
+
+def check_project(project: str) -> str:
+    """A project's slug or id."""
+    return check_id("project", project)
+
+
+def check_idempotency_key(key: str) -> str | None:
+    """A key as it is, None for an empty one."""
+    if key and not _IDEMPOTENCY_KEY.fullmatch(key):
+        raise Invalid("idempotency_key is not usable: send 1 to 255 printable ASCII characters without spaces")
+    return key or None
+
+
+def check_reason(reason: str) -> str:
+    """Why somebody cancels."""
+    return _check_text("reason", reason or "cancelled on request")
+
+
+def check_limit(field: str, value: int, *, default: int, highest: int) -> int:
+    """A count; zero means the default."""
+    return _check_range(field, value, default=default, lowest=1, highest=highest)
+
+
+def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
+    """A request to deploy, with defaults filled in."""
+    if bool(request.source) == bool(request.image):
+        raise Invalid("a deployment needs exactly one of source and image; upload a source or name an image")
+    return DeploymentRequest(
+        workspace=check_workspace(request.workspace),
+        project=check_project(request.project),
+        environment=check_slug("environment", request.environment or defaults.ENVIRONMENT),
+        source=_check_pattern("source", request.source, _SOURCE, "what UploadSource answered") or None,
+        image=_check_pattern("image", request.image, _IMAGE, "an image reference of at most 255 characters") or None,
+        branch=_check_branch(request.branch),
+        commit_sha=_check_pattern("commit", request.commit, _COMMIT, "7 to 64 lower-case hex digits"),
+        message=_check_text("message", request.message),
+        replicas=_check_range("replicas", request.replicas, default=defaults.REPLICAS, lowest=1, highest=50),
+        cpu_millicores=_check_range(
+            "cpu_millicores", request.cpu_millicores, default=defaults.CPU_MILLICORES, lowest=10, highest=64_000
+        ),
+        memory_mib=_check_range(
+            "memory_mib", request.memory_mib, default=defaults.MEMORY_MIB, lowest=16, highest=262_144
+        ),
+        health_path=_check_pattern(
+            "health_path", request.health_path, _HEALTH_PATH, "a path such as '/healthz', beginning with one '/'"
+        ),
+        key_auth_id=check_id("key_auth_id", request.key_auth_id) if request.HasField("key_auth_id") else None,
+    )
+
+
+def _check_pattern(field: str, value: str, pattern: re.Pattern[str], wanted: str) -> str:
+    if value and not pattern.fullmatch(value):
+        raise Invalid(f"{field} {value[:80]!r} is not usable: send {wanted}")
+    return value
+
+
+def _check_range(field: str, value: int, *, default: int, lowest: int, highest: int) -> int:
+    if not lowest <= (value or default) <= highest:
+        raise Invalid(f"{field} is {value}: use {lowest} to {highest}")
+    return value or default
+
+
+def _check_branch(branch: str) -> str:
+    if len(branch) > 255 or _has_control(branch):
+        raise Invalid(
+            f"branch {branch[:80]!r} is not usable: send at most 255 characters, none of them control characters"
+        )
+    return branch
+
+
+def _check_text(field: str, text: str) -> str:
+    if len(text) > MAX_MESSAGE or _has_control(text.translate({10: None, 13: None, 9: None})):
+        raise Invalid(
+            f"{field} is not usable: send at most {MAX_MESSAGE} characters, control characters only to break lines"
+        )
+    return text
+
+
+def _has_control(text: str) -> bool:
+    return any(unicodedata.category(character) == "Cc" for character in text)

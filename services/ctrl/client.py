@@ -1,0 +1,133 @@
+"""Client of ctrl.v1 over gRPC, for one workspace. Errors are the domain's, as ctrl raised them.
+
+Also Unavailable when ctrl does not answer, and DeadlineExceeded when a call takes too long.
+"""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from types import TracebackType
+from typing import Final, Self, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from services.ctrl import defaults
+from services.ctrl.control import CONTROL_SERVICE
+from services.ctrl.errors import from_grpc
+from services.gen.ctrl.v1 import control_pb2 as pb
+
+QUICK: Final = timedelta(seconds=15)
+# Longer than ctrl itself waits for an operation.
+OPERATION: Final = timedelta(seconds=75)
+UPLOAD: Final = timedelta(minutes=10)
+
+Response = TypeVar("Response", bound=Message)
+
+
+class ControlClient:
+    """Use as an async context manager, or `close()` it. `address` is host:port of ctrl's gRPC door."""
+
+    def __init__(self, address: str, workspace: str = defaults.WORKSPACE) -> None:
+        self.workspace = workspace
+        self._channel = grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._channel.close()
+
+    async def create_project(self, slug: str) -> pb.Project:
+        """Create a project."""
+        request = pb.CreateProjectRequest(slug=slug, workspace=self.workspace)
+        return (await self._call("CreateProject", request, pb.CreateProjectResponse)).project
+
+    async def list_projects(self) -> pb.ListProjectsResponse:
+        """All projects."""
+        return await self._call(
+            "ListProjects", pb.ListProjectsRequest(workspace=self.workspace), pb.ListProjectsResponse
+        )
+
+    async def project_status(self, project: str) -> pb.GetProjectStatusResponse:
+        """A project, what is newest in each environment, and how far the gateways are."""
+        request = pb.GetProjectStatusRequest(workspace=self.workspace, project=project)
+        return await self._call("GetProjectStatus", request, pb.GetProjectStatusResponse)
+
+    async def upload_source(self, chunks: AsyncIterator[bytes]) -> str:
+        """Store a gzipped tar; returns the source to deploy from."""
+        upload = self._channel.stream_unary(
+            f"/{CONTROL_SERVICE.full_name}/UploadSource",
+            request_serializer=pb.UploadSourceRequest.SerializeToString,
+            response_deserializer=pb.UploadSourceResponse.FromString,
+        )
+        messages = (pb.UploadSourceRequest(chunk=chunk) async for chunk in chunks)
+        try:
+            return (await upload(messages, timeout=UPLOAD.total_seconds())).source
+        except grpc.aio.AioRpcError as error:
+            raise from_grpc(error.code(), error.details() or "") from error
+
+    async def create_deployment(self, request: pb.CreateDeploymentRequest) -> pb.Deployment:
+        """Deploy; the workspace is filled in."""
+        request.workspace = self.workspace
+        return (await self._call("CreateDeployment", request, pb.CreateDeploymentResponse)).deployment
+
+    async def get_deployment(self, deployment_id: str) -> pb.Deployment:
+        """A deployment with its steps, instances and domains."""
+        request = pb.GetDeploymentRequest(workspace=self.workspace, deployment_id=deployment_id)
+        return (await self._call("GetDeployment", request, pb.GetDeploymentResponse)).deployment
+
+    async def list_deployments(self, project: str, limit: int = 20) -> pb.ListDeploymentsResponse:
+        """The newest deployments of a project, newest first."""
+        request = pb.ListDeploymentsRequest(workspace=self.workspace, project=project, limit=limit)
+        return await self._call("ListDeployments", request, pb.ListDeploymentsResponse)
+
+    async def cancel_deployment(self, deployment_id: str, reason: str = "") -> pb.CancelDeploymentResponse:
+        """Ask a deployment to unwind, without waiting for it."""
+        request = pb.CancelDeploymentRequest(workspace=self.workspace, deployment_id=deployment_id, reason=reason)
+        return await self._call("CancelDeployment", request, pb.CancelDeploymentResponse)
+
+    async def rollback(self, project: str, target: str = "", *, idempotency_key: str = "") -> pb.RollbackResponse:
+        """Move live back to `target`; empty: to what was live before."""
+        request = pb.RollbackRequest(
+            workspace=self.workspace, project=project, target_deployment_id=target, idempotency_key=idempotency_key
+        )
+        return await self._call("Rollback", request, pb.RollbackResponse, timeout=OPERATION)
+
+    async def promote(self, project: str, target: str, *, idempotency_key: str = "") -> pb.PromoteResponse:
+        """Make `target` live and end the rolled-back state."""
+        request = pb.PromoteRequest(
+            workspace=self.workspace, project=project, target_deployment_id=target, idempotency_key=idempotency_key
+        )
+        return await self._call("Promote", request, pb.PromoteResponse, timeout=OPERATION)
+
+    async def list_domains(self, project: str) -> pb.ListDomainsResponse:
+        """All domains of a project."""
+        request = pb.ListDomainsRequest(workspace=self.workspace, project=project)
+        return await self._call("ListDomains", request, pb.ListDomainsResponse)
+
+    async def logs(self, deployment_id: str, tail_lines: int = 100, *, build: bool = False) -> pb.GetLogsResponse:
+        """The newest log lines of a deployment."""
+        request = pb.GetLogsRequest(
+            workspace=self.workspace, deployment_id=deployment_id, tail_lines=tail_lines, build=build
+        )
+        return await self._call("GetLogs", request, pb.GetLogsResponse)
+
+    async def _call(
+        self, method: str, request: Message, response_type: type[Response], *, timeout: timedelta = QUICK
+    ) -> Response:
+        call = self._channel.unary_unary(
+            f"/{CONTROL_SERVICE.full_name}/{method}",
+            request_serializer=type(request).SerializeToString,
+            response_deserializer=response_type.FromString,
+        )
+        try:
+            return await call(request, timeout=timeout.total_seconds())
+        except grpc.aio.AioRpcError as error:
+            raise from_grpc(error.code(), error.details() or "") from error

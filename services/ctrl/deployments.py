@@ -1,0 +1,105 @@
+"""Deployments over all doors: record, read, cancel, and their logs."""
+
+from collections.abc import AsyncIterator
+
+from services.ctrl.cancellation import Cancellation
+from services.ctrl.checks import (
+    check_deployment,
+    check_idempotency_key,
+    check_limit,
+    check_project,
+    check_reason,
+    check_workspace,
+)
+from services.ctrl.dispatcher import Dispatcher
+from services.ctrl.messages import deployment_message, detailed_deployment_message, domain_message
+from services.db.deployment_requests import record_deployment
+from services.db.engine import Database
+from services.db.instances import list_instances
+from services.db.projects import find_project
+from services.db.steps import list_steps
+from services.db.views import find_deployment, list_deployment_domains, list_deployments
+from services.domain.ids import check_id
+from services.gen.ctrl.v1 import control_pb2 as pb
+from services.krane.client import KraneClient
+
+
+class Deployments:
+    """The methods of ctrl.v1.ControlService about deployments."""
+
+    def __init__(
+        self,
+        database: Database,
+        krane: KraneClient,
+        dispatcher: Dispatcher,
+        cancellation: Cancellation,
+        gateway_port: int,
+    ) -> None:
+        self._database = database
+        self._krane = krane
+        self._dispatcher = dispatcher
+        self._cancellation = cancellation
+        self._gateway_port = gateway_port
+
+    async def UploadSource(self, chunks: AsyncIterator[pb.UploadSourceRequest]) -> pb.UploadSourceResponse:
+        """Pass a source tree on to krane, which checks and stores it."""
+        stored = await self._krane.upload_source(chunk.chunk async for chunk in chunks)
+        return pb.UploadSourceResponse(source=stored.source, size_bytes=stored.size_bytes)
+
+    async def CreateDeployment(self, request: pb.CreateDeploymentRequest) -> pb.CreateDeploymentResponse:
+        """Record a pending deployment; from then on the dispatcher answers for its being handed over."""
+        checked = check_deployment(request)
+        idempotency_key = check_idempotency_key(request.idempotency_key)
+        async with self._database.write() as session:
+            deployment_id = await record_deployment(session, checked, idempotency_key)
+        self._dispatcher.wake()
+        return pb.CreateDeploymentResponse(deployment=await self._read(checked.workspace, deployment_id))
+
+    async def GetDeployment(self, request: pb.GetDeploymentRequest) -> pb.GetDeploymentResponse:
+        """A deployment with everything that is known about it."""
+        deployment_id = check_id("deployment_id", request.deployment_id)
+        return pb.GetDeploymentResponse(deployment=await self._read(check_workspace(request.workspace), deployment_id))
+
+    async def ListDeployments(self, request: pb.ListDeploymentsRequest) -> pb.ListDeploymentsResponse:
+        """A project's deployments, newest first."""
+        limit = check_limit("limit", request.limit, default=20, highest=200)
+        async with self._database.read() as session:
+            project = await find_project(session, check_workspace(request.workspace), check_project(request.project))
+            views = await list_deployments(session, project.id, limit)
+        return pb.ListDeploymentsResponse(deployments=[deployment_message(view) for view in views])
+
+    async def CancelDeployment(self, request: pb.CancelDeploymentRequest) -> pb.CancelDeploymentResponse:
+        """Ask a deployment to unwind; the answer does not wait for it."""
+        workspace = check_workspace(request.workspace)
+        deployment_id = check_id("deployment_id", request.deployment_id)
+        reason = check_reason(request.reason)
+        async with self._database.read() as session:
+            await find_deployment(session, workspace, deployment_id)
+        cancelling = await self._cancellation.cancel(deployment_id, reason)
+        return pb.CancelDeploymentResponse(deployment=await self._read(workspace, deployment_id), cancelling=cancelling)
+
+    async def GetLogs(self, request: pb.GetLogsRequest) -> pb.GetLogsResponse:
+        """The newest lines of a deployment's instances, and of its build when asked for."""
+        deployment_id = check_id("deployment_id", request.deployment_id)
+        tail_lines = check_limit("tail_lines", request.tail_lines, default=100, highest=1000)
+        async with self._database.read() as session:
+            view = await find_deployment(session, check_workspace(request.workspace), deployment_id)
+        namespace = view.deployment.workspace_id
+        lines: list[pb.LogLine] = []
+        if request.build:
+            build = await self._krane.get_build(namespace, deployment_id, tail_lines=tail_lines)
+            lines += [pb.LogLine(text=text) for text in (build.log_lines if build else ())]
+        logs = await self._krane.logs(namespace, deployment_id, tail_lines=tail_lines)
+        lines += [pb.LogLine(instance_id=line.instance_id, text=line.text) for line in logs]
+        return pb.GetLogsResponse(lines=lines)
+
+    async def _read(self, workspace: str, deployment_id: str) -> pb.Deployment:
+        async with self._database.read() as session:
+            view = await find_deployment(session, workspace, deployment_id)
+            domains = await list_deployment_domains(session, deployment_id)
+            return detailed_deployment_message(
+                view,
+                await list_steps(session, deployment_id),
+                await list_instances(session, deployment_id),
+                [domain_message(domain, self._gateway_port) for domain in domains],
+            )

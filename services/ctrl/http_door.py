@@ -1,0 +1,144 @@
+"""The public API as JSON over HTTP: POST /ctrl.v1.ControlService/<Method>, GET /health, GET /openapi.json.
+
+Browsers are kept out: a request whose Host is not this machine is refused (DNS rebinding), and only
+`application/json` is read, which a page of another origin cannot send unasked.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Final
+
+from google.protobuf import json_format
+from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message_factory import GetMessageClass
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from services.ctrl.control import CONTROL_SERVICE, Method, unary_methods
+from services.ctrl.errors import INTERNAL_MESSAGE, http_error
+from services.ctrl.openapi import openapi_document
+from services.domain.errors import InterlockError, Invalid
+from services.telemetry import get_logger
+
+MAX_BODY_BYTES: Final = 1024 * 1024
+# Seconds for a client to send its body.
+BODY_SECONDS: Final = 10.0
+_OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_log = get_logger(__name__)
+
+
+def http_app(methods: Mapping[str, Method]) -> Starlette:
+    """The application; `methods` as from `services.ctrl.control.bind`."""
+    calls = [_call_route(method, methods[method.name]) for method in unary_methods(CONTROL_SERVICE)]
+    return Starlette(
+        routes=[
+            Route("/health", _health, methods=["GET"]),
+            Route("/openapi.json", _openapi, methods=["GET"]),
+            *calls,
+        ],
+        middleware=[Middleware(OwnHostOnly)],
+        exception_handlers={
+            InterlockError: _answer_domain_error,
+            HTTPException: _answer_http_error,
+            # Hypercorn logs what is answered here: Starlette raises it again afterwards.
+            Exception: _answer_bug,
+        },
+    )
+
+
+class OwnHostOnly:
+    """Refuses requests that were sent to a name which is not this machine."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass on, or answer 403."""
+        app = self._app
+        if scope["type"] == "http" and not _is_own(Request(scope).headers.getlist("host")):
+            app = _error(HTTPStatus.FORBIDDEN, "forbidden", "send requests to localhost or 127.0.0.1")
+        await app(scope, receive, send)
+
+
+def _is_own(hosts: list[str]) -> bool:
+    name, separator, port = (hosts[0] if len(hosts) == 1 else "").rpartition(":")
+    if not separator or not port.isdecimal():
+        name = f"{name}{separator}{port}"
+    return name.lower() in _OWN_NAMES
+
+
+def _call_route(method: MethodDescriptor, call: Method) -> Route:
+    request_type = GetMessageClass(method.input_type)
+
+    async def endpoint(request: Request) -> Response:
+        message = request_type()
+        try:
+            json_format.Parse(await _read_object(request), message)
+        except json_format.ParseError as error:
+            raise Invalid(f"the body is not a {method.input_type.full_name}: {error}") from error
+        answer = json_format.MessageToJson(
+            await call(message), preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+        return Response(answer, media_type="application/json")
+
+    return Route(f"/{CONTROL_SERVICE.full_name}/{method.name}", endpoint, methods=["POST"])
+
+
+async def _read_object(request: Request) -> str:
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+        raise HTTPException(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send content-type: application/json")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            text = (await _read_body(request)).decode().strip()
+    except TimeoutError as error:
+        raise HTTPException(HTTPStatus.REQUEST_TIMEOUT, "the body did not arrive in time") from error
+    except UnicodeDecodeError as error:
+        raise Invalid("the body is not UTF-8") from error
+    if not text.startswith("{"):
+        raise Invalid("the body is not a JSON object")
+    return text
+
+
+async def _read_body(request: Request) -> bytes:
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_BODY_BYTES:
+            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"send at most {MAX_BODY_BYTES} bytes")
+    return bytes(body)
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok"})
+
+
+async def _openapi(_: Request) -> Response:
+    return JSONResponse(openapi_document())
+
+
+async def _answer_domain_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InterlockError)
+    status, code, message = http_error(error)
+    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        _log.warning("call failed", path=request.url.path, error=error.message)
+    return _error(status, code, message)
+
+
+async def _answer_http_error(_: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    return _error(error.status_code, HTTPStatus(error.status_code).phrase.lower().replace(" ", "_"), error.detail)
+
+
+async def _answer_bug(_: Request, __: Exception) -> Response:
+    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, InterlockError.code, INTERNAL_MESSAGE)
+
+
+def _error(status: int, code: str, message: str) -> JSONResponse:
+    return JSONResponse({"code": code, "message": message}, status_code=status)

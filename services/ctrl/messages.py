@@ -1,0 +1,105 @@
+"""Rows as messages of ctrl.v1. Empty and zero mean "not yet" or "none", as the contract says."""
+
+from collections.abc import Sequence
+
+from services.db.tables import DeploymentStep, Environment, Gateway, Instance, Project
+from services.db.views import DeploymentView, DomainView
+from services.domain.status import DeploymentStatus
+from services.gen.ctrl.v1 import control_pb2 as pb
+
+_UNHAPPY = frozenset({DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.SUPERSEDED})
+
+
+def project_message(project: Project, workspace: str, environments: Sequence[Environment]) -> pb.Project:
+    """A project with its environments."""
+    return pb.Project(
+        id=project.id,
+        slug=project.slug,
+        workspace=workspace,
+        environments=[environment_message(environment) for environment in environments],
+        live_deployment_id=project.live_deployment_id or "",
+        is_rolled_back=project.is_rolled_back,
+    )
+
+
+def environment_message(environment: Environment) -> pb.Environment:
+    """An environment."""
+    return pb.Environment(id=environment.id, slug=environment.slug, is_production=environment.is_production)
+
+
+def deployment_message(view: DeploymentView) -> pb.Deployment:
+    """A deployment without what takes further reads: steps, instances, domains and log lines."""
+    row = view.deployment
+    return pb.Deployment(
+        id=row.id,
+        project_id=row.project_id,
+        project=view.project.slug,
+        environment=view.environment.slug,
+        status=row.status,
+        is_live=view.project.live_deployment_id == row.id,
+        branch=row.branch,
+        commit=row.commit_sha,
+        message=row.message,
+        source=row.source or "",
+        image=row.image or "",
+        replicas=row.replicas,
+        failure=_failure_message(view),
+        created_at_ms=row.created_at_ms,
+        ended_at_ms=row.ended_at_ms or 0,
+        invocation_id=row.invocation_id or "",
+        generation=row.generation,
+        openapi_digest=row.openapi_digest or "",
+    )
+
+
+def detailed_deployment_message(
+    view: DeploymentView,
+    steps: Sequence[DeploymentStep],
+    instances: Sequence[Instance],
+    domains: Sequence[pb.Domain],
+) -> pb.Deployment:
+    """A deployment with everything that is known about it."""
+    message = deployment_message(view)
+    if view.deployment.failure_log:
+        message.failure.log_lines.extend(view.deployment.failure_log.splitlines())
+    message.steps.extend(_step_message(step) for step in steps)
+    message.instances.extend(
+        pb.Instance(id=row.id, address=row.address, status=row.status, healthy=row.healthy) for row in instances
+    )
+    message.domains.extend(domains)
+    return message
+
+
+def domain_message(view: DomainView, gateway_port: int) -> pb.Domain:
+    """A domain and where it answers."""
+    port = "" if gateway_port == 80 else f":{gateway_port}"
+    return pb.Domain(
+        id=view.domain.id,
+        hostname=view.domain.hostname,
+        sticky=view.domain.sticky,
+        deployment_id=view.domain.deployment_id,
+        environment=view.environment.slug,
+        url=f"http://{view.domain.hostname}{port}/",
+    )
+
+
+def gateway_message(gateway: Gateway) -> pb.GatewayStatus:
+    """How far a gateway has followed."""
+    return pb.GatewayStatus(id=gateway.id, acknowledged_revision=gateway.acknowledged_revision)
+
+
+def _failure_message(view: DeploymentView) -> pb.Failure | None:
+    row = view.deployment
+    if row.status not in _UNHAPPY:
+        return None
+    return pb.Failure(step=row.failed_step or "", reason=row.failure or row.cancel_reason or "")
+
+
+def _step_message(step: DeploymentStep) -> pb.Step:
+    return pb.Step(
+        name=step.name,
+        started_at_ms=step.started_at_ms,
+        ended_at_ms=step.ended_at_ms or 0,
+        error=step.error or "",
+        operation=step.operation,
+    )

@@ -1,0 +1,44 @@
+"""The OpenAPI document of the HTTP door, made from the descriptors of ctrl.v1."""
+
+from functools import cache
+from importlib.metadata import version
+from typing import Any
+
+from google.protobuf.descriptor import MethodDescriptor
+
+from services.ctrl.control import CONTROL_SERVICE, unary_methods
+from services.durable.serde import json_schema
+
+_ERROR = {
+    "type": "object",
+    "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+    "required": ["code", "message"],
+}
+
+
+@cache
+def openapi_document() -> dict[str, Any]:
+    """OpenAPI 3.1, one POST for each unary method."""
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "interlock", "version": version("interlock")},
+        "paths": {
+            f"/{CONTROL_SERVICE.full_name}/{method.name}": {"post": _operation(method)}
+            for method in unary_methods(CONTROL_SERVICE)
+        },
+    }
+
+
+def _operation(method: MethodDescriptor) -> dict[str, Any]:
+    return {
+        "operationId": method.name,
+        "requestBody": {"required": True, "content": _json(json_schema(method.input_type))},
+        "responses": {
+            "200": {"description": "Done.", "content": _json(json_schema(method.output_type))},
+            "default": {"description": "Refused or failed.", "content": _json(_ERROR)},
+        },
+    }
+
+
+def _json(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"application/json": {"schema": schema}}

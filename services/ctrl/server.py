@@ -1,0 +1,97 @@
+"""The ctrl process: both doors, the bridge and the dispatcher on one event loop."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+
+import grpc
+import grpc.aio
+from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import reflection
+from hypercorn.asyncio import serve as serve_http  # pyright: ignore[reportUnknownVariableType]
+from hypercorn.config import Config
+
+from services.config import CtrlSettings, Settings
+from services.ctrl.bridge import BRIDGED, Bridge
+from services.ctrl.cancellation import Cancellation
+from services.ctrl.control import CONTROL_SERVICE, Method, bind
+from services.ctrl.deployments import Deployments
+from services.ctrl.dispatcher import Dispatcher
+from services.ctrl.grpc_door import control_handlers
+from services.ctrl.http_door import http_app
+from services.ctrl.operations import Operations
+from services.ctrl.projects import Projects
+from services.db.engine import Database
+from services.durable.client import RestateClient
+from services.krane.client import KraneClient
+from services.telemetry import get_logger
+
+MAX_MESSAGE_BYTES = 4 * 1024 * 1024
+# Seconds that calls in flight get on shutdown; what they started in Restate goes on without them.
+GRACE_SECONDS = 2.0
+
+_log = get_logger(__name__)
+
+
+async def serve(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until `stop` is set; raises OSError or RuntimeError when a port is taken."""
+    async with AsyncExitStack() as stack:
+        database = Database(settings.database)
+        stack.push_async_callback(database.close)
+        restate = await stack.enter_async_context(
+            RestateClient(settings.restate.ingress_url, settings.restate.admin_url)
+        )
+        krane = await stack.enter_async_context(KraneClient(settings.krane.address))
+        cancellation = Cancellation(database, restate)
+        dispatcher = Dispatcher(database, restate, cancellation)
+        deployments = Deployments(database, krane, dispatcher, cancellation, settings.gateway.port)
+        methods = bind(
+            Projects(database, settings.gateway.port), deployments, Operations(database, restate, cancellation)
+        )
+        grpc_server = await _grpc_server(
+            settings.ctrl, [control_handlers(methods, deployments.UploadSource), *Bridge(restate).handlers()]
+        )
+        stack.push_async_callback(grpc_server.stop, GRACE_SECONDS)
+        await grpc_server.start()
+        await _run(settings.ctrl, methods, dispatcher, stop)
+
+
+async def _run(
+    settings: CtrlSettings, methods: Mapping[str, Method], dispatcher: Dispatcher, stop: asyncio.Event
+) -> None:
+    async with asyncio.TaskGroup() as tasks:
+        dispatching = tasks.create_task(dispatcher.run())
+        http = serve_http(http_app(methods), _http_config(settings), shutdown_trigger=stop.wait)  # pyright: ignore[reportArgumentType] -- Starlette's and Hypercorn's ASGI types differ
+        tasks.create_task(http)
+        _log.info("ctrl started", port=settings.port, grpc_port=settings.grpc_port)
+        await stop.wait()
+        dispatching.cancel()
+
+
+async def _grpc_server(settings: CtrlSettings, handlers: Sequence[grpc.GenericRpcHandler]) -> grpc.aio.Server:
+    server = grpc.aio.server(
+        options=[
+            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
+            # Two servers on one port would each get some of the calls.
+            ("grpc.so_reuseport", 0),
+        ]
+    )
+    server.add_generic_rpc_handlers(handlers)
+    names = [service.full_name for service in (CONTROL_SERVICE, *BRIDGED)]
+    servicer = health.aio.HealthServicer()
+    for name in names:
+        await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
+    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
+    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
+    return server
+
+
+def _http_config(settings: CtrlSettings) -> Config:
+    config = Config()
+    config.bind = [f"{settings.host}:{settings.port}"]
+    config.errorlog = logging.getLogger("hypercorn.error")
+    config.graceful_timeout = GRACE_SECONDS
+    return config
