@@ -1,0 +1,62 @@
+"""How a part says that it is healthy. A probe answers yes or no within a second and does not raise."""
+
+from collections.abc import Awaitable, Callable
+from http import HTTPStatus
+
+import grpc
+import httpx
+from grpc_health.v1 import health_pb2
+from grpc_health.v1.health import SERVICE_NAME
+from pydantic import BaseModel, ValidationError
+
+Probe = Callable[[], Awaitable[bool]]
+
+PROBE_TIMEOUT_SECONDS = 1.0
+
+
+class _RegisteredEndpoint(BaseModel):
+    uri: str = ""
+
+
+class _RegisteredEndpoints(BaseModel):
+    deployments: list[_RegisteredEndpoint]
+
+
+async def answers_ok(*urls: str) -> bool:
+    """Whether every URL answers 200."""
+    try:
+        async with _http_client() as client:
+            return all([(await client.get(url)).status_code == HTTPStatus.OK for url in urls])
+    except httpx.HTTPError:
+        return False
+
+
+async def serves_grpc(address: str) -> bool:
+    """Whether the server at host:port says SERVING over grpc.health.v1."""
+    async with grpc.aio.insecure_channel(address) as channel:
+        check = channel.unary_unary(
+            f"/{SERVICE_NAME}/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        try:
+            answer = await check(health_pb2.HealthCheckRequest(), timeout=PROBE_TIMEOUT_SECONDS)
+        except grpc.aio.AioRpcError:
+            return False
+    return answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def is_registered(admin_url: str, endpoint_url: str) -> bool:
+    """Whether Restate knows the endpoint at `endpoint_url`, at whatever path below it."""
+    try:
+        async with _http_client() as client:
+            answer = await client.get(f"{admin_url}/deployments")
+        known = _RegisteredEndpoints.model_validate_json(answer.content)
+    except (httpx.HTTPError, ValidationError):
+        return False
+    return any(endpoint.uri.startswith(f"{endpoint_url}/") for endpoint in known.deployments)
+
+
+def _http_client() -> httpx.AsyncClient:
+    # No proxy and no certificates: parts are on this machine, and loading certificates takes longer than the answer.
+    return httpx.AsyncClient(timeout=PROBE_TIMEOUT_SECONDS, trust_env=False, verify=False)

@@ -1,0 +1,129 @@
+"""What an installation consists of: the command, environment, health and needs of each part."""
+
+import platform
+import sys
+from functools import partial
+from pathlib import Path
+
+from services.config import LOOPBACK, ROOT, Settings
+from services.db.migrations import migrate
+from services.domain.errors import PreconditionFailed
+from services.gateway.bootstrap import envoy_command
+from services.krane.backends.process.environment import INSTALLER_VARIABLES
+from services.runtime.environment import bare_environment, part_environment
+from services.runtime.health import answers_ok, is_registered, serves_grpc
+from services.runtime.identity import RequestIdentity
+from services.runtime.keeper import Part
+from services.runtime.supervisor import Chores
+
+# Work that parts wait for.
+MIGRATION = "database migration"
+
+_ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
+
+
+def describe_chores(settings: Settings) -> Chores:
+    """What has to be done once before some of the parts can start."""
+    return {MIGRATION: partial(migrate, settings.database)}
+
+
+def describe_parts(settings: Settings, identity: RequestIdentity) -> list[Part]:
+    """The parts of the installation with these settings; raises PreconditionFailed when a binary is not installed."""
+    return [
+        _restate(settings, identity.private_key_file),
+        _krane(settings),
+        _gateway(settings),
+        _envoy(settings),
+        _endpoint(settings, identity.public_key),
+        _ctrl(settings),
+    ]
+
+
+def _restate(settings: Settings, private_key_file: Path) -> Part:
+    ingress, admin = settings.restate.ingress_url, settings.restate.admin_url
+    node = f"{LOOPBACK}:{settings.restate.node_port}"
+    return Part(
+        name="restate",
+        argv=(_restate_binary(settings.tools_dir), "--no-logo", "--config-file", str(ROOT / "restate.toml")),
+        environment=bare_environment()
+        | {
+            "RESTATE_BASE_DIR": str(settings.data_dir / "restate"),
+            "RESTATE_INGRESS__BIND_ADDRESS": ingress.removeprefix("http://"),
+            "RESTATE_ADMIN__BIND_ADDRESS": admin.removeprefix("http://"),
+            "RESTATE_BIND_ADDRESS": node,
+            "RESTATE_ADVERTISED_ADDRESS": f"http://{node}",
+            "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(private_key_file),
+        },
+        probe=partial(answers_ok, f"{admin}/health", f"{ingress}/restate/health"),
+    )
+
+
+def _restate_binary(tools_dir: Path) -> str:
+    architecture = _ARCHITECTURES.get(platform.machine().lower(), platform.machine())
+    package = f"restate-server-{platform.system().lower()}-{architecture}"
+    binary = tools_dir.resolve() / "node_modules" / "@restatedev" / package / "bin" / "restate-server"
+    if not binary.is_file():
+        raise PreconditionFailed(f"restate-server is not installed at {binary}; run `make setup`")
+    return str(binary)
+
+
+def _krane(settings: Settings) -> Part:
+    return Part(
+        name="krane",
+        argv=_module("services.krane"),
+        environment=part_environment(settings, *INSTALLER_VARIABLES),
+        probe=partial(serves_grpc, settings.krane.address),
+    )
+
+
+def _gateway(settings: Settings) -> Part:
+    return Part(
+        name="gateway",
+        argv=_module("services.gateway"),
+        environment=part_environment(settings),
+        probe=partial(serves_grpc, settings.gateway.agent_address),
+        needs=(MIGRATION,),
+    )
+
+
+def _envoy(settings: Settings) -> Part:
+    return Part(
+        name="envoy",
+        argv=tuple(envoy_command(settings)),
+        environment=bare_environment(),
+        probe=partial(answers_ok, f"http://{LOOPBACK}:{settings.gateway.envoy_admin_port}/ready"),
+        # The gateway agent writes Envoy's bootstrap file.
+        needs=("gateway",),
+    )
+
+
+def _endpoint(settings: Settings, identity_key: str) -> Part:
+    restate = settings.restate.model_copy(update={"identity_key": identity_key})
+    url = f"http://{settings.endpoint.host}:{settings.endpoint.port}"
+
+    async def is_healthy_and_registered() -> bool:
+        return await answers_ok(f"{url}/health") and await is_registered(restate.admin_url, url)
+
+    return Part(
+        name="endpoint",
+        argv=_module("services.deployment"),
+        environment=part_environment(settings.model_copy(update={"restate": restate})),
+        probe=is_healthy_and_registered,
+        needs=(MIGRATION, "restate", "krane"),
+        stop_seconds=settings.endpoint.grace_seconds + 10,
+    )
+
+
+def _ctrl(settings: Settings) -> Part:
+    return Part(
+        name="ctrl",
+        argv=_module("services.ctrl"),
+        environment=part_environment(settings),
+        probe=partial(serves_grpc, f"{settings.ctrl.host}:{settings.ctrl.grpc_port}"),
+        needs=(MIGRATION, "restate", "krane"),
+    )
+
+
+def _module(name: str) -> tuple[str, ...]:
+    # -P: what lies in the working directory is not importable.
+    return (sys.executable, "-P", "-m", name)
