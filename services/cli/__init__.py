@@ -1,1 +1,1 @@
-"""To be described by its author."""
+"""The `interlock` command. It speaks only through the ctrl client; results on stdout, everything else on stderr."""

@@ -1,0 +1,302 @@
+"""The commands of `interlock`: parse, call ctrl, print."""
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import IO, Annotated
+
+import typer
+
+from services.cli.arguments import hoist, parse_duration
+from services.cli.exit_codes import ExitCode, of_ended, of_error
+from services.cli.git import Revision, revision_of
+from services.cli.packing import pack
+from services.cli.progress import follow, still_running
+from services.cli.render import (
+    deployment_text,
+    deployments_table,
+    domains_table,
+    log_text,
+    moved_text,
+    printable,
+    project_status_text,
+    projects_table,
+    result_text,
+)
+from services.cli.session import Output, Session
+from services.ctrl import defaults
+from services.ctrl.client import ControlClient
+from services.domain.errors import InterlockError
+from services.gen.ctrl.v1 import control_pb2 as pb
+
+DEFAULT_BRANCH = "main"
+GLOBAL_OPTIONS = frozenset({"-w", "--workspace", "-o", "--output", "--data-dir", "--ready-file"})
+CHUNK_BYTES = 256 * 1024
+
+app = typer.Typer(
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    help="Deploy, roll back and promote. The options below may stand anywhere on the line.",
+)
+project_app = typer.Typer(no_args_is_help=True, help="Create and list projects.")
+domains_app = typer.Typer(no_args_is_help=True, help="List domains.")
+app.add_typer(project_app, name="project")
+app.add_typer(domains_app, name="domains")
+
+ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
+DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]
+TimeoutOption = Annotated[
+    str, typer.Option(help="How long to wait, such as 90s or 15m. Not waiting any more stops nothing.")
+]
+
+
+@app.callback()
+def global_options(
+    context: typer.Context,
+    workspace: Annotated[str, typer.Option("-w", "--workspace", help="Slug of the workspace.")] = defaults.WORKSPACE,
+    output: Annotated[Output, typer.Option("-o", "--output", help="What goes to stdout.")] = Output.TEXT,
+    data_dir: Annotated[
+        Path, typer.Option(envvar="INTERLOCK_DATA_DIR", help="Where `interlock up` keeps its data.")
+    ] = Path("data"),
+    ready_file: Annotated[
+        Path | None,
+        typer.Option(envvar="INTERLOCK_READY_FILE", help="The file that says where the control plane is."),
+    ] = None,
+) -> None:
+    """Keep the global options for the command that follows."""
+    context.obj = Session(workspace=workspace, output=output, data_dir=data_dir, ready_file=ready_file)
+
+
+@app.command()
+def up(
+    context: typer.Context,
+    ports: Annotated[str, typer.Option(help="'default', or 'auto' for free ones that are kept.")] = "default",
+) -> None:
+    """Start everything on this machine and keep it running."""
+    from services.runtime.up import run
+
+    if ports not in ("auto", "default"):
+        raise typer.BadParameter("use auto or default", param_hint="--ports")
+    session = _session(context)
+    raise typer.Exit(run(session.data_dir, ports == "auto", session.ready_file))
+
+
+@project_app.command("create")
+def create_project(context: typer.Context, slug: str) -> None:
+    """Create a project with the environments production and preview."""
+    session = _session(context)
+    project = session.run(lambda client: client.create_project(slug))
+    session.show(project, projects_table([project]))
+
+
+@project_app.command("ls")
+def list_projects(context: typer.Context) -> None:
+    """List the projects."""
+    session = _session(context)
+    response = session.run(lambda client: client.list_projects())
+    session.show(response, projects_table(response.projects))
+
+
+@app.command()
+def deploy(
+    context: typer.Context,
+    what: Annotated[str, typer.Argument(help="A folder with the source, or an image.", metavar="DIR|IMAGE")],
+    project: ProjectOption,
+    environment: Annotated[str, typer.Option("-e", "--environment")] = defaults.ENVIRONMENT,
+    branch: Annotated[str, typer.Option(help="Default: what is checked out in DIR, else main.")] = "",
+    commit: Annotated[str, typer.Option(help="Default: what is checked out in DIR.")] = "",
+    message: Annotated[str, typer.Option("-m", "--message", help="What people see beside it.")] = "",
+    replicas: Annotated[int, typer.Option(min=1, max=50, help="How many instances.")] = defaults.REPLICAS,
+    cpu: Annotated[
+        int, typer.Option(min=10, max=64_000, help="Milli-CPUs for each instance.")
+    ] = defaults.CPU_MILLICORES,
+    memory: Annotated[int, typer.Option(min=16, max=262_144, help="MiB for each instance.")] = defaults.MEMORY_MIB,
+    health_path: Annotated[str, typer.Option(help="Default: as the source says, else a TCP connect.")] = "",
+    idempotency_key: Annotated[str, typer.Option(help="Repeating the command is then the same deployment.")] = "",
+    wait: Annotated[
+        bool, typer.Option(" /--no-wait", help="Return as soon as it is recorded.", show_default=False)
+    ] = True,
+    timeout: TimeoutOption = "15m",
+) -> None:
+    """Deploy a folder or an image, and wait until it is ready."""
+    patience = parse_duration(timeout)
+    session = _session(context)
+    folder = _source_folder(what)
+    revision = revision_of(folder) if folder else Revision()
+    request = pb.CreateDeploymentRequest(
+        project=project,
+        environment=environment,
+        image="" if folder else what,
+        branch=branch or revision.branch or DEFAULT_BRANCH,
+        commit=commit or revision.commit,
+        message=message,
+        replicas=replicas,
+        cpu_millicores=cpu,
+        memory_mib=memory,
+        health_path=health_path,
+        idempotency_key=idempotency_key,
+    )
+    if folder:
+        request.source = _upload(session, folder)
+    deployment = session.run(lambda client: client.create_deployment(request))
+    if not wait:
+        session.show(deployment, result_text(deployment))
+        return
+    _watch(session, deployment.id, patience)
+
+
+@app.command()
+def watch(context: typer.Context, deployment: DeploymentArgument, timeout: TimeoutOption = "15m") -> None:
+    """Follow a deployment until it ends."""
+    session = _session(context)
+    session.run(lambda client: client.get_deployment(deployment))
+    _watch(session, deployment, parse_duration(timeout))
+
+
+@app.command()
+def rollback(
+    context: typer.Context,
+    project: ProjectOption,
+    deployment: Annotated[
+        str, typer.Argument(help="Where to go back to; default: what was live before.", metavar="[DEPLOYMENT]")
+    ] = "",
+) -> None:
+    """Move live back at once. Deployments that are under way are cancelled."""
+    session = _session(context)
+    response = session.run(lambda client: client.rollback(project, deployment))
+    moved = f"live moved back from {response.source_deployment_id} to {response.target_deployment_id}"
+    session.show(response, moved_text(moved, response.domains, response.preempted_deployment_ids))
+
+
+@app.command()
+def promote(context: typer.Context, deployment: DeploymentArgument, project: ProjectOption) -> None:
+    """Make a ready deployment live, and end the rolled-back state. Deployments that are under way are cancelled."""
+    session = _session(context)
+    response = session.run(lambda client: client.promote(project, deployment))
+    moved = f"{response.target_deployment_id} is live"
+    session.show(response, moved_text(moved, response.domains, response.preempted_deployment_ids))
+
+
+@app.command()
+def cancel(
+    context: typer.Context,
+    deployment: DeploymentArgument,
+    reason: Annotated[str, typer.Option(help="Kept with the deployment.")] = "",
+) -> None:
+    """Ask a deployment to stop and to undo what it did; `watch` waits for that."""
+    session = _session(context)
+    response = session.run(lambda client: client.cancel_deployment(deployment, reason))
+    verb = "is being cancelled" if response.cancelling else f"has ended already: {response.deployment.status}"
+    session.show(response, f"{deployment} {verb}")
+
+
+@app.command()
+def status(context: typer.Context, project: ProjectOption) -> None:
+    """Show a project as the database sees it: live, newest deployments, domains, gateways."""
+    session = _session(context)
+    response = session.run(lambda client: client.project_status(project))
+    session.show(response, project_status_text(response))
+
+
+@app.command("ls")
+def list_deployments(
+    context: typer.Context,
+    project: ProjectOption,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many.")] = 20,
+) -> None:
+    """List a project's deployments, newest first."""
+    session = _session(context)
+    response = session.run(lambda client: client.list_deployments(project, limit))
+    session.show(response, deployments_table(response.deployments))
+
+
+@app.command()
+def show(context: typer.Context, deployment: DeploymentArgument) -> None:
+    """Show everything about a deployment."""
+    session = _session(context)
+    found = session.run(lambda client: client.get_deployment(deployment))
+    session.show(found, deployment_text(found))
+
+
+@app.command()
+def logs(
+    context: typer.Context,
+    deployment: DeploymentArgument,
+    lines: Annotated[int, typer.Option("-n", "--lines", min=1, max=1000, help="Of each instance.")] = 100,
+    build: Annotated[bool, typer.Option("--build", help="Also the build's log.")] = False,
+) -> None:
+    """Show the newest log lines of a deployment."""
+    session = _session(context)
+    response = session.run(lambda client: client.logs(deployment, lines, build=build))
+    session.show(response, log_text(response.lines))
+
+
+@domains_app.command("ls")
+def list_domains(context: typer.Context, project: ProjectOption) -> None:
+    """List a project's domains."""
+    session = _session(context)
+    response = session.run(lambda client: client.list_domains(project))
+    session.show(response, domains_table(response.domains))
+
+
+def _session(context: typer.Context) -> Session:
+    session = context.obj
+    assert isinstance(session, Session)
+    return session
+
+
+def _source_folder(what: str) -> Path | None:
+    path = Path(what)
+    if path.is_dir():
+        return path
+    if path.exists() or what.startswith((".", "/", "~")):
+        raise typer.BadParameter(f"{what!r} is not a folder", param_hint="DIR|IMAGE")
+    return None
+
+
+def _upload(session: Session, folder: Path) -> str:
+    with tempfile.TemporaryFile() as archive:
+        pack(folder, archive)
+        session.err.print(f"uploading {folder} ({archive.tell() / 1024:.0f} KiB)")
+        archive.seek(0)
+
+        async def upload(client: ControlClient) -> str:
+            return await client.upload_source(_chunks(archive))
+
+        return session.run(upload)
+
+
+async def _chunks(archive: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := archive.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _watch(session: Session, deployment_id: str, timeout: timedelta) -> None:
+    try:
+        session.err.print(f"following {deployment_id}")
+        deployment = session.run(lambda client: follow(client, deployment_id, session.err, timeout))
+    except KeyboardInterrupt:
+        session.err.print(still_running(deployment_id))
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    session.show(deployment, result_text(deployment))
+    raise typer.Exit(of_ended(deployment))
+
+
+def main() -> int:
+    """Run the command line; errors become a sentence on stderr and an exit code."""
+    try:
+        app(hoist(sys.argv[1:], GLOBAL_OPTIONS), prog_name="interlock")
+    except InterlockError as error:
+        typer.secho(f"error: {printable(error.message)}", err=True, fg="red")
+        return of_error(error)
+    except OSError as error:
+        typer.secho(f"error: {printable(str(error))}", err=True, fg="red")
+        return ExitCode.ERROR
+    return ExitCode.OK
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,40 @@
+"""Arguments as people type them."""
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+
+import typer
+
+_DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh]?)")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
+
+
+def parse_duration(text: str) -> timedelta:
+    """Seconds, or a number with its unit (90s, 15m, 2h); raises BadParameter."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise typer.BadParameter(f"{text!r} is not a duration: use for example 90s, 15m or 2h")
+    return timedelta(seconds=int(match["number"]) * _SECONDS[match["unit"]])
+
+
+def hoist(arguments: Sequence[str], options: frozenset[str]) -> list[str]:
+    """Move `options`, which all take a value, before the rest, so that they may stand anywhere.
+
+    `show ID -o json` becomes `-o json show ID`. What follows `--` stays.
+    """
+    moved: list[str] = []
+    kept: list[str] = []
+    rest = iter(arguments)
+    for argument in rest:
+        if argument == "--":
+            return [*moved, *kept, argument, *rest]
+        if argument in options:
+            moved.append(argument)
+            value = next(rest, None)
+            moved += [] if value is None else [value]
+        elif argument.partition("=")[0] in options:
+            moved.append(argument)
+        else:
+            kept.append(argument)
+    return [*moved, *kept]

@@ -1,0 +1,185 @@
+"""Messages of ctrl.v1 as text for people. What others wrote cannot move the cursor or change colours."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from services.domain.status import DeploymentStatus
+from services.gen.ctrl.v1 import control_pb2 as pb
+
+_STATUS_STYLES = {
+    DeploymentStatus.READY: "green",
+    DeploymentStatus.FAILED: "red",
+    DeploymentStatus.CANCELLED: "yellow",
+    DeploymentStatus.SUPERSEDED: "dim",
+    DeploymentStatus.STOPPED: "dim",
+}
+
+
+def printable(text: str) -> str:
+    """The text with control characters, other than line breaks and tabs, replaced."""
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def projects_table(projects: Iterable[pb.Project]) -> RenderableType:
+    """One line for each project."""
+    table = _table("PROJECT", "ID", "LIVE", "")
+    for project in projects:
+        held = "rolled back" if project.is_rolled_back else ""
+        table.add_row(project.slug, project.id, project.live_deployment_id or "-", held)
+    return table
+
+
+def deployments_table(deployments: Iterable[pb.Deployment]) -> RenderableType:
+    """One line for each deployment."""
+    table = _table("DEPLOYMENT", "ENVIRONMENT", "STATUS", "LIVE", "BRANCH", "COMMIT", "CREATED", "MESSAGE")
+    for deployment in deployments:
+        table.add_row(
+            deployment.id,
+            deployment.environment,
+            status_text(deployment.status),
+            "live" if deployment.is_live else "",
+            printable(deployment.branch),
+            deployment.commit[:7],
+            _moment(deployment.created_at_ms),
+            _first_line(deployment.message),
+        )
+    return table
+
+
+def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
+    """One line for each domain."""
+    table = _table("URL", "FOLLOWS", "ENVIRONMENT", "DEPLOYMENT")
+    for domain in domains:
+        table.add_row(domain.url, domain.sticky, domain.environment, domain.deployment_id)
+    return table
+
+
+def deployment_text(deployment: pb.Deployment) -> RenderableType:
+    """Everything about one deployment."""
+    facts = Table.grid(padding=(0, 2))
+    for name, value in _facts(deployment):
+        if value:
+            facts.add_row(Text(name, style="dim"), value)
+    parts: list[RenderableType] = [facts]
+    if deployment.steps:
+        parts += [Text(), steps_text(deployment.steps)]
+    if deployment.instances:
+        parts += [Text(), _instances_table(deployment.instances)]
+    if deployment.domains:
+        parts += [Text(), domains_table(deployment.domains)]
+    if deployment.failure.log_lines:
+        parts += [Text(), Text(printable("\n".join(deployment.failure.log_lines)))]
+    return Group(*parts)
+
+
+def steps_text(steps: Iterable[pb.Step]) -> RenderableType:
+    """One line for each step, with how long it took."""
+    return Group(*(step_line(step) for step in steps))
+
+
+def step_line(step: pb.Step) -> Text:
+    """A step as one line."""
+    if step.error:
+        return Text.assemble(("x ", "red"), f"{step.name}  ", (_first_line(step.error), "red"))
+    if not step.ended_at_ms:
+        return Text.assemble(("> ", "cyan"), step.name)
+    seconds = (step.ended_at_ms - step.started_at_ms) / 1000
+    return Text.assemble(("+ ", "green"), f"{step.name}  ", (f"{seconds:.2f} s", "dim"))
+
+
+def result_text(deployment: pb.Deployment) -> RenderableType:
+    """How a deployment ended: its URLs, or why there are none."""
+    lines = [Text.assemble(deployment.id, " is ", status_text(deployment.status))]
+    if deployment.is_live:
+        lines[0].append(" and live")
+    if deployment.failure.reason:
+        step = f" in step {deployment.failure.step!r}" if deployment.failure.step else ""
+        lines.append(Text(printable(f"because{step}: {deployment.failure.reason}")))
+    lines += [Text(printable(line), style="dim") for line in deployment.failure.log_lines]
+    lines += [Text(domain.url) for domain in deployment.domains]
+    return Group(*lines)
+
+
+def project_status_text(status: pb.GetProjectStatusResponse) -> RenderableType:
+    """A project at a glance, as the database sees it, and how far the gateways are."""
+    project = status.project
+    head = Text.assemble((project.slug, "bold"), f"  live: {project.live_deployment_id or 'nothing'}")
+    if project.is_rolled_back:
+        head.append("  rolled back: deployments leave live alone until `interlock promote`", "yellow")
+    parts: list[RenderableType] = [head]
+    if status.previous_live_deployment_id:
+        parts.append(Text(f"a rollback goes to: {status.previous_live_deployment_id}"))
+    parts += [
+        Text(f"gateway {gateway.id}: {gateway.acknowledged_revision} of {status.routing_revision} routing changes")
+        for gateway in status.gateways
+    ]
+    for environment in status.environments:
+        parts += [Text(), Text(environment.environment.slug, style="bold")]
+        if environment.HasField("latest"):
+            parts.append(deployments_table([environment.latest]))
+        if environment.domains:
+            parts.append(domains_table(environment.domains))
+    return Group(*parts)
+
+
+def moved_text(moved: str, hostnames: Iterable[str], preempted: Iterable[str]) -> RenderableType:
+    """What a rollback or promote did."""
+    lines = [Text(moved)]
+    lines += [Text(f"cancelled for it: {deployment_id}", style="yellow") for deployment_id in preempted]
+    lines += [Text(hostname) for hostname in hostnames]
+    return Group(*lines)
+
+
+def log_text(lines: Iterable[pb.LogLine]) -> RenderableType:
+    """Log lines, each with the instance that wrote it."""
+    return Group(*(Text(f"{line.instance_id or 'build'} | {printable(line.text)}") for line in lines))
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=_STATUS_STYLES.get(DeploymentStatus(status), "cyan"))
+
+
+def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
+    yield "deployment", deployment.id
+    yield "status", status_text(deployment.status) + (" (live)" if deployment.is_live else "")
+    yield "project", f"{deployment.project} / {deployment.environment}"
+    yield "branch", printable(f"{deployment.branch} {deployment.commit[:7]}".strip())
+    yield "message", _first_line(deployment.message)
+    yield "source", deployment.source
+    yield "image", deployment.image
+    yield "replicas", str(deployment.replicas)
+    yield "created", _moment(deployment.created_at_ms)
+    yield "ended", _moment(deployment.ended_at_ms)
+    yield "failed step", deployment.failure.step
+    yield "reason", printable(deployment.failure.reason)
+    yield "invocation", deployment.invocation_id
+    yield "openapi", deployment.openapi_digest
+
+
+def _instances_table(instances: Iterable[pb.Instance]) -> RenderableType:
+    table = _table("INSTANCE", "ADDRESS", "STATUS", "HEALTHY")
+    for instance in instances:
+        table.add_row(instance.id, instance.address, instance.status, "yes" if instance.healthy else "no")
+    return table
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for column in columns:
+        table.add_column(column, no_wrap=True, overflow="fold")
+    return table
+
+
+def _first_line(text: str) -> str:
+    return printable(text.partition("\n")[0])
+
+
+def _moment(milliseconds: int) -> str:
+    if not milliseconds:
+        return ""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -1,0 +1,83 @@
+"""What every command needs: where ctrl is, which workspace, and how to print."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+import typer
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from pydantic import ValidationError
+from rich.console import Console, RenderableType
+
+from services.ctrl.client import ControlClient
+from services.domain.errors import Unavailable
+from services.runtime.ready import Ready
+
+Result = TypeVar("Result")
+# Columns when stdout is not a terminal: nothing is cut off there.
+PIPED_WIDTH = 240
+
+
+class Output(StrEnum):
+    """How results are printed."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
+def _console(*, stderr: bool) -> Console:
+    # What is printed comes from outside: no markup, no emoji codes.
+    console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)
+    if not console.is_terminal:
+        console.width = PIPED_WIDTH
+    return console
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """The global options, and what follows from them."""
+
+    workspace: str
+    output: Output
+    data_dir: Path
+    ready_file: Path | None
+    out: Console = field(default_factory=lambda: _console(stderr=False))
+    err: Console = field(default_factory=lambda: _console(stderr=True))
+
+    def run(self, call: Callable[[ControlClient], Awaitable[Result]]) -> Result:
+        """Open a client, make the call, return its result; raises what the client raises."""
+        address = self._find_ctrl()
+
+        async def with_client() -> Result:
+            async with ControlClient(address, self.workspace) as client:
+                return await call(client)
+
+        return asyncio.run(with_client())
+
+    def show(self, message: Message, text: RenderableType) -> None:
+        """Print a result: the message as JSON (contract names, all fields), or the text."""
+        if self.output is Output.TEXT:
+            self.out.print(text)
+            return
+        typer.echo(
+            json_format.MessageToJson(
+                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+            )
+        )
+
+    def _find_ctrl(self) -> str:
+        path = self.ready_file or self.data_dir / "ready.json"
+        try:
+            return Ready.model_validate_json(path.read_bytes()).ctrl_grpc
+        except FileNotFoundError as error:
+            raise Unavailable(
+                f"no control plane runs here ({path} does not exist); start it with `interlock up`"
+            ) from error
+        except ValidationError as error:
+            raise Unavailable(
+                f"{path} does not say where the control plane is; start it with `interlock up`"
+            ) from error

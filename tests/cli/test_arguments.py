@@ -1,0 +1,34 @@
+from datetime import timedelta
+
+import pytest
+import typer
+
+from services.cli.arguments import hoist, parse_duration
+
+OPTIONS = frozenset({"-o", "--output"})
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        ("show ID -o json", "-o json show ID"),
+        ("show --output=json ID", "--output=json show ID"),
+        ("-o json show ID", "-o json show ID"),
+        ("show ID -- -o json", "show ID -- -o json"),
+        ("show -o", "-o show"),
+        ("show ID --reason=x", "show ID --reason=x"),
+    ],
+)
+def test_global_options_may_stand_anywhere(arguments: str, expected: str) -> None:
+    assert hoist(arguments.split(), OPTIONS) == expected.split()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("0", 0)])
+def test_durations_are_seconds_or_have_a_unit(text: str, seconds: int) -> None:
+    assert parse_duration(text) == timedelta(seconds=seconds)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1d", "1.5m", "m", "9999999", "１５m"])
+def test_what_is_no_duration_is_refused(text: str) -> None:
+    with pytest.raises(typer.BadParameter, match="90s, 15m or 2h"):
+        parse_duration(text)

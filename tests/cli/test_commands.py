@@ -1,0 +1,194 @@
+import asyncio
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from services.db.tables import Project
+from services.gen.ctrl.v1 import control_pb2 as pb
+from tests.cli.conftest import Interlock
+from tests.ctrl.installation import IMAGE, Installation
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A small source tree that is none of git's business."""
+    folder = tmp_path / "source"
+    folder.mkdir()
+    (folder / "app.py").write_text("print('hello')\n")
+    return folder
+
+
+def test_deploying_a_folder_shows_steps_and_ends_with_the_result(
+    interlock: Interlock, project: str, source: Path
+) -> None:
+    result = interlock("deploy", str(source), "-p", project)
+
+    assert result.code == 0
+    assert "is ready" in result.out
+    assert "uploading" in result.err
+    assert "+ build" in result.err
+
+
+def test_json_on_stdout_is_one_message_and_chatter_stays_on_stderr(
+    interlock: Interlock, project: str, source: Path
+) -> None:
+    result = interlock("deploy", str(source), "-p", project, "--commit", "abcdef1", "-m", "why", "-o", "json")
+
+    deployment = result.message(pb.Deployment())
+    assert (deployment.status, deployment.branch, deployment.commit) == ("ready", "main", "abcdef1")
+    assert deployment.source.startswith("source@sha256:")
+    assert '"is_live": false' in result.out
+    assert "uploading" in result.err
+
+
+def test_branch_and_commit_come_from_git(interlock: Interlock, project: str, source: Path) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for arguments in (["init", "-q", "-b", "feat/x"], ["add", "."], [*identity, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", "-C", str(source), *arguments], check=True, timeout=20)
+
+    deployment = interlock("-o", "json", "deploy", str(source), "-p", project).message(pb.Deployment())
+
+    assert deployment.branch == "feat/x"
+    assert len(deployment.commit) == 40
+
+
+def test_without_waiting_the_deployment_is_pending_and_can_be_watched(interlock: Interlock, project: str) -> None:
+    created = interlock("deploy", IMAGE, "-p", project, "--no-wait", "-o", "json").message(pb.Deployment())
+    watched = interlock("watch", created.id, "-o", "json")
+
+    assert created.status == "pending"
+    assert (watched.code, watched.message(pb.Deployment()).status) == (0, "ready")
+
+
+@pytest.mark.parametrize(
+    ("message", "code"), [("fail in build", 3), ("fail in poll until ready", 4), ("fail in assign domains", 1)]
+)
+def test_the_exit_code_says_what_failed(interlock: Interlock, project: str, message: str, code: int) -> None:
+    result = interlock("deploy", IMAGE, "-p", project, "-m", message)
+
+    assert result.code == code
+    assert "it broke" in result.out
+    assert "x build" in result.err
+
+
+def test_a_wait_that_times_out_says_how_to_go_on_and_stops_nothing(interlock: Interlock, project: str) -> None:
+    result = interlock("deploy", IMAGE, "-p", project, "-m", "hold", "--timeout", "1s")
+
+    assert result.code == 5
+    assert "still running: interlock watch d_" in result.err
+    running = interlock("ls", "-p", project, "-o", "json").message(pb.ListDeploymentsResponse()).deployments[0]
+    assert running.status == "building"
+
+    cancel = interlock("cancel", running.id, "--reason", "enough", "-o", "json")
+    assert cancel.message(pb.CancelDeploymentResponse()).cancelling
+    watched = interlock("watch", running.id)
+    assert watched.code == 6
+    assert "enough" in watched.out
+    again = interlock("cancel", running.id)
+    assert (again.code, "has ended already: cancelled" in again.out) == (0, True)
+
+
+def test_ctrl_c_stops_the_wait_and_not_the_deployment(
+    interlock: Interlock, control_plane: Installation, project: str
+) -> None:
+    created = interlock("deploy", IMAGE, "-p", project, "-m", "hold", "--no-wait", "-o", "json").message(
+        pb.Deployment()
+    )
+    argv = [sys.executable, "-m", "services.cli", "deploy", IMAGE, "-p", project]
+    watching = subprocess.Popen(argv, stderr=subprocess.PIPE, text=True)
+    assert watching.stderr is not None
+    begun = watching.stderr.readline()
+
+    watching.send_signal(signal.SIGINT)
+    _, err = watching.communicate(timeout=30)
+
+    deployment_id = begun.removeprefix("following ").strip()
+    assert watching.returncode == 130
+    assert f"still running: interlock watch {deployment_id}" in err
+    for running in (deployment_id, created.id):
+        assert interlock("cancel", running).code == 0
+
+
+def test_rollback_and_promote_print_what_moved(interlock: Interlock, control_plane: Installation, project: str) -> None:
+    older = interlock("deploy", IMAGE, "-p", project, "-o", "json").message(pb.Deployment()).id
+    newer = interlock("deploy", IMAGE, "-p", project, "-o", "json").message(pb.Deployment()).id
+    asyncio.run(_set_live(control_plane, project, newer))
+
+    refused = interlock("rollback", newer, "-p", project)
+    text = interlock("rollback", older, "-p", project)
+    response = interlock("rollback", older, "-p", project, "-o", "json").message(pb.RollbackResponse())
+    promoted = interlock("promote", older, "-p", project)
+
+    assert (refused.code, "both source and target" in refused.err) == (7, True)
+    assert (text.code, f"from {newer} to {older}" in text.out) == (0, True)
+    assert list(response.domains) == ["moved.example"]
+    assert (promoted.code, f"{older} is live" in promoted.out) == (0, True)
+
+
+def test_reading_commands_print_tables_and_messages(interlock: Interlock, project: str) -> None:
+    deployed = interlock("deploy", IMAGE, "-p", project, "-m", "[red]why[/red] :smile:", "-o", "json")
+    deployment_id = deployed.message(pb.Deployment()).id
+
+    for arguments, message in (
+        (("project", "ls"), pb.ListProjectsResponse()),
+        (("status", "-p", project), pb.GetProjectStatusResponse()),
+        (("ls", "-p", project, "--limit", "1"), pb.ListDeploymentsResponse()),
+        (("show", deployment_id), pb.Deployment()),
+        (("domains", "ls", "-p", project), pb.ListDomainsResponse()),
+    ):
+        text, json = interlock(*arguments), interlock(*arguments, "-o", "json")
+        assert (text.code, json.code) == (0, 0)
+        assert text.out.strip()
+        json.message(message)
+    assert deployment_id in interlock("ls", "-p", project).out
+    assert deployment_id in interlock("show", deployment_id).out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("show", "d_unknown"), 9),
+        (("status", "-p", "unknown"), 9),
+        (("show", "../x"), 2),
+        (("project", "create", "Not-A-Slug"), 2),
+        (("deploy", "./missing", "-p", "x"), 2),
+        (("deploy", IMAGE, "-p", "x", "--replicas", "51"), 2),
+        (("deploy", IMAGE, "-p", "x", "--timeout", "soon"), 2),
+        (("deploy", IMAGE), 2),
+        (("up", "--ports", "some"), 2),
+        (("ls", "-p", "x", "-o", "yaml"), 2),
+        (("nonsense",), 2),
+    ],
+)
+def test_errors_have_their_exit_code_and_keep_stdout_clean(
+    interlock: Interlock, control_plane: Installation, arguments: tuple[str, ...], code: int
+) -> None:
+    result = interlock(*arguments)
+
+    assert (result.code, result.out) == (code, "")
+    assert result.err
+
+
+def test_a_project_that_exists_is_a_conflict(interlock: Interlock, project: str) -> None:
+    assert interlock("project", "create", project).code == 7
+
+
+def test_workspaces_do_not_see_each_other(interlock: Interlock, project: str) -> None:
+    assert interlock("status", "-p", project, "-w", "stranger").code == 9
+
+
+def test_logs_that_do_not_exist_are_not_found(interlock: Interlock, project: str) -> None:
+    deployment = interlock("deploy", IMAGE, "-p", project, "-o", "json").message(pb.Deployment())
+
+    assert interlock("logs", deployment.id, "--build").code == 9
+
+
+async def _set_live(installation: Installation, project: str, deployment_id: str) -> None:
+    database = installation.database()
+    async with database.write() as session:
+        await session.execute(update(Project).where(Project.slug == project).values(live_deployment_id=deployment_id))
+    await database.close()
