@@ -1,0 +1,66 @@
+"""The app that tests deploy: answers with its version, and misbehaves as the file BEHAVIOUR says.
+
+ok · exit (at once, code 3) · silent (never listens) · unhealthy (500 on the health path) · slow (starts after 3 s)
+· redirect (its OpenAPI path redirects) · huge (serves 50 MB as OpenAPI) · crash (healthy, then exits on GET /crash)
+"""
+
+import http.server
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+HERE = Path(__file__).parent
+VERSION = (HERE / "VERSION").read_text().strip()
+BEHAVIOUR = (HERE / "BEHAVIOUR").read_text().strip()
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        if self.path == "/healthz":
+            self.answer(500 if BEHAVIOUR == "unhealthy" else 200, b"no" if BEHAVIOUR == "unhealthy" else b"ok")
+        elif self.path == "/openapi.json":
+            self.openapi()
+        elif self.path == "/crash":
+            os._exit(9)
+        else:
+            body = {"version": VERSION, "instance": os.environ["INTERLOCK_INSTANCE_ID"]}
+            self.answer(200, json.dumps(body).encode(), "application/json")
+
+    def openapi(self) -> None:
+        if BEHAVIOUR == "redirect":
+            self.send_response(302)
+            self.send_header("location", "http://127.0.0.1:9070/")
+            self.send_header("content-length", "0")
+            self.end_headers()
+        elif BEHAVIOUR == "huge":
+            self.answer(200, b'{"openapi": "3.1.0", "x": "' + b"x" * 50_000_000 + b'"}', "application/json")
+        else:
+            document = {"openapi": "3.1.0", "info": {"title": "test", "version": VERSION}, "paths": {}}
+            self.answer(200, json.dumps(document).encode(), "application/json")
+
+    def answer(self, status: int, body: bytes, content_type: str = "text/plain") -> None:
+        self.send_response(status)
+        self.send_header("content-type", content_type)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+print(f"version {VERSION} behaves {BEHAVIOUR}", flush=True)
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+if BEHAVIOUR == "exit":
+    print("cannot go on: DATABASE_URL is not set", flush=True)
+    sys.exit(3)
+if BEHAVIOUR == "silent":
+    time.sleep(3600)
+if BEHAVIOUR == "slow":
+    time.sleep(3)
+http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()

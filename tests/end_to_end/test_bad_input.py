@@ -1,0 +1,201 @@
+"""Hostile and broken input: a clear error in bounded time, nothing left running, live untouched."""
+
+import json
+
+import httpx
+import pytest
+
+from services.domain.errors import Invalid, NotFound
+from services.gen.ctrl.v1 import control_pb2 as pb
+from tests.end_to_end.stack import Project, chunked, pack
+
+SERVICE = "hydra.v1.DeploymentService"
+
+# What is refused before a workflow waits for anything replays no differently.
+pytestmark = pytest.mark.parametrize("stack", ["normal"], indirect=True)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "step", "words"),
+    [
+        ("exit", "poll until ready", "3"),
+        ("silent", "poll until ready", "gave up after"),
+        ("unhealthy", "poll until ready", "500"),
+    ],
+)
+async def test_an_app_that_never_becomes_healthy_fails_with_its_reason_and_log(
+    project: Project, behaviour: str, step: str, words: str
+) -> None:
+    good = await project.deploy("good")
+
+    bad = await project.deploy("bad", behaviour=behaviour, commit="2222222")
+
+    assert bad.status == "failed"
+    assert bad.failure.step == step
+    assert words in bad.failure.reason
+    assert any(f"version bad behaves {behaviour}" in line for line in bad.failure.log_lines)
+    assert next(s for s in bad.steps if s.name == step).error
+    await project.assert_gone(bad.id)
+    assert await project.live() == good.id
+    assert await project.answers("live") == "good"
+
+
+@pytest.mark.parametrize("behaviour", ["redirect", "huge"])
+async def test_an_openapi_document_that_cannot_be_had_does_not_stop_a_deployment(
+    project: Project, behaviour: str
+) -> None:
+    deployed = await project.deploy("one", behaviour=behaviour)
+
+    assert deployed.status == "ready"
+    assert deployed.openapi_digest == ""
+    assert await project.answers("live") == "one"
+
+
+@pytest.mark.parametrize(
+    ("files", "words"),
+    [
+        ({"interlock.toml": "", "app.py": ""}, "start"),
+        ({"interlock.toml": "[start]\ncommand = ["}, "interlock.toml"),
+        ({"interlock.toml": '[start]\ncommand = "python3 app.py"\nspeed = "high"\n'}, "speed"),
+        ({"requirements.txt": "surely-no-such-package-interlock==9.9.9\n"}, "requirements.txt"),
+    ],
+)
+async def test_a_source_that_cannot_be_built_fails_with_what_to_change(
+    project: Project, files: dict[str, str], words: str
+) -> None:
+    source = await project.source("broken", files=files)
+
+    failed = await project.deploy("broken", source=source)
+
+    assert failed.status == "failed"
+    assert failed.failure.step == "build"
+    assert words in failed.failure.reason + "\n".join(failed.failure.log_lines)
+    await project.assert_gone(failed.id)
+
+
+@pytest.mark.parametrize("branch", ["功能", "x" * 250, "../..", "🚂🚃", "feat/x", "Feature/ABC-123", "-", "a" * 63])
+async def test_any_branch_name_gets_a_hostname_that_answers(project: Project, branch: str) -> None:
+    deployed = await project.deploy("one", branch=branch)
+
+    assert deployed.status == "ready"
+    (hostname,) = [domain.hostname for domain in deployed.domains if domain.sticky == "branch"]
+    assert len(hostname.split(".")[0]) <= 63
+    assert (await project.stack.get(hostname)).json()["version"] == "one"
+
+
+@pytest.mark.parametrize(
+    ("handler", "body", "status", "words"),
+    [
+        ("Deploy", b"", 400, ""),
+        ("Deploy", b"{", 400, "DeployRequest"),
+        ("Deploy", b"[]", 400, "object"),
+        ("Deploy", b'{"deployment_id": 7}', 400, "deployment_id"),
+        ("Deploy", b'{"deploymentid": "d_1"}', 400, "deploymentid"),
+        ("Deploy", b"{}", 400, "deployment_id is missing"),
+        ("Deploy", b'{"deployment_id": "../../etc"}', 400, "is not an id"),
+        ("Deploy", b'{"deployment_id": "d_nope"}', 404, "has no deployment d_nope"),
+        ("Deploy", b"\xff\xff\xff\xff", 400, "DeployRequest"),
+        ("Deploy", b'{"deployment_id": "' + b"x" * 2_000_000 + b'"}', 400, "larger"),
+        ("Rollback", b'{"source_deployment_id": "d_a", "target_deployment_id": "d_b"}', 404, "d_a"),
+        ("Rollback", b'{"source_deployment_id": "d_a"}', 400, "target_deployment_id is missing"),
+        ("Promote", b'{"target_deployment_id": "d_b"}', 404, "d_b"),
+        ("SwitchDomains", b'{"target_deployment_id": "d_b", "domain_ids": ["x"], "reason": "NO_SUCH"}', 400, "reason"),
+        ("AssignDomains", b'{"project_id": "p_other"}', 400, "project_id"),
+    ],
+)
+async def test_a_bad_call_is_refused_at_once_and_says_what_is_wrong(
+    project: Project, handler: str, body: bytes, status: int, words: str
+) -> None:
+    url = f"{project.stack.ready['ingress']}/{SERVICE}/{project.id}/{handler}"
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        answer = await client.post(url, content=body, headers={"content-type": "application/json"})
+
+    assert answer.status_code == status, answer.text
+    assert words in answer.json()["message"]
+
+
+async def test_a_deployment_of_another_project_is_not_found(project: Project) -> None:
+    deployed = await project.deploy("one")
+    other = await project.control.create_project(f"{project.slug}-other")
+
+    url = f"{project.stack.ready['ingress']}/{SERVICE}/{other.id}/Deploy"
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        answer = await client.post(url, json={"deployment_id": deployed.id})
+
+    assert answer.status_code == 404
+    assert (await project.control.get_deployment(deployed.id)).status == "ready"
+
+
+async def test_routing_is_private_at_the_ingress(project: Project) -> None:
+    url = f"{project.stack.ready['ingress']}/hydra.v1.RoutingService/{project.id}/AssignDomains"
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        answer = await client.post(url, content=json.dumps({}), headers={"content-type": "application/json"})
+
+    assert answer.status_code == 400
+    assert "not public" in answer.json()["message"]
+
+
+@pytest.mark.parametrize("slug", ["", "Ünïcode", "a--b", "-a", "a" * 41, "../..", "x y", "a.b"])
+async def test_a_project_slug_that_is_none_is_refused(project: Project, slug: str) -> None:
+    with pytest.raises(Invalid, match="slug"):
+        await project.control.create_project(slug)
+
+
+@pytest.mark.parametrize(
+    ("fields", "error"),
+    [
+        ({"environment": "nowhere"}, NotFound),
+        ({"image": "artifact@sha256:00"}, Invalid),
+        ({"source": "", "image": ""}, Invalid),
+        ({"replicas": 51}, Invalid),
+        ({"commit": "not-hex"}, Invalid),
+        ({"branch": "x" * 300}, Invalid),
+        ({"branch": "a\nb"}, Invalid),
+        ({"health_path": "//evil.example/"}, Invalid),
+        ({"health_path": "@evil.example/"}, Invalid),
+        ({"memory_mib": 1}, Invalid),
+    ],
+)
+async def test_a_deployment_that_cannot_be_is_refused_before_it_begins(
+    project: Project, fields: dict[str, object], error: type[Exception]
+) -> None:
+    request = {"project": project.slug, "environment": "production", "source": await project.source("one"), **fields}
+
+    with pytest.raises(error):
+        await project.control.create_deployment(pb.CreateDeploymentRequest(**request))
+
+    assert not (await project.control.list_deployments(project.slug)).deployments
+
+
+async def test_a_source_that_was_never_uploaded_fails_the_build(project: Project) -> None:
+    failed = await project.deploy("none", source="source@sha256:" + "0" * 64)
+
+    assert failed.status == "failed"
+    assert "upload" in failed.failure.reason
+
+
+async def test_an_image_that_the_backend_cannot_run_fails_with_what_it_can(project: Project) -> None:
+    request = pb.CreateDeploymentRequest(project=project.slug, environment="production", image="nginx:1.27")
+
+    failed = await project.ended((await project.control.create_deployment(request)).id)
+
+    assert failed.status == "failed"
+    assert failed.failure.step == "create in krane"
+    assert "artifact" in failed.failure.reason
+    await project.assert_gone(failed.id)
+
+
+async def test_an_archive_that_points_outside_of_itself_is_refused(project: Project) -> None:
+    folder = project.sources / "evil"
+    folder.mkdir()
+    (folder / "link").symlink_to("/etc/passwd")
+
+    with pytest.raises(Invalid, match="link"):
+        await project.control.upload_source(chunked(pack(folder)))
+
+
+async def test_an_unknown_host_is_answered_404_in_readable_words(project: Project) -> None:
+    answer = await project.stack.get("nobody.interlock.localhost")
+
+    assert answer.status_code == 404
+    assert "no deployment" in answer.text.lower()
