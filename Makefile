@@ -1,13 +1,12 @@
 # Every target works on a fresh machine with Python 3.11 and Node with npm.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test check proto lock bench clean
+.PHONY: help setup demo up test faults chaos check proto lock bench clean
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PATHS := services tests scripts examples benchmarks
 export UV_PYTHON_DOWNLOADS := never
-export PYTHONDONTWRITEBYTECODE := 1
 
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
@@ -38,6 +37,9 @@ demo: setup ## deploy, roll back, promote, cancel, kill and recover, on real par
 up: setup ## start everything on this machine, data in ./data
 	@$(BIN)/interlock up --data-dir data
 
+chaos: setup ## users and faults on one installation, then every promise checked: SEED=1 MINUTES=3
+	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),3)
+
 check: setup ## format, lint, types, import rules, generated code, migrations
 	@$(BIN)/ruff format --quiet --check $(wildcard $(PATHS))
 	@$(BIN)/ruff check --quiet $(wildcard $(PATHS))
@@ -50,8 +52,12 @@ check: setup ## format, lint, types, import rules, generated code, migrations
 test: setup ## every test, on real parts
 	@$(BIN)/python -m pytest
 
-bench: setup ## time operations beside what the engine alone costs
+faults: setup ## kill the endpoint, and refuse, at every single failpoint; `make test` tries an even share
+	@FAULTS_EVERY=1 $(BIN)/python -m pytest tests/faults/test_kill_matrix.py tests/faults/test_terminal_matrix.py
+
+bench: setup ## time operations and emergencies beside what the engine alone costs
 	@$(BIN)/python -m benchmarks.operations
+	@$(BIN)/python -m benchmarks.emergencies
 
 proto: setup ## regenerate services/gen from proto/
 	@$(BIN)/python scripts/generate_protos.py

@@ -29,6 +29,10 @@ class EndpointSettings(BaseModel):
     port: int = 9080
     # Seconds that a step in flight gets to finish on SIGTERM; parked handlers suspend at once.
     grace_seconds: float = 3.0
+    # The Python module that `interlock up` runs as the endpoint.
+    module: str = "services.deployment"
+    # Longest pause of `interlock up` before it starts the endpoint again after a crash.
+    restart_pause_seconds: float = 5.0
 
 
 class KraneSettings(BaseModel):
@@ -87,6 +91,11 @@ class DeploySettings(BaseModel):
     keep_ready: int = 3
     # Seconds between a deployment's last sticky hostname leaving it and its instances being stopped.
     drain_seconds: float = 10.0
+    # Seconds between passes of the reconciler, and how long something must look wrong before it is repaired.
+    reconcile_seconds: float = 5.0
+    reconcile_grace_seconds: float = 30.0
+    # Seconds that images and sources stay which no deployment needs. An upload needs them to become a deployment.
+    prune_after_seconds: float = 600.0
 
 
 class Settings(BaseSettings):

@@ -7,7 +7,7 @@ answer as Unavailable, an expired wait as DeadlineExceeded (the invocation goes 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Self, cast
@@ -50,6 +50,8 @@ class Invocation:
     last_failure: str
     # success or failure once completed; empty before.
     result: str
+    # When its journal or status last changed, UTC; attempts that fail do not count.
+    progressed_at: datetime
 
 
 class RestateClient:
@@ -114,6 +116,12 @@ class RestateClient:
         response = await _request(self._admin, "POST", "/deployments", timeout=timedelta(seconds=30), json=body)
         return str(response.json()["id"])
 
+    async def is_registered(self, endpoint_uri: str) -> bool:
+        """Whether Restate knows the services at `endpoint_uri`."""
+        response = await _request(self._admin, "GET", "/deployments", timeout=_QUICK)
+        known = cast(list[dict[str, Any]], response.json()["deployments"])
+        return any(str(one.get("uri", "")).rstrip("/") == endpoint_uri for one in known)
+
     async def cancel(self, invocation_id: str) -> bool:
         """Ask an invocation to unwind. True: it runs and will; False: it was queued and is gone, or has ended."""
         path = f"/invocations/{check_invocation_id(invocation_id)}/cancel"
@@ -148,9 +156,13 @@ class RestateClient:
             f"target_service_name = '{service}' and target_service_key = '{key}' and status <> 'completed'"
         )
 
+    async def all_unfinished(self, service: str) -> list[Invocation]:
+        """What runs, queues or is scheduled for any key of a service, oldest first; `service` is free of quotes."""
+        return await self._invocations(f"target_service_name = '{service}' and status <> 'completed'")
+
     async def _invocations(self, condition: str) -> list[Invocation]:
         query = (
-            "select id, status, target_handler_name, target_service_key, last_failure, completion_result "
+            "select id, status, target_handler_name, target_service_key, last_failure, completion_result, modified_at "
             f"from sys_invocation where {condition} order by created_at"
         )
         headers = {"accept": "application/json"}
@@ -164,6 +176,7 @@ class RestateClient:
                 key=row.get("target_service_key", ""),
                 last_failure=row.get("last_failure") or "",
                 result=row.get("completion_result") or "",
+                progressed_at=datetime.fromisoformat(row["modified_at"]),
             )
             for row in rows
         ]

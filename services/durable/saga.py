@@ -21,10 +21,11 @@ Three races are settled here once for all handlers:
 - An undo fails for good. It is reported in the Failure and does not stop the others.
 
 Steps report to a StepLog as they begin and end, so that progress is visible in the database. The log is written inside
-the step, hence journaled with it.
+the step, hence journaled with it. A saga with `shown` also keeps that, and the step it is in, in the object's state as
+long as it runs. Steps, calls and undos announce their failpoints, for tests to fail at.
 """
 
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -37,6 +38,7 @@ from restate.context import RestateDurableFuture
 
 from services.domain.errors import DeadlineExceeded, InterlockError
 from services.durable import policies
+from services.durable.failpoints import NO_FAILPOINTS, Failpoints, Moment
 from services.durable.serde import result_serde
 
 P = ParamSpec("P")
@@ -45,6 +47,9 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 Effect = Callable[P, Awaitable[T]]
+
+# The state of the virtual object in which a saga shows itself while it runs; `restate kv get` reads it.
+SHOWN_STATE = "operation"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +85,12 @@ class Saga:
         *,
         log: StepLog | None = None,
         on_failure: Callable[[Failure], Awaitable[None]] | None = None,
+        failpoints: Failpoints = NO_FAILPOINTS,
+        shown: Mapping[str, str] | None = None,
     ) -> None:
         self._ctx = ctx
+        self._shown = shown
+        self._failpoints = failpoints
         self._log = log
         self._on_failure = on_failure
         self._undos: list[tuple[str, Callable[[], Awaitable[None]]]] = []
@@ -98,9 +107,12 @@ class Saga:
         if isinstance(error, InterlockError) and not error.retryable:
             terminal = TerminalError(error.message, status_code=error.http_status)
             await self._unwind(terminal)
+            self._hide()
             raise terminal from error
         if isinstance(error, TerminalError):
             await self._unwind(error)
+        if error is None or isinstance(error, TerminalError):
+            self._hide()
 
     def commit(self) -> None:
         """Pass the point of no return: from here on trouble is repaired forward, and cancels come too late."""
@@ -122,7 +134,9 @@ class Saga:
         """Register a call of another virtual object as an undo."""
 
         async def call() -> None:
+            await self._failpoints.reach(f"undo: {name}", Moment.BEFORE)
             await _through_cancels(lambda: self._ctx.object_call(handler, key, request))
+            await self._failpoints.reach(f"undo: {name}", Moment.JOURNALED)
 
         self._undos.append((name, call))
 
@@ -155,7 +169,10 @@ class Saga:
     ) -> Response:
         """Call a handler of another virtual object, durably. It settles, undos included, before this saga unwinds."""
         self.enter(name)
-        return await settle(self._ctx.object_call(handler, key, request))
+        await self._failpoints.reach(name, Moment.BEFORE)
+        response = await settle(self._ctx.object_call(handler, key, request))
+        await self._failpoints.reach(name, Moment.JOURNALED)
+        return response
 
     def fail(self, name: str, error: InterlockError) -> TerminalError:
         """The error to raise when the handler itself decides that the box `name` has failed."""
@@ -163,8 +180,14 @@ class Saga:
         return TerminalError(error.message, status_code=error.http_status)
 
     def enter(self, name: str) -> None:
-        """Note the box that the handler is in, for the Failure."""
+        """Note the box that the handler is in, for the Failure and for whoever looks at the object's state."""
+        if self._shown is not None and name != self._step:
+            self._ctx.set(SHOWN_STATE, {**self._shown, "step": name})
         self._step = name
+
+    def _hide(self) -> None:
+        if self._shown is not None:
+            self._ctx.clear(SHOWN_STATE)
 
     async def _run(
         self,
@@ -178,12 +201,14 @@ class Saga:
         self.enter(name)
         use = self._uses[name] = self._uses.get(name, 0) + 1
 
+        exposed = self._exposed(name, lambda: effect(*args, **kwargs))
+
         async def logged() -> T:
             if self._log is None:
-                return await effect(*args, **kwargs)
+                return await exposed()
             await self._log.begin(name)
             try:
-                result = await effect(*args, **kwargs)
+                result = await exposed()
             except Exception as error:
                 await self._log.end(name, str(error))
                 raise
@@ -198,7 +223,20 @@ class Saga:
         def begin() -> RestateDurableFuture[T]:
             return self._ctx.run_typed(journal_name, _terminal_on_refusal(logged), options)
 
-        return await (_through_cancels(begin) if self._is_committed else settle(begin()))
+        result = await (_through_cancels(begin) if self._is_committed else settle(begin()))
+        await self._failpoints.reach(name, Moment.JOURNALED)
+        return result
+
+    def _exposed(self, name: str, effect: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+        """The effect between its failpoints."""
+
+        async def run() -> T:
+            await self._failpoints.reach(name, Moment.BEFORE)
+            result = await effect()
+            await self._failpoints.reach(name, Moment.EFFECT)
+            return result
+
+        return run
 
     async def _unwind(self, error: TerminalError) -> None:
         failure = Failure(step=self._step, reason=error.message, is_cancelled=is_cancel(error))
@@ -221,7 +259,9 @@ class Saga:
     async def _insist(self, name: str, effect: Callable[[], Awaitable[None]]) -> None:
         """Run what must happen to its end."""
         options = RunOptions[None](serde=result_serde(_nothing), **policies.UNDO)
-        await _through_cancels(lambda: self._ctx.run_typed(name, _terminal_on_refusal(effect), options))
+        run = _terminal_on_refusal(self._exposed(name, effect))
+        await _through_cancels(lambda: self._ctx.run_typed(name, run, options))
+        await self._failpoints.reach(name, Moment.JOURNALED)
 
 
 class Poll(Generic[T]):

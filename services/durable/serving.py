@@ -58,7 +58,13 @@ async def serve(app: App, host: str, port: int, *, stop: asyncio.Event, grace_se
         await stop.wait()
         await draining.drain(grace_seconds)
 
-    await hypercorn_serve(draining, config, shutdown_trigger=drained)  # pyright: ignore[reportArgumentType]
+    try:
+        await hypercorn_serve(draining, config, shutdown_trigger=drained)  # pyright: ignore[reportArgumentType]
+    except* KeyError:
+        # While it stops, Hypercorn resets new streams and then stumbles over their data. Nothing else is in flight by
+        # then; Restate calls again.
+        if not stop.is_set():
+            raise
 
 
 class DrainingApp:

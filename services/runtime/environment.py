@@ -8,12 +8,18 @@ from pydantic import BaseModel
 from services.config import Settings
 
 PREFIX = "INTERLOCK_"
+RESTATE_PREFIX = "RESTATE_"
 INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
 def bare_environment(*also: str) -> dict[str, str]:
     """What programs that know nothing of interlock get: the common variables, and `also` those."""
     return {name: os.environ[name] for name in (*INHERITED, *also) if name in os.environ}
+
+
+def restate_environment() -> dict[str, str]:
+    """What restate-server gets: the common variables, and what the user says about Restate beyond restate.toml."""
+    return bare_environment() | {name: value for name, value in os.environ.items() if name.startswith(RESTATE_PREFIX)}
 
 
 def part_environment(settings: Settings, *also: str) -> dict[str, str]:

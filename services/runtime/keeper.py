@@ -1,8 +1,8 @@
 """Keeps one part running.
 
 A run of a part is its process from start to exit. A run that ends is followed by another after a pause that doubles
-from 0.1 s to 5 s, and is short again once a run has been healthy for 10 s. A part is a direct child in a session of its
-own, so that Ctrl-C in a terminal reaches the supervisor alone; it dies with the supervisor (see guard).
+from 0.1 s to the part's longest, and is short again once a run has been healthy for 10 s. A part is a direct child in a
+session of its own, so that Ctrl-C in a terminal reaches the supervisor alone; it dies with the supervisor (see guard).
 """
 
 import asyncio
@@ -46,20 +46,23 @@ class Part:
     start_seconds: float = 60.0
     # Seconds between asking it to stop (SIGTERM) and killing it.
     stop_seconds: float = 10.0
+    # Longest pause before it is started again.
+    longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
 
 
 class Backoff:
     """The pauses before a part is started again."""
 
-    def __init__(self) -> None:
+    def __init__(self, longest_seconds: float = LONGEST_PAUSE_SECONDS) -> None:
         self._pause = SHORTEST_PAUSE_SECONDS
+        self._longest = longest_seconds
 
     def next_pause(self, healthy_seconds: float) -> float:
         """Seconds to wait after a run that was healthy for so long: twice as many each time, few after a good run."""
         if healthy_seconds >= GOOD_RUN_SECONDS:
             self._pause = SHORTEST_PAUSE_SECONDS
         pause = self._pause
-        self._pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+        self._pause = min(2 * pause, self._longest)
         return pause
 
 
@@ -73,7 +76,7 @@ class Keeper:
         self._say = say
         self._on_start = on_start
         self._process: Process | None = None
-        self._backoff = Backoff()
+        self._backoff = Backoff(part.longest_pause_seconds)
 
     @property
     def pid(self) -> int | None:

@@ -10,7 +10,7 @@ from services.db.migrations import migrate
 from services.domain.errors import PreconditionFailed
 from services.gateway.bootstrap import envoy_command
 from services.krane.backends.process.environment import INSTALLER_VARIABLES
-from services.runtime.environment import bare_environment, part_environment
+from services.runtime.environment import bare_environment, part_environment, restate_environment
 from services.runtime.health import answers_ok, is_registered, serves_grpc
 from services.runtime.identity import RequestIdentity
 from services.runtime.keeper import Part
@@ -45,7 +45,7 @@ def _restate(settings: Settings, private_key_file: Path) -> Part:
     return Part(
         name="restate",
         argv=(_restate_binary(settings.tools_dir), "--no-logo", "--config-file", str(ROOT / "restate.toml")),
-        environment=bare_environment()
+        environment=restate_environment()
         | {
             "RESTATE_BASE_DIR": str(settings.data_dir / "restate"),
             "RESTATE_INGRESS__BIND_ADDRESS": ingress.removeprefix("http://"),
@@ -106,11 +106,12 @@ def _endpoint(settings: Settings, identity_key: str) -> Part:
 
     return Part(
         name="endpoint",
-        argv=_module("services.deployment"),
+        argv=_module(settings.endpoint.module),
         environment=part_environment(settings.model_copy(update={"restate": restate})),
         probe=is_healthy_and_registered,
         needs=(MIGRATION, "restate", "krane"),
         stop_seconds=settings.endpoint.grace_seconds + 10,
+        longest_pause_seconds=settings.endpoint.restart_pause_seconds,
     )
 
 

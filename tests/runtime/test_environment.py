@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from services.config import RestateSettings, Settings
-from services.runtime.environment import bare_environment, part_environment
+from services.runtime.environment import bare_environment, part_environment, restate_environment
 
 
 def test_a_part_reads_back_the_settings_it_was_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -30,3 +30,13 @@ def test_what_the_user_set_for_interlock_passes_and_nothing_else(
     assert environment["INTERLOCK_KNOWN_TO_A_PART"] == "yes"
     assert "AWS_SECRET_ACCESS_KEY" not in environment
     assert not any(name.startswith("INTERLOCK_") for name in bare_environment())
+
+
+def test_what_the_user_says_about_restate_reaches_restate(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT", "0s")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "no")
+
+    environment = restate_environment()
+
+    assert environment["RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT"] == "0s"
+    assert "AWS_SECRET_ACCESS_KEY" not in environment

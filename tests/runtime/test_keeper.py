@@ -12,6 +12,12 @@ def test_pauses_double_up_to_five_seconds() -> None:
     assert [backoff.next_pause(0.0) for _ in range(8)] == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 5.0, 5.0]
 
 
+def test_a_part_may_have_a_shorter_longest_pause() -> None:
+    backoff = Backoff(longest_seconds=0.2)
+
+    assert [backoff.next_pause(0.0) for _ in range(3)] == [0.1, 0.2, 0.2]
+
+
 def test_pauses_are_short_again_after_a_good_run() -> None:
     backoff = Backoff()
     for _ in range(5):
