@@ -51,6 +51,14 @@ class Handover:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Superseded:
+    """A deployment whose place a newer one took, and the queued invocation that is left of it."""
+
+    deployment_id: str
+    invocation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequest:
     """What asking to cancel has come to: `invocation_id` is what is left to cancel, None when nothing is."""
 
@@ -62,8 +70,9 @@ class CancelRequest:
 async def record_deployment(session: AsyncSession, request: DeploymentRequest, idempotency_key: str | None) -> str:
     """Insert a pending deployment of the project's next generation; returns its id.
 
-    The same request under the same key is the same deployment; another one under the key raises Conflict. Raises
-    NotFound for an unknown project or environment.
+    It supersedes the deployments of its environment and branch that have not begun. The same request under the same
+    key is the same deployment; another one under the key raises Conflict. Raises NotFound for an unknown project or
+    environment.
     """
     # The lock makes one after the other of requests that come at once: generations and keys stay unique.
     project = await find_project(session, request.workspace, request.project, lock=True)
@@ -94,6 +103,7 @@ async def record_deployment(session: AsyncSession, request: DeploymentRequest, i
         request_digest=request.digest(),
         created_at_ms=now_ms(),
     )
+    await _supersede_older(session, deployment)
     session.add(deployment)
     return deployment.id
 
@@ -109,15 +119,41 @@ async def list_undelivered(session: AsyncSession) -> list[Handover]:
 
 
 async def record_invocation(session: AsyncSession, deployment_id: str, invocation_id: str) -> None:
-    """Remember which invocation works on a deployment, unless its workflow or a cancel came first."""
+    """Remember which invocation works on a deployment, unless its workflow or a cancel came first.
+
+    Also for one that was superseded in between: its invocation is to be cancelled.
+    """
     await session.execute(
         update(Deployment)
         .where(
             Deployment.id == deployment_id,
-            Deployment.status == DeploymentStatus.PENDING,
+            Deployment.status.in_((DeploymentStatus.PENDING, DeploymentStatus.SUPERSEDED)),
             Deployment.invocation_id.is_(None),
         )
         .values(invocation_id=invocation_id)
+    )
+
+
+async def list_superseded(session: AsyncSession) -> list[Superseded]:
+    """Superseded deployments whose invocations may still be queued."""
+    rows = await session.execute(
+        select(Deployment.id, Deployment.invocation_id).where(
+            Deployment.status == DeploymentStatus.SUPERSEDED, Deployment.invocation_id.is_not(None)
+        )
+    )
+    return [
+        Superseded(deployment_id=deployment, invocation_id=invocation)
+        for deployment, invocation in rows
+        if invocation is not None
+    ]
+
+
+async def forget_invocation(session: AsyncSession, superseded: Superseded) -> None:
+    """Note that nothing is queued for a superseded deployment any more."""
+    await session.execute(
+        update(Deployment)
+        .where(Deployment.id == superseded.deployment_id, Deployment.status == DeploymentStatus.SUPERSEDED)
+        .values(invocation_id=None)
     )
 
 
@@ -137,22 +173,21 @@ async def request_cancel(session: AsyncSession, deployment_id: str, reason: str)
     row = await session.get_one(Deployment, deployment_id, with_for_update=True)
     if DeploymentStatus(row.status) in ENDED:
         return CancelRequest(accepted=False)
-    row.cancel_reason = reason
+    # Whoever asked first is the reason.
+    row.cancel_reason = row.cancel_reason or reason
     if row.invocation_id is None:
         row.status = DeploymentStatus.CANCELLED
         row.ended_at_ms = now_ms()
     return CancelRequest(accepted=True, invocation_id=row.invocation_id)
 
 
-async def settle_cancelled(session: AsyncSession, deployment_id: str) -> bool:
-    """End a deployment whose workflow will never begin; False when it is not pending any more."""
-    settled = await session.execute(
-        update(Deployment)
-        .where(Deployment.id == deployment_id, Deployment.status == DeploymentStatus.PENDING)
-        .values(status=DeploymentStatus.CANCELLED, ended_at_ms=now_ms())
-        .returning(Deployment.id)
-    )
-    return settled.first() is not None
+async def settle_cancelled(session: AsyncSession, deployment_id: str) -> DeploymentStatus:
+    """End a pending deployment whose workflow will never begin; returns its status then."""
+    row = await session.get_one(Deployment, deployment_id, with_for_update=True)
+    if row.status == DeploymentStatus.PENDING:
+        row.status = DeploymentStatus.CANCELLED
+        row.ended_at_ms = now_ms()
+    return DeploymentStatus(row.status)
 
 
 async def list_pending_cancels(session: AsyncSession) -> Sequence[tuple[str, str]]:
@@ -165,6 +200,23 @@ async def list_pending_cancels(session: AsyncSession) -> Sequence[tuple[str, str
         )
     )
     return [(deployment, invocation) for deployment, invocation in rows if invocation is not None]
+
+
+async def _supersede_older(session: AsyncSession, newer: Deployment) -> None:
+    await session.execute(
+        update(Deployment)
+        .where(
+            Deployment.environment_id == newer.environment_id,
+            Deployment.branch == newer.branch,
+            Deployment.generation < newer.generation,
+            Deployment.status == DeploymentStatus.PENDING,
+        )
+        .values(
+            status=DeploymentStatus.SUPERSEDED,
+            failure=f"superseded by newer deployment {newer.id}; follow it with `interlock watch {newer.id}`",
+            ended_at_ms=newer.created_at_ms,
+        )
+    )
 
 
 async def _find_repeat(

@@ -1,5 +1,6 @@
 """Deployments: what the workflow reads and writes about them. Every read is scoped by project or workspace."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import select, update
@@ -11,6 +12,9 @@ from services.domain.errors import Conflict, NotFound
 from services.domain.live import Candidate
 from services.domain.openapi import Document
 from services.domain.status import ENDED, DeploymentStatus, advance
+
+# What a deployment's failure says of each undo that failed for good.
+COULD_NOT_UNDO = "could not undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +173,7 @@ async def record_failure(
     reason: str,
     log: str,
     is_cancelled: bool,
+    failed_undos: Sequence[str] = (),
 ) -> None:
     """End a deployment as failed or cancelled, unless it has ended or another invocation works on it."""
     row = await session.scalar(
@@ -178,7 +183,8 @@ async def record_failure(
         return
     row.status = DeploymentStatus.CANCELLED if is_cancelled else DeploymentStatus.FAILED
     row.failed_step = step
-    row.failure = (row.cancel_reason or "cancelled through Restate") if is_cancelled else reason
+    why = (row.cancel_reason or "cancelled through Restate") if is_cancelled else reason
+    row.failure = "; ".join([why, *(f"{COULD_NOT_UNDO} {undo}" for undo in failed_undos)])
     row.failure_log = log
     row.ended_at_ms = now_ms()
 

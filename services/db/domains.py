@@ -112,15 +112,21 @@ async def list_deployment_domains(session: AsyncSession, deployment_id: str) -> 
 
 
 async def list_sticky_domains(session: AsyncSession, project_id: str, environment_id: str) -> Sequence[str]:
-    """Ids of the project's domains that follow live or the environment, by hostname."""
+    """Ids of the project's domains that follow live or the environment, by hostname.
+
+    Raises PreconditionFailed when there are none.
+    """
     follows_environment = (Domain.sticky == Sticky.ENVIRONMENT) & (Domain.environment_id == environment_id)
-    return (
+    found = (
         await session.scalars(
             select(Domain.id)
             .where(Domain.project_id == project_id, (Domain.sticky == Sticky.LIVE) | follows_environment)
             .order_by(Domain.hostname)
         )
     ).all()
+    if not found:
+        raise PreconditionFailed(f"project {project_id} has no domain to move; deploy to production first")
+    return found
 
 
 async def _apply_change(

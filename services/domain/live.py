@@ -1,10 +1,19 @@
-"""Rules of rollback and promote: who may become live, and who was live before."""
+"""Rules of rollback and promote: who may become live and how it would start, and who was live before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 
 from services.domain.errors import PreconditionFailed
+from services.domain.readiness import Failed, InstanceState, Ready, Waiting, assess
 from services.domain.status import DeploymentStatus
+
+
+class Start(StrEnum):
+    """What a deployment needs before live can move to it."""
+
+    WARM = "warm"  # nothing: it runs and is healthy
+    COLD = "cold"  # it is stopped or gone, and has to be started again from its image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -16,6 +25,13 @@ class Candidate:
     is_production: bool
     generation: int
     status: DeploymentStatus
+
+
+def check_has_live(live_id: str | None) -> str:
+    """Return the id of a project's live deployment; raise PreconditionFailed when it has none."""
+    if live_id is None:
+        raise PreconditionFailed("the project has no live deployment; deploy to production first")
+    return live_id
 
 
 def check_rollback(live_id: str | None, source: Candidate, target: Candidate) -> None:
@@ -35,18 +51,31 @@ def check_rollback(live_id: str | None, source: Candidate, target: Candidate) ->
     _check_can_serve(target)
 
 
-def check_promote(live_id: str | None, target: Candidate, *, is_rolled_back: bool) -> None:
-    """Raise PreconditionFailed unless `target`, of the same project, may be promoted.
+def check_promote(live_id: str | None, target: Candidate, *, is_rolled_back: bool) -> str:
+    """Return the id of the live deployment; raise PreconditionFailed unless `target`, of its project, may be promoted.
 
     Promoting the live deployment of a rolled-back project is allowed: it keeps live where it is and ends that state.
     """
     if not target.is_production:
         raise PreconditionFailed(f"{target.id} is not in production; deploy it to production to make it live")
     _check_can_serve(target)
-    if live_id is None:
-        raise PreconditionFailed("the project has no live deployment; deploy to production first")
-    if live_id == target.id and not is_rolled_back:
+    if check_has_live(live_id) == target.id and not is_rolled_back:
         raise PreconditionFailed(f"{target.id} is live already; there is nothing to promote")
+    return check_has_live(live_id)
+
+
+def check_start(deployment_id: str, replicas: int, instances: Sequence[InstanceState] | None) -> Start:
+    """How a deployment would start. `instances` are those that krane has now; None when it is stopped or gone.
+
+    Raises PreconditionFailed when it runs and is not healthy.
+    """
+    if instances is None:
+        return Start.COLD
+    match assess(instances, replicas):
+        case Ready():
+            return Start.WARM
+        case Failed(reason) | Waiting(reason):
+            raise PreconditionFailed(f"{deployment_id} cannot take traffic: {reason}; choose another deployment")
 
 
 def previous_live(current: Candidate | None, once_live: Sequence[Candidate]) -> Candidate | None:

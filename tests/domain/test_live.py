@@ -3,7 +3,16 @@ from dataclasses import replace
 import pytest
 
 from services.domain.errors import PreconditionFailed
-from services.domain.live import Candidate, check_promote, check_rollback, previous_live
+from services.domain.live import (
+    Candidate,
+    Start,
+    check_has_live,
+    check_promote,
+    check_rollback,
+    check_start,
+    previous_live,
+)
+from services.domain.readiness import InstanceState, InstanceStatus
 from services.domain.status import DeploymentStatus
 
 LIVE = Candidate(id="d_2", environment_id="production", is_production=True, generation=2, status=DeploymentStatus.READY)
@@ -86,3 +95,31 @@ def test_the_previous_live_deployment_is_the_newest_older_one_that_can_serve() -
 def test_there_may_be_no_previous_live_deployment() -> None:
     assert previous_live(LIVE, [LIVE]) is None
     assert previous_live(None, [EARLIER]) is None
+
+
+# -- how it would start -----------------------------------------------------------------------------------------------
+
+HEALTHY = InstanceState(id="i_1", address="127.0.0.1:9000", status=InstanceStatus.RUNNING, healthy=True)
+
+
+def test_a_deployment_that_runs_and_is_healthy_starts_warm() -> None:
+    assert check_start("d_1", 2, [HEALTHY, replace(HEALTHY, id="i_2")]) is Start.WARM
+
+
+def test_a_deployment_that_is_stopped_or_gone_starts_cold() -> None:
+    assert check_start("d_1", 1, None) is Start.COLD
+
+
+@pytest.mark.parametrize(
+    "instances",
+    [[], [replace(HEALTHY, healthy=False)], [replace(HEALTHY, status=InstanceStatus.FAILED, healthy=False)]],
+)
+def test_a_deployment_that_runs_unhealthy_does_not_start_at_all(instances: list[InstanceState]) -> None:
+    with pytest.raises(PreconditionFailed, match=r"d_1 cannot take traffic: .*; choose another"):
+        check_start("d_1", 1, instances)
+
+
+def test_a_project_without_a_live_deployment_has_nowhere_to_move_from() -> None:
+    assert check_has_live("d_1") == "d_1"
+    with pytest.raises(PreconditionFailed, match="no live deployment"):
+        check_has_live(None)

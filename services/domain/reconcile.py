@@ -1,0 +1,164 @@
+"""What is wrong between the three views of an installation, and when it has been wrong for long enough to act.
+
+The views are the rows of the database, the deployments that krane knows, and the invocations that Restate has not
+finished. They are read one after the other, so that a healthy operation may look wrong for a moment: a finding counts
+only when every pass of a whole grace period has made it. Time comes from outside, and is monotonic.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Final
+
+from services.domain.status import ENDED, DeploymentStatus
+
+# Nothing of a deployment in one of these may be left.
+UNDONE: Final = frozenset({DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.SUPERSEDED})
+
+
+class Repair(StrEnum):
+    """What to do about a finding."""
+
+    CANCEL = "settle as cancelled"
+    FAIL = "settle as failed"
+    CLEAR = "remove what is left"
+    STOP = "stop again"
+    START = "start again"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """A deployment as the database has it."""
+
+    id: str
+    workspace_id: str
+    project_id: str
+    status: DeploymentStatus
+    # None: not handed over to Restate yet.
+    invocation_id: str | None
+    is_cancel_requested: bool
+    # A domain that follows something points at it, or live does.
+    is_followed: bool
+    # A domain, a gateway config or an instance record names it.
+    has_traces: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Orchestrated:
+    """A deployment as krane knows it."""
+
+    id: str
+    namespace: str
+    is_stopped: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Views:
+    """All three, of one pass."""
+
+    recorded: tuple[Recorded, ...]
+    orchestrated: tuple[Orchestrated, ...]
+    # Ids of the invocations that Restate has not finished.
+    invocations: frozenset[str]
+    # Projects with an operation under way or queued: it answers for what it starts and stops.
+    busy_projects: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that is wrong. Equal findings of two passes are the same one."""
+
+    deployment_id: str
+    workspace_id: str
+    # Empty when no row names the project.
+    project_id: str
+    # Empty when the row has none.
+    invocation_id: str
+    repair: Repair
+    reason: str
+
+
+def find_differences(views: Views) -> tuple[Finding, ...]:
+    """Compare; each deployment has at most one finding. Sorted by deployment."""
+    orchestrated = {(one.namespace, one.id): one for one in views.orchestrated}
+    known = {(row.workspace_id, row.id) for row in views.recorded}
+    findings = [
+        _found(row, *wrong)
+        for row in views.recorded
+        if (wrong := _difference(row, orchestrated.get((row.workspace_id, row.id)), views))
+    ]
+    findings += [_orphan(one) for key, one in orchestrated.items() if key not in known]
+    return tuple(sorted(findings, key=lambda finding: (finding.deployment_id, finding.workspace_id)))
+
+
+@dataclass(slots=True)
+class Patience:
+    """Remembers since when each finding has been made without a break."""
+
+    # Seconds.
+    grace: float
+    _since: dict[Finding, float] = field(default_factory=dict[Finding, float])
+
+    def ripe(self, findings: Iterable[Finding], now: float) -> tuple[Finding, ...]:
+        """Those that earlier passes made too, for at least the grace; `now` is this pass's monotonic time in seconds.
+
+        What is ripe counts anew from the next pass on.
+        """
+        earlier = self._since
+        self._since = {finding: earlier.get(finding, now) for finding in findings}
+        due = tuple(f for f, since in self._since.items() if f in earlier and now - since >= self.grace)
+        for finding in due:
+            del self._since[finding]
+        return due
+
+    def forget(self) -> None:
+        """Begin anew, since a pass could not see everything."""
+        self._since.clear()
+
+
+def _difference(row: Recorded, one: Orchestrated | None, views: Views) -> tuple[Repair, str] | None:
+    if row.status not in ENDED:
+        return _lost(row, views.invocations)
+    if row.status in UNDONE:
+        is_left = one is not None or row.has_traces
+        return (Repair.CLEAR, f"it is {row.status}, and something of it is left") if is_left else None
+    if row.project_id in views.busy_projects:
+        return None
+    if row.status is DeploymentStatus.STOPPED:
+        runs = one is not None and not one.is_stopped
+        return (Repair.STOP, "it is stopped, and krane runs it") if runs else None
+    if row.is_followed and (one is None or one.is_stopped):
+        return Repair.START, f"traffic is routed to it, and krane {'does not know it' if one is None else 'stopped it'}"
+    return None
+
+
+def _lost(row: Recorded, invocations: frozenset[str]) -> tuple[Repair, str] | None:
+    if row.invocation_id in invocations:
+        return None
+    if row.status is DeploymentStatus.PENDING:
+        # Without an invocation it waits to be handed over.
+        return (Repair.CANCEL, "it left Restate's queue before it began") if row.invocation_id else None
+    reason = f"lost: Restate has no unfinished invocation {row.invocation_id} for it while it is {row.status}"
+    return (Repair.CANCEL if row.is_cancel_requested else Repair.FAIL), reason
+
+
+def _found(row: Recorded, repair: Repair, reason: str) -> Finding:
+    return Finding(
+        deployment_id=row.id,
+        workspace_id=row.workspace_id,
+        project_id=row.project_id,
+        invocation_id=row.invocation_id or "",
+        repair=repair,
+        reason=reason,
+    )
+
+
+def _orphan(one: Orchestrated) -> Finding:
+    return Finding(
+        deployment_id=one.id,
+        workspace_id=one.namespace,
+        project_id="",
+        invocation_id="",
+        repair=Repair.CLEAR,
+        reason="krane has it, and no row names it",
+    )
