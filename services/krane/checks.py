@@ -37,7 +37,7 @@ def check_reference(kind: str, value: str) -> str:
     """Return the hex digest of "<kind>@sha256:<hex>", or raise Invalid."""
     match = REFERENCE.fullmatch(value)
     if match is None or match["kind"] != kind:
-        raise Invalid(f"{value[:120]!r} does not name what is asked for: use '{kind}@sha256:<64 hex digits>'")
+        raise Invalid(f"{value[:120]!r} is not the name of a krane {kind}: use '{kind}@sha256:<64 hex digits>'")
     return match["digest"]
 
 

@@ -5,7 +5,8 @@ time; every call may be repeated.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -33,7 +34,7 @@ from services.krane.types import (
 Answer = TypeVar("Answer", bound=Message)
 
 DEADLINE_SECONDS = 10.0
-# Calls that wait for processes to end.
+# Calls that wait for processes to end or for trees of files to be removed.
 STOP_DEADLINE_SECONDS = 30.0
 UPLOAD_DEADLINE_SECONDS = 300.0
 CHANNEL_OPTIONS = (
@@ -156,6 +157,14 @@ class KraneClient:
         """End a build and everything it started; succeeds when there is nothing to end."""
         request = build_pb2.CancelBuildRequest(namespace=namespace, build_id=build_id)
         await self._call("BuildService/CancelBuild", request, build_pb2.CancelBuildResponse, STOP_DEADLINE_SECONDS)
+
+    async def prune_images(self, keep: Iterable[str], unneeded: timedelta) -> tuple[str, ...]:
+        """Remove the sources and images that nobody kept or used for `unneeded`; returns what was removed, sorted."""
+        request = build_pb2.PruneImagesRequest(keep=keep, unneeded_ms=int(unneeded.total_seconds() * 1000))
+        response = await self._call(
+            "BuildService/PruneImages", request, build_pb2.PruneImagesResponse, STOP_DEADLINE_SECONDS
+        )
+        return tuple(response.removed)
 
     async def _reach(self) -> None:
         try:

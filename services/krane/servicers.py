@@ -90,6 +90,7 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
     def __init__(self, backend: Backend) -> None:
         self._sources = backend.sources
         self._builds = backend.builds
+        self._pruning = backend.pruning
 
     async def UploadSource(
         self, request_iterator: AsyncIterator[build_pb2.UploadSourceRequest], context: Context
@@ -118,6 +119,14 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
         async with refusing(context):
             await self._builds.cancel(request.namespace, request.build_id)
             return build_pb2.CancelBuildResponse()
+
+    async def PruneImages(
+        self, request: build_pb2.PruneImagesRequest, context: Context
+    ) -> build_pb2.PruneImagesResponse:
+        """Remove what nobody needs."""
+        async with refusing(context):
+            removed = await self._pruning.prune(request.keep, request.unneeded_ms / 1000)
+            return build_pb2.PruneImagesResponse(removed=removed)
 
 
 def _tail_lines(asked: int, default: int) -> int:

@@ -72,6 +72,11 @@ class DeploymentState:
     instances: tuple[InstanceReport, ...]
 
 
+def running_instances(state: DeploymentState | None) -> tuple[InstanceReport, ...] | None:
+    """The instances of a deployment; None when it is stopped or krane does not know it."""
+    return None if state is None or state.status is DeploymentStatus.STOPPED else state.instances
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogLine:
     """One line that an instance wrote to its standard output or error."""

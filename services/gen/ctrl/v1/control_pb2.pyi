@@ -279,14 +279,16 @@ class ListDeploymentsResponse(_message.Message):
     def __init__(self, deployments: _Optional[_Iterable[_Union[Deployment, _Mapping]]] = ...) -> None: ...
 
 class CancelDeploymentRequest(_message.Message):
-    __slots__ = ("workspace", "deployment_id", "reason")
+    __slots__ = ("workspace", "deployment_id", "reason", "actor")
     WORKSPACE_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     workspace: str
     deployment_id: str
     reason: str
-    def __init__(self, workspace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
+    actor: str
+    def __init__(self, workspace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class CancelDeploymentResponse(_message.Message):
     __slots__ = ("deployment", "cancelling")
@@ -297,50 +299,76 @@ class CancelDeploymentResponse(_message.Message):
     def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ..., cancelling: _Optional[bool] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
-    __slots__ = ("workspace", "project", "target_deployment_id", "idempotency_key")
+    __slots__ = ("workspace", "project", "target_deployment_id", "idempotency_key", "dry_run", "no_preempt", "reason", "actor")
     WORKSPACE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    NO_PREEMPT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     workspace: str
     project: str
     target_deployment_id: str
     idempotency_key: str
-    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+    dry_run: bool
+    no_preempt: bool
+    reason: str
+    actor: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., dry_run: _Optional[bool] = ..., no_preempt: _Optional[bool] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
-    __slots__ = ("source_deployment_id", "target_deployment_id", "domains", "preempted_deployment_ids")
+    __slots__ = ("source_deployment_id", "target_deployment_id", "domains", "preempted_deployment_ids", "start", "dry_run")
     SOURCE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     PREEMPTED_DEPLOYMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     source_deployment_id: str
     target_deployment_id: str
     domains: _containers.RepeatedScalarFieldContainer[str]
     preempted_deployment_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    start: str
+    dry_run: bool
+    def __init__(self, source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., start: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class PromoteRequest(_message.Message):
-    __slots__ = ("workspace", "project", "target_deployment_id", "idempotency_key")
+    __slots__ = ("workspace", "project", "target_deployment_id", "idempotency_key", "dry_run", "no_preempt", "reason", "actor")
     WORKSPACE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
+    NO_PREEMPT_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     workspace: str
     project: str
     target_deployment_id: str
     idempotency_key: str
-    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ...) -> None: ...
+    dry_run: bool
+    no_preempt: bool
+    reason: str
+    actor: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., dry_run: _Optional[bool] = ..., no_preempt: _Optional[bool] = ..., reason: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class PromoteResponse(_message.Message):
-    __slots__ = ("target_deployment_id", "domains", "preempted_deployment_ids")
+    __slots__ = ("target_deployment_id", "domains", "preempted_deployment_ids", "source_deployment_id", "start", "dry_run")
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     PREEMPTED_DEPLOYMENT_IDS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
+    DRY_RUN_FIELD_NUMBER: _ClassVar[int]
     target_deployment_id: str
     domains: _containers.RepeatedScalarFieldContainer[str]
     preempted_deployment_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    source_deployment_id: str
+    start: str
+    dry_run: bool
+    def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., start: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class ListDomainsRequest(_message.Message):
     __slots__ = ("workspace", "project")
@@ -381,3 +409,33 @@ class LogLine(_message.Message):
     instance_id: str
     text: str
     def __init__(self, instance_id: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class ListAttentionRequest(_message.Message):
+    __slots__ = ("workspace",)
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    def __init__(self, workspace: _Optional[str] = ...) -> None: ...
+
+class ListAttentionResponse(_message.Message):
+    __slots__ = ("items",)
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[Attention]
+    def __init__(self, items: _Optional[_Iterable[_Union[Attention, _Mapping]]] = ...) -> None: ...
+
+class Attention(_message.Message):
+    __slots__ = ("what", "why", "since_ms", "next", "project", "deployment_id", "invocation_id")
+    WHAT_FIELD_NUMBER: _ClassVar[int]
+    WHY_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    what: str
+    why: str
+    since_ms: int
+    next: str
+    project: str
+    deployment_id: str
+    invocation_id: str
+    def __init__(self, what: _Optional[str] = ..., why: _Optional[str] = ..., since_ms: _Optional[int] = ..., next: _Optional[str] = ..., project: _Optional[str] = ..., deployment_id: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...

@@ -96,6 +96,11 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.GetLogsRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.GetLogsResponse.FromString,
                 _registered_method=True)
+        self.ListAttention = channel.unary_unary(
+                '/ctrl.v1.ControlService/ListAttention',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.ListAttentionRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.ListAttentionResponse.FromString,
+                _registered_method=True)
 
 
 class ControlServiceServicer:
@@ -177,6 +182,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListAttention(self, request, context):
+        """What does not go on by itself, or not well, and what a person can do about it. Empty is good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ControlServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -239,6 +251,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.GetLogs,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.GetLogsRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.GetLogsResponse.SerializeToString,
+            ),
+            'ListAttention': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAttention,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.ListAttentionRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.ListAttentionResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -567,6 +584,33 @@ class ControlService:
             '/ctrl.v1.ControlService/GetLogs',
             ctrl_dot_v1_dot_control__pb2.GetLogsRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.GetLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAttention(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/ListAttention',
+            ctrl_dot_v1_dot_control__pb2.ListAttentionRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.ListAttentionResponse.FromString,
             options,
             channel_credentials,
             insecure,

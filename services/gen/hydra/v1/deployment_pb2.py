@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from services.gen.hydra.v1 import routing_pb2 as hydra_dot_v1_dot_routing__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19hydra/v1/deployment.proto\x12\x08hydra.v1\x1a\x16hydra/v1/routing.proto\"f\n\rDeployRequest\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64ocker_image\x18\x02 \x01(\t\x12\x18\n\x0bkey_auth_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_key_auth_id\"Y\n\x0e\x44\x65ployResponse\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0f\n\x07\x64omains\x18\x03 \x03(\t\x12\x0f\n\x07is_live\x18\x04 \x01(\x08\"M\n\x0fRollbackRequest\x12\x1c\n\x14source_deployment_id\x18\x01 \x01(\t\x12\x1c\n\x14target_deployment_id\x18\x02 \x01(\t\"_\n\x10RollbackResponse\x12\x0f\n\x07\x64omains\x18\x01 \x03(\t\x12\x1c\n\x14source_deployment_id\x18\x02 \x01(\t\x12\x1c\n\x14target_deployment_id\x18\x03 \x01(\t\".\n\x0ePromoteRequest\x12\x1c\n\x14target_deployment_id\x18\x01 \x01(\t\"\"\n\x0fPromoteResponse\x12\x0f\n\x07\x64omains\x18\x01 \x03(\t\"&\n\rRetireRequest\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\"!\n\x0eRetireResponse\x12\x0f\n\x07retired\x18\x01 \x01(\x08\x32\xb4\x03\n\x11\x44\x65ploymentService\x12;\n\x06\x44\x65ploy\x12\x17.hydra.v1.DeployRequest\x1a\x18.hydra.v1.DeployResponse\x12\x41\n\x08Rollback\x12\x19.hydra.v1.RollbackRequest\x1a\x1a.hydra.v1.RollbackResponse\x12>\n\x07Promote\x12\x18.hydra.v1.PromoteRequest\x1a\x19.hydra.v1.PromoteResponse\x12P\n\rAssignDomains\x12\x1e.hydra.v1.AssignDomainsRequest\x1a\x1f.hydra.v1.AssignDomainsResponse\x12P\n\rSwitchDomains\x12\x1e.hydra.v1.SwitchDomainsRequest\x1a\x1f.hydra.v1.SwitchDomainsResponse\x12;\n\x06Retire\x12\x17.hydra.v1.RetireRequest\x1a\x18.hydra.v1.RetireResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19hydra/v1/deployment.proto\x12\x08hydra.v1\x1a\x16hydra/v1/routing.proto\"f\n\rDeployRequest\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x14\n\x0c\x64ocker_image\x18\x02 \x01(\t\x12\x18\n\x0bkey_auth_id\x18\x03 \x01(\tH\x00\x88\x01\x01\x42\x0e\n\x0c_key_auth_id\"Y\n\x0e\x44\x65ployResponse\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\x12\x0e\n\x06status\x18\x02 \x01(\t\x12\x0f\n\x07\x64omains\x18\x03 \x03(\t\x12\x0f\n\x07is_live\x18\x04 \x01(\x08\"]\n\x0fRollbackRequest\x12\x1c\n\x14source_deployment_id\x18\x01 \x01(\t\x12\x1c\n\x14target_deployment_id\x18\x02 \x01(\t\x12\x0e\n\x06reason\x18\x03 \x01(\t\"n\n\x10RollbackResponse\x12\x0f\n\x07\x64omains\x18\x01 \x03(\t\x12\x1c\n\x14source_deployment_id\x18\x02 \x01(\t\x12\x1c\n\x14target_deployment_id\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\t\">\n\x0ePromoteRequest\x12\x1c\n\x14target_deployment_id\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"m\n\x0fPromoteResponse\x12\x0f\n\x07\x64omains\x18\x01 \x03(\t\x12\x1c\n\x14source_deployment_id\x18\x02 \x01(\t\x12\x1c\n\x14target_deployment_id\x18\x03 \x01(\t\x12\r\n\x05start\x18\x04 \x01(\t\"&\n\rRetireRequest\x12\x15\n\rdeployment_id\x18\x01 \x01(\t\"!\n\x0eRetireResponse\x12\x0f\n\x07retired\x18\x01 \x01(\x08\x32\xb4\x03\n\x11\x44\x65ploymentService\x12;\n\x06\x44\x65ploy\x12\x17.hydra.v1.DeployRequest\x1a\x18.hydra.v1.DeployResponse\x12\x41\n\x08Rollback\x12\x19.hydra.v1.RollbackRequest\x1a\x1a.hydra.v1.RollbackResponse\x12>\n\x07Promote\x12\x18.hydra.v1.PromoteRequest\x1a\x19.hydra.v1.PromoteResponse\x12P\n\rAssignDomains\x12\x1e.hydra.v1.AssignDomainsRequest\x1a\x1f.hydra.v1.AssignDomainsResponse\x12P\n\rSwitchDomains\x12\x1e.hydra.v1.SwitchDomainsRequest\x1a\x1f.hydra.v1.SwitchDomainsResponse\x12;\n\x06Retire\x12\x17.hydra.v1.RetireRequest\x1a\x18.hydra.v1.RetireResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,17 +37,17 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_DEPLOYRESPONSE']._serialized_start=167
   _globals['_DEPLOYRESPONSE']._serialized_end=256
   _globals['_ROLLBACKREQUEST']._serialized_start=258
-  _globals['_ROLLBACKREQUEST']._serialized_end=335
-  _globals['_ROLLBACKRESPONSE']._serialized_start=337
-  _globals['_ROLLBACKRESPONSE']._serialized_end=432
-  _globals['_PROMOTEREQUEST']._serialized_start=434
-  _globals['_PROMOTEREQUEST']._serialized_end=480
-  _globals['_PROMOTERESPONSE']._serialized_start=482
-  _globals['_PROMOTERESPONSE']._serialized_end=516
-  _globals['_RETIREREQUEST']._serialized_start=518
-  _globals['_RETIREREQUEST']._serialized_end=556
-  _globals['_RETIRERESPONSE']._serialized_start=558
-  _globals['_RETIRERESPONSE']._serialized_end=591
-  _globals['_DEPLOYMENTSERVICE']._serialized_start=594
-  _globals['_DEPLOYMENTSERVICE']._serialized_end=1030
+  _globals['_ROLLBACKREQUEST']._serialized_end=351
+  _globals['_ROLLBACKRESPONSE']._serialized_start=353
+  _globals['_ROLLBACKRESPONSE']._serialized_end=463
+  _globals['_PROMOTEREQUEST']._serialized_start=465
+  _globals['_PROMOTEREQUEST']._serialized_end=527
+  _globals['_PROMOTERESPONSE']._serialized_start=529
+  _globals['_PROMOTERESPONSE']._serialized_end=638
+  _globals['_RETIREREQUEST']._serialized_start=640
+  _globals['_RETIREREQUEST']._serialized_end=678
+  _globals['_RETIRERESPONSE']._serialized_start=680
+  _globals['_RETIRERESPONSE']._serialized_end=713
+  _globals['_DEPLOYMENTSERVICE']._serialized_start=716
+  _globals['_DEPLOYMENTSERVICE']._serialized_end=1152
 # @@protoc_insertion_point(module_scope)

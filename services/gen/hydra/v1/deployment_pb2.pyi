@@ -30,34 +30,46 @@ class DeployResponse(_message.Message):
     def __init__(self, deployment_id: _Optional[str] = ..., status: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., is_live: _Optional[bool] = ...) -> None: ...
 
 class RollbackRequest(_message.Message):
-    __slots__ = ("source_deployment_id", "target_deployment_id")
+    __slots__ = ("source_deployment_id", "target_deployment_id", "reason")
     SOURCE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     source_deployment_id: str
     target_deployment_id: str
-    def __init__(self, source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ...) -> None: ...
+    reason: str
+    def __init__(self, source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class RollbackResponse(_message.Message):
-    __slots__ = ("domains", "source_deployment_id", "target_deployment_id")
+    __slots__ = ("domains", "source_deployment_id", "target_deployment_id", "start")
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
     SOURCE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
     domains: _containers.RepeatedScalarFieldContainer[str]
     source_deployment_id: str
     target_deployment_id: str
-    def __init__(self, domains: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ...) -> None: ...
+    start: str
+    def __init__(self, domains: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., start: _Optional[str] = ...) -> None: ...
 
 class PromoteRequest(_message.Message):
-    __slots__ = ("target_deployment_id",)
+    __slots__ = ("target_deployment_id", "reason")
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
     target_deployment_id: str
-    def __init__(self, target_deployment_id: _Optional[str] = ...) -> None: ...
+    reason: str
+    def __init__(self, target_deployment_id: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class PromoteResponse(_message.Message):
-    __slots__ = ("domains",)
+    __slots__ = ("domains", "source_deployment_id", "target_deployment_id", "start")
     DOMAINS_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    START_FIELD_NUMBER: _ClassVar[int]
     domains: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, domains: _Optional[_Iterable[str]] = ...) -> None: ...
+    source_deployment_id: str
+    target_deployment_id: str
+    start: str
+    def __init__(self, domains: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., start: _Optional[str] = ...) -> None: ...
 
 class RetireRequest(_message.Message):
     __slots__ = ("deployment_id",)

@@ -83,3 +83,17 @@ class CancelBuildRequest(_message.Message):
 class CancelBuildResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class PruneImagesRequest(_message.Message):
+    __slots__ = ("keep", "unneeded_ms")
+    KEEP_FIELD_NUMBER: _ClassVar[int]
+    UNNEEDED_MS_FIELD_NUMBER: _ClassVar[int]
+    keep: _containers.RepeatedScalarFieldContainer[str]
+    unneeded_ms: int
+    def __init__(self, keep: _Optional[_Iterable[str]] = ..., unneeded_ms: _Optional[int] = ...) -> None: ...
+
+class PruneImagesResponse(_message.Message):
+    __slots__ = ("removed",)
+    REMOVED_FIELD_NUMBER: _ClassVar[int]
+    removed: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, removed: _Optional[_Iterable[str]] = ...) -> None: ...

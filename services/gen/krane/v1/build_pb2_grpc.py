@@ -55,6 +55,11 @@ class BuildServiceStub:
                 request_serializer=krane_dot_v1_dot_build__pb2.CancelBuildRequest.SerializeToString,
                 response_deserializer=krane_dot_v1_dot_build__pb2.CancelBuildResponse.FromString,
                 _registered_method=True)
+        self.PruneImages = channel.unary_unary(
+                '/krane.v1.BuildService/PruneImages',
+                request_serializer=krane_dot_v1_dot_build__pb2.PruneImagesRequest.SerializeToString,
+                response_deserializer=krane_dot_v1_dot_build__pb2.PruneImagesResponse.FromString,
+                _registered_method=True)
 
 
 class BuildServiceServicer:
@@ -90,6 +95,14 @@ class BuildServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PruneImages(self, request, context):
+        """Remove the images and sources that nobody needs. Never one that a deployment runs or could be started again from,
+        or that a running build works on.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_BuildServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -112,6 +125,11 @@ def add_BuildServiceServicer_to_server(servicer, server):
                     servicer.CancelBuild,
                     request_deserializer=krane_dot_v1_dot_build__pb2.CancelBuildRequest.FromString,
                     response_serializer=krane_dot_v1_dot_build__pb2.CancelBuildResponse.SerializeToString,
+            ),
+            'PruneImages': grpc.unary_unary_rpc_method_handler(
+                    servicer.PruneImages,
+                    request_deserializer=krane_dot_v1_dot_build__pb2.PruneImagesRequest.FromString,
+                    response_serializer=krane_dot_v1_dot_build__pb2.PruneImagesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -223,6 +241,33 @@ class BuildService:
             '/krane.v1.BuildService/CancelBuild',
             krane_dot_v1_dot_build__pb2.CancelBuildRequest.SerializeToString,
             krane_dot_v1_dot_build__pb2.CancelBuildResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PruneImages(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/krane.v1.BuildService/PruneImages',
+            krane_dot_v1_dot_build__pb2.PruneImagesRequest.SerializeToString,
+            krane_dot_v1_dot_build__pb2.PruneImagesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -54,6 +54,10 @@ class Artifact:
         """Make the image appear. Everything else of it is in place."""
         self._record.write(config)
 
+    def withdraw(self) -> None:
+        """Make the image disappear. What is left of it is for whoever makes it again, or removes it."""
+        (self.folder / "artifact.json").unlink(missing_ok=True)
+
     @property
     def _record(self) -> Record[AppConfig]:
         return Record(self.folder / "artifact.json", APP_CONFIG)

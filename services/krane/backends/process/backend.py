@@ -10,6 +10,7 @@ from services.config import KraneSettings
 from services.krane.backends.process.builds import Builds
 from services.krane.backends.process.deployments import Deployments
 from services.krane.backends.process.folders import HOLD_SECONDS, Folders
+from services.krane.backends.process.pruning import Pruning
 from services.krane.backends.process.sources import Sources
 from services.krane.backends.process.supervised import SupervisedProcess
 
@@ -21,6 +22,7 @@ class Backend:
     deployments: Deployments
     sources: Sources
     builds: Builds
+    pruning: Pruning
 
 
 @asynccontextmanager
@@ -29,9 +31,9 @@ async def open_backend(data_dir: Path, settings: KraneSettings) -> AsyncGenerato
     folders = Folders.under(data_dir)
     with folders.hold():
         sources = Sources(folders.sources, settings.max_source_bytes)
-        backend = Backend(
-            deployments=Deployments(folders, settings), sources=sources, builds=Builds(folders, sources, settings)
-        )
+        deployments, builds = Deployments(folders, settings), Builds(folders, sources, settings)
+        pruning = Pruning(folders, deployments, builds)
+        backend = Backend(deployments=deployments, sources=sources, builds=builds, pruning=pruning)
         try:
             sources.open()
             await backend.builds.open()

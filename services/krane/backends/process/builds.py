@@ -125,6 +125,15 @@ class Builds:
                 self._say(build_id, "the build was cancelled")
                 self._end(replace(record, status=BuildStatus.CANCELLED))
 
+    def in_use(self) -> set[str]:
+        """The sources that running builds work on, as references."""
+        records = (self._record(build_id).read() for build_id in self._tasks)
+        return {f"source@sha256:{record.source_digest}" for record in records if record}
+
+    def work_on(self, artifact_digest: str) -> asyncio.Lock:
+        """The lock that whoever makes or removes an image holds."""
+        return self._artifact_locks.of(artifact_digest)
+
     def _launch(self, record: BuildRecord) -> None:
         task = asyncio.create_task(self._run(record), name=f"build {record.build_id}")
         self._tasks[record.build_id] = task
@@ -142,7 +151,7 @@ class Builds:
 
     async def _make(self, record: BuildRecord, artifact: Artifact) -> bool:
         """Make the image and say whether it was there already; raises PreconditionFailed when it cannot be made."""
-        lock = self._artifact_locks.of(artifact.digest)
+        lock = self.work_on(artifact.digest)
         if lock.locked():
             self._say(record.build_id, "waiting: the same source is being built")
         async with lock:

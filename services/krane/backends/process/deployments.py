@@ -90,6 +90,10 @@ class Deployments:
         states = [deployment.state for _, deployment in sorted(self._deployments.items())]
         return [state for state in states if namespace in ("", state.namespace)]
 
+    def images(self) -> set[str]:
+        """The images that deployments run or can be started again from."""
+        return {deployment.spec.image for deployment in self._deployments.values()}
+
     async def stop(self, namespace: str, deployment_id: str) -> None:
         """End the instances and keep what is needed to start them again. Raises NotFound."""
         await self._finish(self._stop(namespace, deployment_id))
