@@ -2,19 +2,23 @@
 
 import asyncio
 import signal
+from collections.abc import Coroutine
 from datetime import timedelta
 from pathlib import Path
+from typing import Never
 
 from restate.server import install_shutdown_hook
 
 import services
 from services.config import Settings
 from services.db.engine import Database
+from services.deployment.reconcile import Reconciler
 from services.deployment.service import DeploymentService
 from services.deployment.steps import DeploymentSteps
 from services.deployment.watch import watch_instances
 from services.domain.errors import InterlockError
 from services.durable.client import RestateClient
+from services.durable.failpoints import FailpointsOf, no_failpoints
 from services.durable.serving import code_revision, endpoint_app, serve
 from services.gateway.client import GatewayClient
 from services.krane.client import KraneClient
@@ -24,43 +28,65 @@ from services.telemetry import configure, get_logger
 
 log = get_logger(__name__)
 
+# Between looks at whether Restate knows this code: while it does not answer, and while it does.
+FIRST_REGISTRATION_SECONDS = 0.2
+REGISTRATION_SECONDS = 5.0
 
-async def register(settings: Settings) -> None:
-    """Tell Restate where this code is served, until it has heard."""
-    revision = code_revision(Path(services.__file__).parent)
-    uri = f"http://{settings.endpoint.host}:{settings.endpoint.port}/rev-{revision}"
-    async with RestateClient(settings.restate.ingress_url, settings.restate.admin_url) as client:
-        while True:
-            try:
-                deployment = await client.register(uri)
-            except InterlockError as error:
+
+async def keep_registered(restate: RestateClient, uri: str) -> Never:
+    """Tell Restate where this code is served, and tell it again should it have lost its data."""
+    is_down = False
+    while True:
+        try:
+            if not await restate.is_registered(uri):
+                log.info("registered with Restate", uri=uri, restate_deployment=await restate.register(uri))
+            is_down = False
+        except InterlockError as error:
+            if not is_down:
                 log.warning("cannot register with Restate yet", error=error.message)
-                await asyncio.sleep(0.2)
-                continue
-            log.info("registered with Restate", uri=uri, restate_deployment=deployment)
-            return
+            is_down = True
+        await asyncio.sleep(FIRST_REGISTRATION_SECONDS if is_down else REGISTRATION_SECONDS)
 
 
-async def main() -> None:
+def in_background(work: Coroutine[object, object, None], stop: asyncio.Event) -> asyncio.Task[None]:
+    """Run what never ends by itself. When a bug ends it, stop: to be started again is safer than to go on without."""
+
+    def ended(task: asyncio.Task[None]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            log.error("background task failed", exc_info=task.exception())
+            stop.set()
+
+    task = asyncio.create_task(work)
+    task.add_done_callback(ended)
+    return task
+
+
+async def run_endpoint(settings: Settings, failpoints: FailpointsOf = no_failpoints) -> None:
     """Serve until SIGTERM or SIGINT."""
-    settings = Settings()
     configure("endpoint", json=settings.log_json)
     database = Database(settings.database)
     krane, gateways = KraneClient(settings.krane.address), GatewayClient()
+    transactions = RoutingTransactions(database, settings.apex)
     routing = RoutingService(
         database,
         gateways,
-        RoutingTransactions(database, settings.apex),
+        transactions,
         timedelta(seconds=settings.deploy.gateway_timeout_seconds),
+        failpoints,
     )
     steps = DeploymentSteps(database, krane, settings.apex, settings.deploy)
-    deployment = DeploymentService(database, steps, routing, settings.deploy)
+    deployment = DeploymentService(database, steps, routing, settings.deploy, failpoints)
     app = endpoint_app([deployment.object, routing.object], settings.restate.identity_key)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # The SDK installs a handler of its own with its first request; this way both run.
         install_shutdown_hook(asyncio.get_running_loop(), stop.set, number)
-    background = [asyncio.create_task(register(settings)), asyncio.create_task(watch_instances(database, krane))]
+    revision = code_revision(Path(services.__file__).parent)
+    uri = f"http://{settings.endpoint.host}:{settings.endpoint.port}/rev-{revision}"
+    restate = RestateClient(settings.restate.ingress_url, settings.restate.admin_url)
+    reconciler = Reconciler(database, restate, steps, routing, transactions, settings.deploy)
+    works = (keep_registered(restate, uri), watch_instances(database, krane), reconciler.run())
+    background = [in_background(work, stop) for work in works]
     try:
         await serve(
             app,
@@ -73,10 +99,11 @@ async def main() -> None:
         for task in background:
             task.cancel()
         await asyncio.gather(*background, return_exceptions=True)
+        await restate.close()
         await krane.close()
         await gateways.close()
         await database.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(main())
+    asyncio.run(run_endpoint(Settings()))

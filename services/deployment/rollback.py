@@ -15,19 +15,23 @@ async def rollback(run: Run, request: pb.RollbackRequest) -> pb.RollbackResponse
     """Move live back, and hold it there until a promote."""
     source_id, target_id = request.source_deployment_id, request.target_deployment_id
     validate = run.steps.validate_rollback
-    target = await run.saga.step("validate deployments", validate, run.project_id, source_id, target_id)
-    await ensure_serving(run, target)
-    moved = await switch(run, target, routing_pb2.SWITCH_REASON_ROLLBACK, expected_live=source_id)
-    return pb.RollbackResponse(domains=moved, source_deployment_id=source_id, target_deployment_id=target_id)
+    move = await run.saga.step("validate deployments", validate, run.project_id, source_id, target_id)
+    start = await ensure_serving(run, move.target)
+    moved = await switch(run, move.target, routing_pb2.SWITCH_REASON_ROLLBACK, expected_live=move.source_id)
+    return pb.RollbackResponse(
+        domains=moved, source_deployment_id=move.source_id, target_deployment_id=target_id, start=start
+    )
 
 
 async def promote(run: Run, request: pb.PromoteRequest) -> pb.PromoteResponse:
     """Move live to a chosen deployment, and let newer deployments take it again."""
     validate, target_id = run.steps.validate_promote, request.target_deployment_id
-    target = await run.saga.step("validate deployment", validate, run.project_id, target_id)
-    await ensure_serving(run, target)
-    moved = await switch(run, target, routing_pb2.SWITCH_REASON_PROMOTE, expected_live="")
-    return pb.PromoteResponse(domains=moved)
+    move = await run.saga.step("validate deployment", validate, run.project_id, target_id)
+    start = await ensure_serving(run, move.target)
+    moved = await switch(run, move.target, routing_pb2.SWITCH_REASON_PROMOTE, expected_live="")
+    return pb.PromoteResponse(
+        domains=moved, source_deployment_id=move.source_id, target_deployment_id=target_id, start=start
+    )
 
 
 async def switch(run: Run, target: Metadata, reason: routing_pb2.SwitchReason, *, expected_live: str) -> list[str]:

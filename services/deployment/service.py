@@ -14,6 +14,7 @@ from services.deployment.run import Run
 from services.deployment.steps import DeploymentSteps
 from services.deployment.workflow import deploy
 from services.domain.ids import check_id
+from services.durable.failpoints import FailpointsOf, no_failpoints
 from services.durable.saga import Failure, Saga, settle
 from services.durable.serde import expose
 from services.gen.hydra.v1 import deployment_pb2 as pb
@@ -27,12 +28,18 @@ class DeploymentService:
     """The handlers, and what they need."""
 
     def __init__(
-        self, database: Database, steps: DeploymentSteps, routing: RoutingService, settings: DeploySettings
+        self,
+        database: Database,
+        steps: DeploymentSteps,
+        routing: RoutingService,
+        settings: DeploySettings,
+        failpoints: FailpointsOf = no_failpoints,
     ) -> None:
         self._database = database
         self._steps = steps
         self._routing = routing
         self._settings = settings
+        self._failpoints = failpoints
         self.object = VirtualObject(NAME, description=__doc__)
         expose(self.object, "Deploy", self._deploy, pb.DeployRequest, pb.DeployResponse)
         expose(self.object, "Rollback", self._rollback, pb.RollbackRequest, pb.RollbackResponse)
@@ -61,28 +68,29 @@ class DeploymentService:
         async def record(failure: Failure) -> None:
             await self._steps.record_failure(project_id, deployment_id, operation_id, failure)
 
-        async with self._saga(ctx, "deploy", deployment_id, record) as saga:
+        async with self._saga(ctx, "Deploy", deployment_id, record) as saga:
             response = await deploy(self._run(ctx, saga), request)
             await self._send_retirements(ctx, saga, deployment_id)
         return response
 
     async def _rollback(self, ctx: ObjectContext, request: pb.RollbackRequest) -> pb.RollbackResponse:
         """Move the project's environment and live domains from the live deployment back to an earlier one."""
-        check_id("source_deployment_id", request.source_deployment_id)
+        if request.source_deployment_id:
+            check_id("source_deployment_id", request.source_deployment_id)
         target_id = check_id("target_deployment_id", request.target_deployment_id)
-        async with self._saga(ctx, "rollback", target_id, self._close_steps(ctx)) as saga:
+        async with self._saga(ctx, "Rollback", target_id, self._close_steps(ctx)) as saga:
             return await rollback(self._run(ctx, saga), request)
 
     async def _promote(self, ctx: ObjectContext, request: pb.PromoteRequest) -> pb.PromoteResponse:
         """Move the project's environment and live domains to a ready deployment; ends the rolled-back state."""
         target_id = check_id("target_deployment_id", request.target_deployment_id)
-        async with self._saga(ctx, "promote", target_id, self._close_steps(ctx)) as saga:
+        async with self._saga(ctx, "Promote", target_id, self._close_steps(ctx)) as saga:
             return await promote(self._run(ctx, saga), request)
 
     async def _retire(self, ctx: ObjectContext, request: pb.RetireRequest) -> pb.RetireResponse:
         """Stop a ready deployment that nothing needs any more."""
         deployment_id = check_id("deployment_id", request.deployment_id)
-        async with Saga(ctx) as saga:
+        async with Saga(ctx, failpoints=self._failpoints("Retire", ctx.key())) as saga:
             # Retiring only goes forward: a deployment marked as stopped must not keep running.
             saga.commit()
             metadata = await saga.step("status stopped", self._steps.retire, ctx.key(), deployment_id)
@@ -108,12 +116,14 @@ class DeploymentService:
             ctx.object_send(self._retire_handler, ctx.key(), pb.RetireRequest(deployment_id=surplus_id), delay)
 
     def _saga(
-        self, ctx: ObjectContext, operation: str, deployment_id: str, on_failure: Callable[[Failure], Awaitable[None]]
+        self, ctx: ObjectContext, handler: str, deployment_id: str, on_failure: Callable[[Failure], Awaitable[None]]
     ) -> Saga:
         log = DatabaseStepLog(
-            self._database, operation_id=ctx.request().id, operation=operation, deployment_id=deployment_id
+            self._database, operation_id=ctx.request().id, operation=handler.lower(), deployment_id=deployment_id
         )
-        return Saga(ctx, log=log, on_failure=on_failure)
+        failpoints = self._failpoints(handler, ctx.key())
+        shown = {"operation": handler.lower(), "deployment_id": deployment_id, "invocation_id": ctx.request().id}
+        return Saga(ctx, log=log, on_failure=on_failure, failpoints=failpoints, shown=shown)
 
     def _run(self, ctx: ObjectContext, saga: Saga) -> Run:
         return Run(

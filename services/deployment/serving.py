@@ -4,27 +4,25 @@ from services.db.deployments import Metadata
 from services.deployment.run import Run
 from services.deployment.workflow import poll_until_ready
 from services.domain.errors import PreconditionFailed
-from services.domain.readiness import Failed, Ready, Waiting, assess
+from services.domain.live import Start, check_start
 from services.domain.status import DeploymentStatus
-from services.krane.types import DeploymentStatus as KraneStatus
+from services.krane.types import running_instances
 
 
-async def ensure_serving(run: Run, target: Metadata) -> None:
+async def ensure_serving(run: Run, target: Metadata) -> Start:
     """Check the target in krane; start it again and wait until it is healthy when it was stopped or is gone.
 
     Raises PreconditionFailed when it runs and is not healthy.
     """
     saga, steps = run.saga, run.steps
     state = await saga.step("check target instances", steps.probe, target.workspace_id, target.deployment_id)
-    if state is None or state.status is KraneStatus.STOPPED:
+    instances = running_instances(state)
+    if instances is not None:
+        await saga.step("upsert instances", steps.upsert_instances, target.deployment_id, instances)
+    start = check_start(target.deployment_id, target.replicas, instances)
+    if start is Start.COLD:
         await start_again(run, target)
-        return
-    await saga.step("upsert instances", steps.upsert_instances, target.deployment_id, state.instances)
-    match assess(state.instances, target.replicas):
-        case Ready():
-            return
-        case Failed(reason) | Waiting(reason):
-            raise PreconditionFailed(f"{target.deployment_id} cannot take traffic: {reason}; choose another deployment")
+    return start
 
 
 async def start_again(run: Run, target: Metadata) -> None:

@@ -11,7 +11,7 @@ from services.db.tables import Project
 from services.deployment.scrape import fetch_openapi
 from services.domain.errors import Conflict, InterlockError, PreconditionFailed
 from services.domain.hostnames import Naming
-from services.domain.live import check_promote, check_rollback
+from services.domain.live import check_has_live, check_promote, check_rollback
 from services.domain.readiness import InstanceState
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import WantedDomain, build_domains
@@ -29,6 +29,14 @@ class Outcome:
 
     is_live: bool
     hostnames: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """What live moves from, and the deployment it moves to."""
+
+    source_id: str
+    target: deployments.Metadata
 
 
 class DeploymentSteps:
@@ -77,7 +85,6 @@ class DeploymentSteps:
 
     async def record_failure(self, project_id: str, deployment_id: str, operation_id: str, failure: Failure) -> None:
         """End the deployment as failed or cancelled, with the reason and its last log lines."""
-        reason = "; ".join([failure.reason, *(f"could not undo {undo}" for undo in failure.failed_undos)])
         log = await self._failure_log(project_id, deployment_id, failure.step)
         async with self._database.write() as session:
             await deployments.record_failure(
@@ -86,11 +93,12 @@ class DeploymentSteps:
                 deployment_id,
                 operation_id,
                 step=failure.step,
-                reason=reason,
+                reason=failure.reason,
                 log=log,
                 is_cancelled=failure.is_cancelled,
+                failed_undos=failure.failed_undos,
             )
-            await end_open_steps(session, operation_id=operation_id, failed_step=failure.step, error=reason)
+            await end_open_steps(session, operation_id=operation_id, failed_step=failure.step, error=failure.reason)
 
     async def close_steps(self, operation_id: str, failure: Failure) -> None:
         """End the log of an operation that changed nothing."""
@@ -188,30 +196,28 @@ class DeploymentSteps:
             hostnames = await domains.list_deployment_domains(session, deployment_id)
             return Outcome(is_live=project.live_deployment_id == deployment_id, hostnames=tuple(hostnames))
 
-    async def validate_rollback(self, project_id: str, source_id: str, target_id: str) -> deployments.Metadata:
-        """The target. Raises NotFound or PreconditionFailed by the rules of rollback."""
+    async def validate_rollback(self, project_id: str, source_id: str, target_id: str) -> Move:
+        """Source and target; an empty source is what is live. Raises NotFound or PreconditionFailed by the rules."""
         async with self._database.read() as session:
             project = await domains.load_project(session, project_id)
+            source_id = source_id or check_has_live(project.live_deployment_id)
             source = await deployments.fetch_candidate(session, project_id, source_id)
             target = await deployments.fetch_candidate(session, project_id, target_id)
             check_rollback(project.live_deployment_id, source, target)
-            return await deployments.fetch_metadata(session, project_id, target_id)
+            return Move(source_id=source_id, target=await deployments.fetch_metadata(session, project_id, target_id))
 
-    async def validate_promote(self, project_id: str, target_id: str) -> deployments.Metadata:
-        """The target. Raises NotFound or PreconditionFailed by the rules of promote."""
+    async def validate_promote(self, project_id: str, target_id: str) -> Move:
+        """Source and target. Raises NotFound or PreconditionFailed by the rules of promote."""
         async with self._database.read() as session:
             project = await domains.load_project(session, project_id)
             target = await deployments.fetch_candidate(session, project_id, target_id)
-            check_promote(project.live_deployment_id, target, is_rolled_back=project.is_rolled_back)
-            return await deployments.fetch_metadata(session, project_id, target_id)
+            source_id = check_promote(project.live_deployment_id, target, is_rolled_back=project.is_rolled_back)
+            return Move(source_id=source_id, target=await deployments.fetch_metadata(session, project_id, target_id))
 
     async def find_sticky_domains(self, project_id: str, environment_id: str) -> list[str]:
         """Ids of the domains that follow live or the environment. Raises PreconditionFailed when there are none."""
         async with self._database.read() as session:
-            found = await domains.list_sticky_domains(session, project_id, environment_id)
-        if not found:
-            raise PreconditionFailed(f"project {project_id} has no domain to move; deploy to production first")
-        return list(found)
+            return list(await domains.list_sticky_domains(session, project_id, environment_id))
 
     # -- retention --------------------------------------------------------------------------------------------------
 

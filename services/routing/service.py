@@ -17,6 +17,7 @@ from services.domain.errors import Invalid, Unavailable
 from services.domain.hostnames import check_hostname
 from services.domain.ids import check_id
 from services.domain.stickiness import Sticky, WantedDomain
+from services.durable.failpoints import FailpointsOf, no_failpoints
 from services.durable.saga import Saga
 from services.durable.serde import expose
 from services.gateway.client import GatewayClient
@@ -58,12 +59,18 @@ class RoutingService:
     """The handlers, and what they need."""
 
     def __init__(
-        self, database: Database, gateways: GatewayClient, transactions: RoutingTransactions, timeout: timedelta
+        self,
+        database: Database,
+        gateways: GatewayClient,
+        transactions: RoutingTransactions,
+        timeout: timedelta,
+        failpoints: FailpointsOf = no_failpoints,
     ) -> None:
         self._database = database
         self._gateways = gateways
         self._transactions = transactions
         self._timeout = timeout
+        self._failpoints = failpoints
         self.object = VirtualObject(NAME, description=__doc__, ingress_private=True)
         self.assign_domains = expose(
             self.object, "AssignDomains", self._assign_domains, pb.AssignDomainsRequest, pb.AssignDomainsResponse
@@ -79,7 +86,8 @@ class RoutingService:
         """Point domains at a deployment: gateway configs, domains, live pointer and flag in one transaction."""
         operation_id = request.operation_id or ctx.request().id
         command = _assign_command(ctx.key(), operation_id, request)
-        async with Saga(ctx, log=self._log(operation_id, "deploy", command.deployment_id)) as saga:
+        log = self._log(operation_id, "deploy", command.deployment_id)
+        async with Saga(ctx, log=log, failpoints=self._failpoints("AssignDomains", ctx.key())) as saga:
             saga.undo("restore domains", self._transactions.restore, ctx.key(), operation_id)
             routed = await saga.step("assign domains", self._transactions.assign, command)
             await self._await_gateways(saga, routed.revision)
@@ -94,7 +102,8 @@ class RoutingService:
         """Point existing domains at a chosen deployment, in one transaction."""
         operation_id = request.operation_id or ctx.request().id
         command = _switch_command(ctx.key(), operation_id, request)
-        async with Saga(ctx, log=self._log(operation_id, command.kind, command.deployment_id)) as saga:
+        log = self._log(operation_id, command.kind, command.deployment_id)
+        async with Saga(ctx, log=log, failpoints=self._failpoints("SwitchDomains", ctx.key())) as saga:
             saga.undo("restore domains", self._transactions.restore, ctx.key(), operation_id)
             routed = await saga.step("switch domains", self._transactions.switch, command)
             await self._await_gateways(saga, routed.revision)
@@ -105,10 +114,11 @@ class RoutingService:
     ) -> pb.RestoreDomainsResponse:
         """Undo an operation as far as it still stands, and give the gateways one chance to follow at once."""
         operation_id = check_id("operation_id", request.operation_id)
-        async with Saga(ctx) as saga:
+        async with Saga(ctx, failpoints=self._failpoints("RestoreDomains", ctx.key())) as saga:
             routed = await saga.step("restore domains", self._transactions.restore, ctx.key(), operation_id)
-            if routed.hostnames:
-                await saga.attempt("sync gateways", self.sync_gateways, routed.revision)
+            # Also when this call found nothing to undo: the operation may have undone itself without telling gateways,
+            # and what they still route to is about to be deleted.
+            await saga.attempt("sync gateways", self.sync_gateways, routed.revision)
         return pb.RestoreDomainsResponse(restored_domain_names=routed.hostnames, revision=routed.revision)
 
     async def _await_gateways(self, saga: Saga, revision: int) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 import pytest
 from sqlalchemy import select
 
+from services.db.deployments import record_failure
 from services.db.engine import Database
 from services.db.routes import read_revision
 from services.db.tables import Deployment, Domain, GatewayConfig, Project, RoutingChange, RoutingOperation
@@ -493,6 +494,88 @@ async def test_another_projects_operation_cannot_be_undone(routing: Routing) -> 
     other = await add_project(routing.database, "other")
 
     await routing.transactions.restore(other.id, f"assign_{deployment.id}")
+
+    assert await routing.everything() == before
+
+
+# -- a writer that was held up and lands late --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("is_cancelled", [True, False])
+async def test_a_late_assignment_is_refused_once_its_deployment_has_ended(routing: Routing, is_cancelled: bool) -> None:
+    first = await routing.deployment()
+    late = await routing.deployment(status=DeploymentStatus.NETWORK)
+    await routing.assign(first)
+    before = await routing.everything()
+    command = routing.assign_command(late)
+
+    async with routing.database.write() as session:
+        await record_failure(
+            session,
+            routing.project.id,
+            late.id,
+            "inv_1",
+            step="assign domains",
+            reason="gave up",
+            log="",
+            is_cancelled=is_cancelled,
+        )
+    with pytest.raises(PreconditionFailed, match="cannot take traffic"):
+        await routing.transactions.assign(command)
+
+    assert await routing.everything() == before
+
+
+async def test_a_late_assignment_takes_nothing_that_newer_deployments_and_operations_hold(routing: Routing) -> None:
+    late, second, third = [await routing.deployment() for _ in range(3)]
+    command = routing.assign_command(late)
+    await routing.assign(second)
+    await routing.assign(third)
+    ids = await routing.domain_ids(LIVE, ENVIRONMENT)
+    await routing.transactions.switch(routing.rollback_command(third, second, *ids))
+    before = await routing.state()
+
+    routed = await routing.transactions.assign(command)
+
+    assert (routed.hostnames, routed.is_live) == ((commit_name(late),), False)
+    after = await routing.state()
+    own = {commit_name(late): late.id}
+    assert after == replace(before, domains=before.domains | own, configs=before.configs | own)
+
+
+async def test_a_late_assignment_takes_nothing_once_the_newer_one_was_undone_and_it_was_barred(
+    routing: Routing,
+) -> None:
+    first, late, newer = [await routing.deployment() for _ in range(3)]
+    await routing.assign(first)
+    command = routing.assign_command(late)
+    await routing.assign(newer)
+    await routing.transactions.restore(routing.project.id, f"assign_{newer.id}")
+    await routing.transactions.restore(routing.project.id, command.operation_id)
+    before = await routing.state()
+
+    with pytest.raises(Conflict, match="was undone"):
+        await routing.transactions.assign(command)
+
+    assert await routing.state() == before
+    assert before.live == first.id
+
+
+async def test_a_late_rollback_is_refused_once_it_was_undone_or_live_has_moved(routing: Routing) -> None:
+    first, second = [await routing.deployment() for _ in range(2)]
+    await routing.assign(first)
+    await routing.assign(second)
+    undone = routing.rollback_command(second, first, *await routing.domain_ids(LIVE, ENVIRONMENT))
+    outrun = replace(undone, operation_id="rollback_outrun")
+    await routing.transactions.restore(routing.project.id, undone.operation_id)
+
+    with pytest.raises(Conflict, match="was undone"):
+        await routing.transactions.switch(undone)
+    third = await routing.deployment()
+    await routing.assign(third)
+    before = await routing.everything()
+    with pytest.raises(PreconditionFailed, match="is not live any more"):
+        await routing.transactions.switch(outrun)
 
     assert await routing.everything() == before
 

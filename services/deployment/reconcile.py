@@ -1,0 +1,167 @@
+"""The reconciler: repairs what no operation answers for any more.
+
+Operations undo themselves; this is for what a killed invocation, lost Restate data or a hand in krane left behind. A
+pass takes no input, compares all of the three views (`services/domain/reconcile.py` decides), and acts on what has been
+wrong for a whole grace period. Each repair looks again before it acts and is safe to repeat, so that a pass that is cut
+off anywhere is completed by the next ones.
+"""
+
+import asyncio
+import time
+from datetime import timedelta
+from typing import Never, assert_never
+
+from services.config import DeploySettings
+from services.db import deployments, reconcile
+from services.db.engine import Database
+from services.db.steps import list_steps
+from services.deployment.steps import DeploymentSteps
+from services.domain.errors import InterlockError
+from services.domain.reconcile import UNDONE, Finding, Orchestrated, Patience, Repair, Views, find_differences
+from services.domain.status import DeploymentStatus
+from services.durable.client import Invocation, RestateClient
+from services.durable.saga import Failure
+from services.gen.hydra.v1.deployment_pb2 import DESCRIPTOR, RetireRequest
+from services.krane.types import DeploymentStatus as KraneStatus
+from services.routing.service import RoutingService
+from services.routing.transactions import RoutingTransactions
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+ACTOR = "reconciler"
+SERVICE = DESCRIPTOR.services_by_name["DeploymentService"].full_name
+
+
+class Reconciler:
+    """Run one in each endpoint; several do no harm to one another."""
+
+    def __init__(
+        self,
+        database: Database,
+        restate: RestateClient,
+        steps: DeploymentSteps,
+        routing: RoutingService,
+        transactions: RoutingTransactions,
+        settings: DeploySettings,
+    ) -> None:
+        self._database = database
+        self._restate = restate
+        self._steps = steps
+        self._routing = routing
+        self._transactions = transactions
+        self._settings = settings
+        self._patience = Patience(settings.reconcile_grace_seconds)
+
+    async def run(self) -> Never:
+        """Run passes until cancelled. A part that does not answer is logged once per outage."""
+        is_down = False
+        while True:
+            try:
+                await self.reconcile()
+                is_down = False
+            except InterlockError as error:
+                self._patience.forget()
+                if not is_down:
+                    log.warning("cannot reconcile", actor=ACTOR, error=error.message)
+                is_down = True
+            await asyncio.sleep(self._settings.reconcile_seconds)
+
+    async def reconcile(self) -> None:
+        """One pass. Raises Unavailable when a view cannot be read; a repair that fails is tried again later."""
+        for finding in self._patience.ripe(find_differences(await self._look()), time.monotonic()):
+            try:
+                await self._repair(finding)
+            except InterlockError as error:
+                log.warning("repair failed", error=error.message, **_fields(finding))
+            else:
+                log.info("repaired", **_fields(finding))
+        await self._prune()
+
+    async def _look(self) -> Views:
+        # Progress first, truth last: what ends or begins in between then looks right, not wrong.
+        invocations = await self._restate.all_unfinished(SERVICE)
+        states = await self._steps.krane.list()
+        async with self._database.read() as session:
+            recorded = await reconcile.read_recorded(session, {state.deployment_id for state in states})
+        return Views(
+            recorded=recorded,
+            orchestrated=tuple(
+                Orchestrated(id=s.deployment_id, namespace=s.namespace, is_stopped=s.status is KraneStatus.STOPPED)
+                for s in states
+            ),
+            invocations=frozenset(invocation.id for invocation in invocations),
+            busy_projects=frozenset(invocation.key for invocation in invocations if _is_under_way(invocation)),
+        )
+
+    async def _repair(self, finding: Finding) -> None:
+        match finding.repair:
+            case Repair.CANCEL | Repair.FAIL:
+                await self._settle(finding)
+            case Repair.CLEAR:
+                await self._clear(finding)
+            case Repair.STOP:
+                # In its turn behind whatever begins meanwhile, and perhaps starts it again.
+                body = RetireRequest(deployment_id=finding.deployment_id).SerializeToString()
+                await self._restate.send(SERVICE, finding.project_id, "Retire", body)
+            case Repair.START:
+                await self._start(finding)
+            case _:
+                assert_never(finding.repair)
+
+    async def _settle(self, finding: Finding) -> None:
+        """End the row, which bars whatever of its operation may still be on its way; then undo."""
+        async with self._database.read() as session:
+            steps = await list_steps(session, finding.deployment_id)
+        failure = Failure(
+            step=next((step.name for step in reversed(steps) if step.operation_id == finding.invocation_id), ""),
+            reason=finding.reason,
+            is_cancelled=finding.repair is Repair.CANCEL,
+        )
+        await self._steps.record_failure(finding.project_id, finding.deployment_id, finding.invocation_id, failure)
+        await self._clear(finding)
+
+    async def _clear(self, finding: Finding) -> None:
+        """Put routes back, then remove instances, build and records, unless the row says that it is needed."""
+        deployment_id = finding.deployment_id
+        async with self._database.read() as session:
+            status = await reconcile.read_status(session, deployment_id)
+            operations = await reconcile.list_standing_operations(session, deployment_id)
+        if status is not None and status not in UNDONE:
+            return
+        restored = [await self._transactions.restore(finding.project_id, operation) for operation in operations]
+        if restored:
+            await self._routing.sync_gateways(restored[-1].revision)
+        await self._steps.krane.cancel_build(finding.workspace_id, deployment_id)
+        await self._steps.krane.delete(finding.workspace_id, deployment_id)
+        await self._steps.delete_instances(deployment_id)
+
+    async def _start(self, finding: Finding) -> None:
+        """Start a ready deployment from its image; the watch over instances does the rest."""
+        async with self._database.read() as session:
+            metadata = await deployments.fetch_metadata(session, finding.project_id, finding.deployment_id)
+        if metadata.status is DeploymentStatus.READY and metadata.image:
+            await self._steps.create(metadata, metadata.image)
+            await self._steps.krane.start(metadata.workspace_id, metadata.deployment_id)
+
+    async def _prune(self) -> None:
+        async with self._database.read() as session:
+            needed = await reconcile.list_needed_images(session)
+        unneeded = timedelta(seconds=self._settings.prune_after_seconds)
+        removed = await self._steps.krane.prune_images(needed, unneeded)
+        if removed:
+            log.info("images removed", actor=ACTOR, removed=removed, reason="no deployment needs them")
+
+
+def _is_under_way(invocation: Invocation) -> bool:
+    # A retirement that waits for the drain to end holds nothing yet.
+    return invocation.status != "scheduled"
+
+
+def _fields(finding: Finding) -> dict[str, str]:
+    return {
+        "actor": ACTOR,
+        "repair": finding.repair,
+        "deployment_id": finding.deployment_id,
+        "reason": finding.reason,
+    }
