@@ -15,6 +15,7 @@ from services.cli.git import Revision, revision_of
 from services.cli.packing import pack
 from services.cli.progress import follow, still_running
 from services.cli.render import (
+    attention_text,
     deployment_text,
     deployments_table,
     domains_table,
@@ -27,7 +28,7 @@ from services.cli.render import (
 )
 from services.cli.session import Output, Session
 from services.ctrl import defaults
-from services.ctrl.client import ControlClient
+from services.ctrl.client import ControlClient, MoveOptions
 from services.domain.errors import InterlockError
 from services.gen.ctrl.v1 import control_pb2 as pb
 
@@ -48,6 +49,16 @@ app.add_typer(domains_app, name="domains")
 
 ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
 DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]
+DryRunOption = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would move and how, and change nothing.", show_default=False)
+]
+NoPreemptOption = Annotated[
+    bool,
+    typer.Option(
+        "--no-preempt", help="Wait behind deployments that are under way, do not cancel them.", show_default=False
+    ),
+]
+ReasonOption = Annotated[str, typer.Option(help="Kept with your name.")]
 TimeoutOption = Annotated[
     str, typer.Option(help="How long to wait, such as 90s or 15m. Not waiting any more stops nothing.")
 ]
@@ -163,28 +174,38 @@ def rollback(
     deployment: Annotated[
         str, typer.Argument(help="Where to go back to; default: what was live before.", metavar="[DEPLOYMENT]")
     ] = "",
+    dry_run: DryRunOption = False,
+    no_preempt: NoPreemptOption = False,
+    reason: ReasonOption = "",
 ) -> None:
     """Move live back at once. Deployments that are under way are cancelled."""
     session = _session(context)
-    response = session.run(lambda client: client.rollback(project, deployment))
-    moved = f"live moved back from {response.source_deployment_id} to {response.target_deployment_id}"
-    session.show(response, moved_text(moved, response.domains, response.preempted_deployment_ids))
+    options = MoveOptions(dry_run=dry_run, no_preempt=no_preempt, reason=reason)
+    response = session.run(lambda client: client.rollback(project, deployment, **options))
+    session.show(response, moved_text(response))
 
 
 @app.command()
-def promote(context: typer.Context, deployment: DeploymentArgument, project: ProjectOption) -> None:
+def promote(
+    context: typer.Context,
+    deployment: DeploymentArgument,
+    project: ProjectOption,
+    dry_run: DryRunOption = False,
+    no_preempt: NoPreemptOption = False,
+    reason: ReasonOption = "",
+) -> None:
     """Make a ready deployment live, and end the rolled-back state. Deployments that are under way are cancelled."""
     session = _session(context)
-    response = session.run(lambda client: client.promote(project, deployment))
-    moved = f"{response.target_deployment_id} is live"
-    session.show(response, moved_text(moved, response.domains, response.preempted_deployment_ids))
+    options = MoveOptions(dry_run=dry_run, no_preempt=no_preempt, reason=reason)
+    response = session.run(lambda client: client.promote(project, deployment, **options))
+    session.show(response, moved_text(response))
 
 
 @app.command()
 def cancel(
     context: typer.Context,
     deployment: DeploymentArgument,
-    reason: Annotated[str, typer.Option(help="Kept with the deployment.")] = "",
+    reason: ReasonOption = "",
 ) -> None:
     """Ask a deployment to stop and to undo what it did; `watch` waits for that."""
     session = _session(context)
@@ -232,6 +253,16 @@ def logs(
     session = _session(context)
     response = session.run(lambda client: client.logs(deployment, lines, build=build))
     session.show(response, log_text(response.lines))
+
+
+@app.command()
+def attention(context: typer.Context) -> None:
+    """List what needs a person, and the command to run next. Ends with code 11 when there is something."""
+    session = _session(context)
+    response = session.run(lambda client: client.list_attention())
+    session.show(response, attention_text(response.items))
+    if response.items:
+        raise typer.Exit(ExitCode.NEEDS_ATTENTION)
 
 
 @domains_app.command("ls")

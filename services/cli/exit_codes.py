@@ -28,6 +28,7 @@ class ExitCode(IntEnum):
     REFUSED = 7  # a precondition or a conflict
     NOT_FOUND = 9
     UNREACHABLE = 10  # the control plane does not answer
+    NEEDS_ATTENTION = 11  # something does not go on without a person
     INTERRUPTED = 130  # Ctrl-C; the operation goes on
 
 

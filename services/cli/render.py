@@ -1,12 +1,13 @@
 """Messages of ctrl.v1 as text for people. What others wrote cannot move the cursor or change colours."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from services.domain.live import Start
 from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 
@@ -16,6 +17,10 @@ _STATUS_STYLES = {
     DeploymentStatus.CANCELLED: "yellow",
     DeploymentStatus.SUPERSEDED: "dim",
     DeploymentStatus.STOPPED: "dim",
+}
+_STARTS = {
+    Start.WARM: "warm (it runs and is healthy)",
+    Start.COLD: "cold (started again from its image)",
 }
 
 
@@ -126,17 +131,31 @@ def project_status_text(status: pb.GetProjectStatusResponse) -> RenderableType:
     return Group(*parts)
 
 
-def moved_text(moved: str, hostnames: Iterable[str], preempted: Iterable[str]) -> RenderableType:
-    """What a rollback or promote did."""
-    lines = [Text(moved)]
-    lines += [Text(f"cancelled for it: {deployment_id}", style="yellow") for deployment_id in preempted]
-    lines += [Text(hostname) for hostname in hostnames]
+def moved_text(response: pb.RollbackResponse | pb.PromoteResponse) -> RenderableType:
+    """What a rollback or promote did, or would do."""
+    moved = "live would move" if response.dry_run else "live moved"
+    way = f"from {response.source_deployment_id} to {response.target_deployment_id}"
+    lines = [Text(f"{moved} {way}, {_STARTS[Start(response.start)]}")]
+    lines += [Text(f"cancelled for it: {name}", style="yellow") for name in response.preempted_deployment_ids]
+    lines += [Text(hostname) for hostname in response.domains]
     return Group(*lines)
 
 
 def log_text(lines: Iterable[pb.LogLine]) -> RenderableType:
     """Log lines, each with the instance that wrote it."""
     return Group(*(Text(f"{line.instance_id or 'build'} | {printable(line.text)}") for line in lines))
+
+
+def attention_text(items: Sequence[pb.Attention]) -> RenderableType:
+    """What needs a person: since when, why, and what to do."""
+    if not items:
+        return Text("nothing needs attention")
+    lines: list[Text] = []
+    for item in items:
+        lines.append(Text.assemble((printable(item.what), "bold"), (f"  since {_moment(item.since_ms)}", "dim")))
+        lines.append(Text(f"  why:  {_first_line(item.why)}"))
+        lines.append(Text.assemble("  next: ", (printable(item.next), "cyan")))
+    return Group(*lines)
 
 
 def status_text(status: str) -> Text:

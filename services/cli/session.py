@@ -1,6 +1,8 @@
 """What every command needs: where ctrl is, which workspace, and how to print."""
 
 import asyncio
+import getpass
+import os
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -20,6 +22,14 @@ from services.runtime.ready import Ready
 Result = TypeVar("Result")
 # Columns when stdout is not a terminal: nothing is cut off there.
 PIPED_WIDTH = 240
+
+
+def _user_name() -> str:
+    """Who types: the operating system's name for them, or their number when it has none."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 class Output(StrEnum):
@@ -53,7 +63,7 @@ class Session:
         address = self._find_ctrl()
 
         async def with_client() -> Result:
-            async with ControlClient(address, self.workspace) as client:
+            async with ControlClient(address, self.workspace, _user_name()) as client:
                 return await call(client)
 
         return asyncio.run(with_client())

@@ -1,12 +1,20 @@
 """Cancelling deployments.
 
 A running deployment is asked to unwind and settles its own row. One that waits in Restate's queue vanishes there
-without any code of ours being run, so its row is settled here.
+without any code of ours being run, so its row is settled here. A superseded one has its row settled already; what
+queues for it is cancelled here.
 """
 
-from services.db.deployment_requests import list_pending_cancels, request_cancel, settle_cancelled
+from services.db.deployment_requests import (
+    forget_invocation,
+    list_pending_cancels,
+    list_superseded,
+    request_cancel,
+    settle_cancelled,
+)
 from services.db.engine import Database
 from services.domain.errors import PreconditionFailed
+from services.domain.status import ENDED, DeploymentStatus
 from services.durable.client import RestateClient
 from services.telemetry import get_logger
 
@@ -36,13 +44,23 @@ class Cancellation:
             # It ended by itself while we asked.
             return False
         async with self._database.write() as session:
-            settled = await settle_cancelled(session, deployment_id)
-        if not settled:
+            status = await settle_cancelled(session, deployment_id)
+        if status not in ENDED:
             raise PreconditionFailed(
                 f"deployment {deployment_id} cannot be cancelled: Restate does not know its invocation "
                 f"{request.invocation_id}; look at `interlock show {deployment_id}`"
             )
-        return True
+        return status is DeploymentStatus.CANCELLED
+
+    async def withdraw_superseded(self) -> None:
+        """Cancel what is queued for superseded deployments. An interrupted call is finished by the next."""
+        async with self._database.read() as session:
+            left = await list_superseded(session)
+        for superseded in left:
+            await self._restate.cancel(superseded.invocation_id)
+            async with self._database.write() as session:
+                await forget_invocation(session, superseded)
+            _log.info("superseded deployment withdrawn", deployment_id=superseded.deployment_id)
 
     async def finish_interrupted(self) -> None:
         """Settle pending deployments that were cancelled in Restate's queue and whose rows nobody settled then."""

@@ -10,6 +10,7 @@ from services.domain.ids import check_id, check_slug
 from services.gen.ctrl.v1.control_pb2 import CreateDeploymentRequest
 
 MAX_MESSAGE = 1000
+MAX_ACTOR = 64
 
 _SOURCE = re.compile(r"source@sha256:[0-9a-f]{64}")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
@@ -36,9 +37,12 @@ def check_idempotency_key(key: str) -> str | None:
     return key or None
 
 
-def check_reason(reason: str) -> str:
-    """Why somebody cancels."""
-    return _check_text("reason", reason or "cancelled on request")
+def check_note(actor: str, reason: str, *, default_reason: str = "") -> str:
+    """Who does something and why, as one text: "by alice: wrong branch". Empty when neither is said."""
+    if len(actor) > MAX_ACTOR or _has_control(actor):
+        raise Invalid(f"actor is not usable: send at most {MAX_ACTOR} characters, none of them control characters")
+    why = _check_text("reason", reason or default_reason)
+    return ": ".join(part for part in (f"by {actor}" if actor else "", why) if part)
 
 
 def check_limit(field: str, value: int, *, default: int, highest: int) -> int:

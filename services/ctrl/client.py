@@ -6,7 +6,7 @@ Also Unavailable when ctrl does not answer, and DeadlineExceeded when a call tak
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from types import TracebackType
-from typing import Final, Self, TypeVar
+from typing import Final, Self, TypedDict, TypeVar, Unpack
 
 import grpc
 import grpc.aio
@@ -18,18 +18,32 @@ from services.ctrl.errors import from_grpc
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 QUICK: Final = timedelta(seconds=15)
-# Longer than ctrl itself waits for an operation.
+# Longer than ctrl itself waits for an operation, and for one that queues behind others.
 OPERATION: Final = timedelta(seconds=75)
+QUEUED: Final = timedelta(minutes=21)
 UPLOAD: Final = timedelta(minutes=10)
 
 Response = TypeVar("Response", bound=Message)
 
 
-class ControlClient:
-    """Use as an async context manager, or `close()` it. `address` is host:port of ctrl's gRPC door."""
+class MoveOptions(TypedDict, total=False):
+    """How live is to be moved; the fields of the requests, which explain them."""
 
-    def __init__(self, address: str, workspace: str = defaults.WORKSPACE) -> None:
+    idempotency_key: str
+    dry_run: bool
+    no_preempt: bool
+    reason: str
+
+
+class ControlClient:
+    """Use as an async context manager, or `close()` it. `address` is host:port of ctrl's gRPC door.
+
+    `actor` says for whom the client acts; it is recorded with what is cancelled and moved.
+    """
+
+    def __init__(self, address: str, workspace: str = defaults.WORKSPACE, actor: str = "") -> None:
         self.workspace = workspace
+        self.actor = actor
         self._channel = grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
 
     async def __aenter__(self) -> Self:
@@ -90,22 +104,24 @@ class ControlClient:
 
     async def cancel_deployment(self, deployment_id: str, reason: str = "") -> pb.CancelDeploymentResponse:
         """Ask a deployment to unwind, without waiting for it."""
-        request = pb.CancelDeploymentRequest(workspace=self.workspace, deployment_id=deployment_id, reason=reason)
+        request = pb.CancelDeploymentRequest(
+            workspace=self.workspace, deployment_id=deployment_id, reason=reason, actor=self.actor
+        )
         return await self._call("CancelDeployment", request, pb.CancelDeploymentResponse)
 
-    async def rollback(self, project: str, target: str = "", *, idempotency_key: str = "") -> pb.RollbackResponse:
+    async def rollback(self, project: str, target: str = "", **options: Unpack[MoveOptions]) -> pb.RollbackResponse:
         """Move live back to `target`; empty: to what was live before."""
         request = pb.RollbackRequest(
-            workspace=self.workspace, project=project, target_deployment_id=target, idempotency_key=idempotency_key
+            workspace=self.workspace, project=project, target_deployment_id=target, actor=self.actor, **options
         )
-        return await self._call("Rollback", request, pb.RollbackResponse, timeout=OPERATION)
+        return await self._call("Rollback", request, pb.RollbackResponse, timeout=_patience(request))
 
-    async def promote(self, project: str, target: str, *, idempotency_key: str = "") -> pb.PromoteResponse:
+    async def promote(self, project: str, target: str, **options: Unpack[MoveOptions]) -> pb.PromoteResponse:
         """Make `target` live and end the rolled-back state."""
         request = pb.PromoteRequest(
-            workspace=self.workspace, project=project, target_deployment_id=target, idempotency_key=idempotency_key
+            workspace=self.workspace, project=project, target_deployment_id=target, actor=self.actor, **options
         )
-        return await self._call("Promote", request, pb.PromoteResponse, timeout=OPERATION)
+        return await self._call("Promote", request, pb.PromoteResponse, timeout=_patience(request))
 
     async def list_domains(self, project: str) -> pb.ListDomainsResponse:
         """All domains of a project."""
@@ -119,6 +135,11 @@ class ControlClient:
         )
         return await self._call("GetLogs", request, pb.GetLogsResponse)
 
+    async def list_attention(self) -> pb.ListAttentionResponse:
+        """What needs a person."""
+        request = pb.ListAttentionRequest(workspace=self.workspace)
+        return await self._call("ListAttention", request, pb.ListAttentionResponse)
+
     async def _call(
         self, method: str, request: Message, response_type: type[Response], *, timeout: timedelta = QUICK
     ) -> Response:
@@ -131,3 +152,7 @@ class ControlClient:
             return await call(request, timeout=timeout.total_seconds())
         except grpc.aio.AioRpcError as error:
             raise from_grpc(error.code(), error.details() or "") from error
+
+
+def _patience(request: pb.RollbackRequest | pb.PromoteRequest) -> timedelta:
+    return QUEUED if request.no_preempt else OPERATION

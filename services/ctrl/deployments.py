@@ -7,8 +7,8 @@ from services.ctrl.checks import (
     check_deployment,
     check_idempotency_key,
     check_limit,
+    check_note,
     check_project,
-    check_reason,
     check_workspace,
 )
 from services.ctrl.dispatcher import Dispatcher
@@ -72,7 +72,7 @@ class Deployments:
         """Ask a deployment to unwind; the answer does not wait for it."""
         workspace = check_workspace(request.workspace)
         deployment_id = check_id("deployment_id", request.deployment_id)
-        reason = check_reason(request.reason)
+        reason = check_note(request.actor, request.reason, default_reason="cancelled on request")
         async with self._database.read() as session:
             await find_deployment(session, workspace, deployment_id)
         cancelling = await self._cancellation.cancel(deployment_id, reason)

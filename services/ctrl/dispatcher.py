@@ -1,7 +1,8 @@
 """The outbox: hands recorded deployments over to Restate, so that a crash between the two loses nothing.
 
 The row is the order to hand over; the deployment id is the idempotency key, so handing over twice is once. A deployment
-that was cancelled in between is refused by its workflow, which begins only what is pending.
+that was cancelled or superseded in between is refused by its workflow, which begins only what is pending. What queues
+for a superseded one is withdrawn here too.
 """
 
 import asyncio
@@ -54,6 +55,7 @@ class Dispatcher:
                 handovers = await list_undelivered(session)
             delivered = [await self._try(handover) for handover in handovers]
             await self._cancellation.finish_interrupted()
+            await self._cancellation.withdraw_superseded()
         except InterlockError as error:
             _log.warning("outbox not reachable", error=error.message)
             return False

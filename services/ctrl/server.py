@@ -13,6 +13,7 @@ from hypercorn.asyncio import serve as serve_http  # pyright: ignore[reportUnkno
 from hypercorn.config import Config
 
 from services.config import CtrlSettings, Settings
+from services.ctrl.attention import AttentionList
 from services.ctrl.bridge import BRIDGED, Bridge
 from services.ctrl.cancellation import Cancellation
 from services.ctrl.control import CONTROL_SERVICE, Method, bind
@@ -46,9 +47,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         cancellation = Cancellation(database, restate)
         dispatcher = Dispatcher(database, restate, cancellation)
         deployments = Deployments(database, krane, dispatcher, cancellation, settings.gateway.port)
-        methods = bind(
-            Projects(database, settings.gateway.port), deployments, Operations(database, restate, cancellation)
-        )
+        operations = Operations(database, restate, krane, cancellation)
+        attention = AttentionList(database, restate, krane, settings)
+        methods = bind(Projects(database, settings.gateway.port), deployments, operations, attention)
         grpc_server = await _grpc_server(
             settings.ctrl, [control_handlers(methods, deployments.UploadSource), *Bridge(restate).handlers()]
         )

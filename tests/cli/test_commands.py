@@ -1,4 +1,5 @@
 import asyncio
+import getpass
 import signal
 import subprocess
 import sys
@@ -92,6 +93,26 @@ def test_a_wait_that_times_out_says_how_to_go_on_and_stops_nothing(interlock: In
     assert (again.code, "has ended already: cancelled" in again.out) == (0, True)
 
 
+def test_a_superseded_deployment_ends_the_wait_and_names_the_newer_one(interlock: Interlock, project: str) -> None:
+    running = _deploy_in_background(interlock, project, "hold")
+    assert interlock("watch", running, "--timeout", "1s").code == 5
+    queued, newer = _deploy_in_background(interlock, project, "ok"), _deploy_in_background(interlock, project, "ok")
+
+    watched = interlock("watch", queued)
+
+    assert (watched.code, f"superseded by newer deployment {newer}" in watched.out) == (6, True)
+    assert interlock("cancel", running).code == 0
+    assert interlock("watch", newer).code == 0
+
+
+def test_a_cancel_says_who_asked(interlock: Interlock, project: str) -> None:
+    running = _deploy_in_background(interlock, project, "hold")
+
+    interlock("cancel", running, "--reason", "enough")
+
+    assert f"by {getpass.getuser()}: enough" in interlock("watch", running).out
+
+
 def test_ctrl_c_stops_the_wait_and_not_the_deployment(
     interlock: Interlock, control_plane: Installation, project: str
 ) -> None:
@@ -124,9 +145,9 @@ def test_rollback_and_promote_print_what_moved(interlock: Interlock, control_pla
     promoted = interlock("promote", older, "-p", project)
 
     assert (refused.code, "both source and target" in refused.err) == (7, True)
-    assert (text.code, f"from {newer} to {older}" in text.out) == (0, True)
+    assert (text.code, f"live moved from {newer} to {older}, warm" in text.out) == (0, True)
     assert list(response.domains) == ["moved.example"]
-    assert (promoted.code, f"{older} is live" in promoted.out) == (0, True)
+    assert (promoted.code, f"from d_before to {older}, cold" in promoted.out) == (0, True)
 
 
 def test_reading_commands_print_tables_and_messages(interlock: Interlock, project: str) -> None:
@@ -185,6 +206,12 @@ def test_logs_that_do_not_exist_are_not_found(interlock: Interlock, project: str
     deployment = interlock("deploy", IMAGE, "-p", project, "-o", "json").message(pb.Deployment())
 
     assert interlock("logs", deployment.id, "--build").code == 9
+
+
+def _deploy_in_background(interlock: Interlock, project: str, message: str) -> str:
+    return (
+        interlock("deploy", IMAGE, "-p", project, "-m", message, "--no-wait", "-o", "json").message(pb.Deployment()).id
+    )
 
 
 async def _set_live(installation: Installation, project: str, deployment_id: str) -> None:

@@ -17,6 +17,7 @@ from services.db.engine import Database
 from services.db.steps import begin_step, end_step
 from services.db.tables import Deployment
 from services.domain.status import DeploymentStatus
+from services.durable.saga import is_cancel, settle
 from services.durable.serde import expose
 from services.durable.serving import endpoint_app, serve
 from services.gen.hydra.v1 import deployment_pb2 as pb
@@ -33,16 +34,24 @@ class Workflow:
 
     async def deploy(self, ctx: ObjectContext, request: pb.DeployRequest) -> pb.DeployResponse:
         deployment_id, operation_id = request.deployment_id, ctx.request().id
-        wanted = await ctx.run_typed(
-            "begin", self.begin, ONCE, project_id=ctx.key(), deployment_id=deployment_id, operation_id=operation_id
-        )
         try:
+            wanted = await settle(
+                ctx.run_typed(
+                    "begin",
+                    self.begin,
+                    ONCE,
+                    project_id=ctx.key(),
+                    deployment_id=deployment_id,
+                    operation_id=operation_id,
+                )
+            )
             if wanted == "hold":
                 await ctx.sleep(timedelta(minutes=5))
-        except TerminalError:
-            await ctx.run_typed(
-                "cancelled", self.end, ONCE, ctx.key(), deployment_id, operation_id, "build", is_cancelled=True
-            )
+        except TerminalError as error:
+            if is_cancel(error):
+                await ctx.run_typed(
+                    "cancelled", self.end, ONCE, ctx.key(), deployment_id, operation_id, "build", is_cancelled=True
+                )
             raise
         if wanted.startswith("fail in "):
             step = wanted.removeprefix("fail in ")
@@ -94,11 +103,17 @@ async def rollback(_: ObjectContext, request: pb.RollbackRequest) -> pb.Rollback
         domains=["moved.example"],
         source_deployment_id=request.source_deployment_id,
         target_deployment_id=request.target_deployment_id,
+        start="warm",
     )
 
 
 async def promote(_: ObjectContext, request: pb.PromoteRequest) -> pb.PromoteResponse:
-    return pb.PromoteResponse(domains=["moved.example"])
+    return pb.PromoteResponse(
+        domains=["moved.example"],
+        source_deployment_id="d_before",
+        target_deployment_id=request.target_deployment_id,
+        start="cold",
+    )
 
 
 async def assign_domains(

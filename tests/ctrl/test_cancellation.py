@@ -4,7 +4,7 @@ from sqlalchemy import update
 from services.ctrl.client import ControlClient
 from services.db.engine import Database
 from services.db.tables import Deployment
-from services.domain.errors import PreconditionFailed
+from services.domain.errors import Invalid, PreconditionFailed
 from services.durable.client import RestateClient
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.ctrl.installation import IMAGE, Installation, ended, eventually, in_status
@@ -21,6 +21,14 @@ async def handed_over(client: ControlClient, deployment_id: str) -> None:
     await eventually(has_invocation, f"{deployment_id} to be handed over")
 
 
+async def running_and_queued(client: ControlClient, project: str) -> tuple[pb.Deployment, pb.Deployment]:
+    running = await deploy(client, project)
+    await in_status(client, running.id, "building")
+    queued = await deploy(client, project)
+    await handed_over(client, queued.id)
+    return running, queued
+
+
 async def test_a_running_deployment_unwinds_and_keeps_the_reason(client: ControlClient, project: str) -> None:
     deployment = await deploy(client, project)
     await in_status(client, deployment.id, "building")
@@ -33,9 +41,7 @@ async def test_a_running_deployment_unwinds_and_keeps_the_reason(client: Control
 
 
 async def test_a_queued_deployment_is_settled_at_once(client: ControlClient, project: str) -> None:
-    running, queued = await deploy(client, project), await deploy(client, project)
-    await in_status(client, running.id, "building")
-    await handed_over(client, queued.id)
+    running, queued = await running_and_queued(client, project)
 
     response = await client.cancel_deployment(queued.id)
 
@@ -72,22 +78,40 @@ async def test_cancelling_what_has_ended_changes_nothing(client: ControlClient, 
     assert (response.cancelling, response.deployment) == (False, before)
 
 
-async def test_cancelling_twice_is_cancelling_once(client: ControlClient, project: str) -> None:
+async def test_cancelling_twice_is_cancelling_once_for_the_first_reason(client: ControlClient, project: str) -> None:
     deployment = await deploy(client, project)
     await in_status(client, deployment.id, "building")
 
     await client.cancel_deployment(deployment.id, "first")
     await client.cancel_deployment(deployment.id, "second")
 
-    assert (await ended(client, deployment.id)).status == "cancelled"
+    cancelled = await ended(client, deployment.id)
+    assert (cancelled.status, cancelled.failure.reason) == ("cancelled", "first")
+
+
+async def test_who_cancelled_is_kept_with_the_reason(installation: Installation, project: str) -> None:
+    async with ControlClient(installation.grpc_address, actor="alice") as alice:
+        deployment = await deploy(alice, project)
+        await in_status(alice, deployment.id, "building")
+
+        await alice.cancel_deployment(deployment.id, "wrong branch")
+
+        assert (await ended(alice, deployment.id)).failure.reason == "by alice: wrong branch"
+
+
+@pytest.mark.parametrize("actor", ["a" * 65, "a\nb", "a\x1b[2J"])
+async def test_an_actor_is_one_short_line(installation: Installation, project: str, actor: str) -> None:
+    async with ControlClient(installation.grpc_address, actor=actor) as client:
+        deployment = await deploy(client, project, "ok")
+
+        with pytest.raises(Invalid, match="actor is not usable"):
+            await client.cancel_deployment(deployment.id)
 
 
 async def test_a_deployment_that_restate_has_forgotten_is_not_called_cancelled(
     client: ControlClient, database: Database, project: str
 ) -> None:
-    running, queued = await deploy(client, project), await deploy(client, project)
-    await in_status(client, running.id, "building")
-    await handed_over(client, queued.id)
+    running, queued = await running_and_queued(client, project)
     # A queued invocation leaves no trace in Restate when it is cancelled.
     await client.cancel_deployment(queued.id)
     await _rewrite(database, queued.id, status="building")
@@ -101,9 +125,7 @@ async def test_a_deployment_that_restate_has_forgotten_is_not_called_cancelled(
 async def test_a_cancel_that_a_crash_cut_in_two_is_finished(
     installation: Installation, client: ControlClient, database: Database, project: str
 ) -> None:
-    running, queued = await deploy(client, project), await deploy(client, project)
-    await in_status(client, running.id, "building")
-    await handed_over(client, queued.id)
+    running, queued = await running_and_queued(client, project)
 
     await _rewrite(database, queued.id, cancel_reason="before the crash")
     async with RestateClient(installation.restate.ingress_url, installation.restate.admin_url) as restate:

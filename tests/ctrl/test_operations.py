@@ -1,3 +1,4 @@
+import asyncio
 from dataclasses import dataclass
 
 import pytest
@@ -8,7 +9,7 @@ from services.db.engine import Database
 from services.db.tables import Project
 from services.domain.errors import Invalid, NotFound, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
-from tests.ctrl.installation import IMAGE, ended, in_status
+from tests.ctrl.installation import IMAGE, Installation, ended, in_status
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,9 @@ async def deploy(client: ControlClient, project: str, message: str = "", environ
 @pytest.fixture
 async def live(client: ControlClient, database: Database, project: str) -> Live:
     """Live is routing's to write, which does not run here: set by hand."""
-    older, newer = await deploy(client, project), await deploy(client, project)
+    older = await deploy(client, project)
     await ended(client, older)
+    newer = await deploy(client, project)
     await ended(client, newer)
     async with database.write() as session:
         await session.execute(update(Project).where(Project.slug == project).values(live_deployment_id=newer))
@@ -37,8 +39,9 @@ async def live(client: ControlClient, database: Database, project: str) -> Live:
 
 
 async def test_rollback_does_not_wait_for_running_and_queued_deployments(client: ControlClient, live: Live) -> None:
-    running, queued = await deploy(client, live.project, "hold"), await deploy(client, live.project, "hold")
+    running = await deploy(client, live.project, "hold")
     await in_status(client, running, "building")
+    queued = await deploy(client, live.project, "hold")
 
     response = await client.rollback(live.project, live.older)
 
@@ -56,9 +59,46 @@ async def test_promote_preempts_too(client: ControlClient, live: Live) -> None:
 
     response = await client.promote(live.project, live.older)
 
-    assert response.target_deployment_id == live.older
+    assert (response.source_deployment_id, response.target_deployment_id) == ("d_before", live.older)
+    assert response.start == "cold"
     assert list(response.preempted_deployment_ids) == [running]
     assert (await ended(client, running)).status == "cancelled"
+
+
+async def test_without_preempting_an_operation_waits_behind_what_runs(client: ControlClient, live: Live) -> None:
+    running = await deploy(client, live.project, "hold")
+    await in_status(client, running, "building")
+
+    waiting = asyncio.create_task(client.rollback(live.project, live.older, no_preempt=True))
+    await asyncio.wait([waiting], timeout=0.5)
+    assert not waiting.done()
+    assert (await client.get_deployment(running)).status == "building"
+
+    await client.cancel_deployment(running)
+    response = await waiting
+    # What is live when its turn comes decides where it rolls back from.
+    assert (response.source_deployment_id, response.target_deployment_id) == ("", live.older)
+    assert not response.preempted_deployment_ids
+
+
+async def test_who_preempted_and_why_is_kept_with_what_was_cancelled(installation: Installation, live: Live) -> None:
+    async with ControlClient(installation.grpc_address, actor="alice") as alice:
+        running = await deploy(alice, live.project, "hold")
+        await in_status(alice, running, "building")
+
+        await alice.promote(live.project, live.older, reason="the newest leaks memory")
+
+        reason = (await ended(alice, running)).failure.reason
+    assert reason == f"preempted by promote of {live.older} (by alice: the newest leaks memory)"
+
+
+async def test_a_dry_run_is_refused_as_the_operation_would_be(client: ControlClient, live: Live) -> None:
+    with pytest.raises(PreconditionFailed, match="both source and target"):
+        await client.rollback(live.project, live.newer, dry_run=True)
+    with pytest.raises(PreconditionFailed, match="live already"):
+        await client.promote(live.project, live.newer, dry_run=True)
+    with pytest.raises(PreconditionFailed, match="no domain to move"):
+        await client.rollback(live.project, live.older, dry_run=True)
 
 
 async def test_a_repeated_rollback_answers_the_same_and_preempts_nothing(client: ControlClient, live: Live) -> None:
