@@ -145,3 +145,16 @@ def test_every_test_that_the_documentation_names_exists() -> None:
 
     assert len(named) > 28
     assert missing == []
+
+
+def test_every_fault_is_listed_with_tests_that_exist_or_what_it_waits_for() -> None:
+    listed = (ROOT / "docs" / "faults.md").read_text()
+    rows = {row.split("|")[1].strip(): row for row in listed.splitlines() if row.startswith("| F")}
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", listed)
+
+    unproved = [fault for fault, row in rows.items() if "::test_" not in row and "not yet" not in row]
+    missing = [f"{file}::{test}" for file, test in named if f"def {test}(" not in (ROOT / file).read_text()]
+
+    assert list(rows) == [f"F{number}" for number in range(1, 33)]
+    assert unproved == []
+    assert missing == []

@@ -221,7 +221,7 @@ class Project:
 
         async def look() -> bool:
             found = await self.control.get_deployment(deployment_id)
-            assert found.status not in {"failed", "cancelled"}, found
+            assert found.status not in {"failed", "cancelled", "superseded"}, found
             return any(s.name == step for s in found.steps)
 
         await eventually(look, f"deployment {deployment_id} to reach {step!r}", timeout=timeout)

@@ -1,8 +1,24 @@
 """Cancelling, from every door and in every phase: nothing is left, live is untouched."""
 
+import asyncio
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import httpx
 import pytest
 
 from tests.end_to_end.stack import Project, Stack, eventually
+
+# A cancel is acknowledged within 1 s, and clean within 5 s of the parts it needs being back: benchmarks/emergencies.py
+# measures that. These leave room for a busy machine, and still tell an answer from waiting for a part that hangs.
+ACKNOWLEDGED_SECONDS = 3.0
+CLEAN_SECONDS = 15.0
+# How long a part hangs on after the cancel was acknowledged.
+HANGS_SECONDS = 3.0
+# An endpoint that was killed has to start, and Restate pauses for up to 5 s between attempts.
+RESTARTED_SECONDS = 20.0
 
 
 @pytest.mark.parametrize("door", ["api", "admin"])
@@ -37,8 +53,8 @@ async def test_cancel_while_it_builds(project: Project, door: str) -> None:
 
 async def test_cancel_while_queued_settles_the_row_without_running_it(project: Project) -> None:
     running = await project.create("running", behaviour="slow")
-    queued = await project.create("queued", commit="2222222")
     await project.reaches(running.id, "poll until ready")
+    queued = await project.create("queued", commit="2222222")
 
     answer = await project.control.cancel_deployment(queued.id, "changed my mind")
 
@@ -72,6 +88,62 @@ async def test_two_cancels_are_one(project: Project) -> None:
     await project.assert_gone(stuck.id)
 
 
+async def test_cancel_and_cancel_again_while_krane_hangs(project: Project) -> None:
+    stuck = await project.create("stuck", behaviour="silent")
+    await project.reaches(stuck.id, "poll until ready")
+    invocation_id = (await project.control.get_deployment(stuck.id)).invocation_id
+
+    with hanging(project.stack, "krane"):
+        await _acknowledged(project, stuck.id)
+        await eventually(lambda: _is_unwinding(project, invocation_id), "it to unwind")
+        await _acknowledged(project, stuck.id)
+        await asyncio.sleep(HANGS_SECONDS)
+
+    assert (await project.ended(stuck.id, timeout=CLEAN_SECONDS)).status == "cancelled"
+    await project.assert_gone(stuck.id)
+
+
+async def test_cancel_while_a_step_is_in_a_call_to_a_krane_that_hangs(project: Project) -> None:
+    created = await project.create("created")
+    await project.reaches(created.id, "start build")
+
+    with hanging(project.stack, "krane"):
+        await _acknowledged(project, created.id)
+        await asyncio.sleep(HANGS_SECONDS)
+
+    assert (await project.ended(created.id, timeout=CLEAN_SECONDS)).status == "cancelled"
+    await project.assert_gone(created.id)
+
+
+async def test_cancel_while_the_endpoint_is_down(project: Project) -> None:
+    stuck = await project.create("stuck", behaviour="silent")
+    await project.reaches(stuck.id, "poll until ready")
+
+    old = project.stack.kill("endpoint")
+    await _acknowledged(project, stuck.id)
+    await project.stack.restarted("endpoint", old)
+
+    assert (await project.ended(stuck.id, timeout=RESTARTED_SECONDS + CLEAN_SECONDS)).status == "cancelled"
+    await project.assert_gone(stuck.id)
+
+
+async def test_cancel_while_gateways_follow_brings_the_routes_back(project: Project) -> None:
+    good = await project.deploy("good", commit="1111111")
+    late = await project.create("late", commit="2222222")
+    await project.reaches(late.id, "build domains")
+
+    with hanging(project.stack, "gateway"):
+        await project.reaches(late.id, "await gateways")
+        assert await project.live() == late.id
+        await _acknowledged(project, late.id)
+        await asyncio.sleep(HANGS_SECONDS)
+
+    assert (await project.ended(late.id, timeout=CLEAN_SECONDS)).status == "cancelled"
+    await project.assert_gone(late.id)
+    assert await project.live() == good.id
+    assert [await project.answers(s) for s in ("live", "environment", "branch")] == ["good"] * 3
+
+
 async def test_cancel_at_any_moment_wins_or_loses_whole(project: Project, stack: Stack) -> None:
     """Cancels strewn over the whole run: each ends as cancelled with nothing left, or as ready with all of it."""
     for n in range(8):
@@ -92,6 +164,28 @@ async def test_cancel_at_any_moment_wins_or_loses_whole(project: Project, stack:
             assert ended.status == "ready"
             assert await project.live() == created.id
             assert await project.answers("live") == f"v{n}"
+
+
+@contextmanager
+def hanging(stack: Stack, part: str) -> Iterator[None]:
+    """A part that is there and does nothing."""
+    pid = stack.kill(part, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(pid, signal.SIGCONT)
+
+
+async def _acknowledged(project: Project, deployment_id: str) -> None:
+    answer = await asyncio.wait_for(project.control.cancel_deployment(deployment_id), ACKNOWLEDGED_SECONDS)
+    assert answer.cancelling
+
+
+async def _is_unwinding(project: Project, invocation_id: str) -> bool:
+    query = f"select count(*) as undos from sys_journal where id = '{invocation_id}' and name like 'undo: %'"
+    async with httpx.AsyncClient(trust_env=False, headers={"accept": "application/json"}) as client:
+        answer = await client.post(f"{project.stack.ready['admin']}/query", json={"query": query})
+    return answer.json()["rows"][0]["undos"] > 0
 
 
 async def _cancel(project: Project, deployment_id: str, door: str) -> None:

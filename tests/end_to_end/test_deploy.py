@@ -175,9 +175,29 @@ async def test_the_newest_of_parallel_deployments_is_live_at_the_end(project: Pr
 
     ended = [await project.ended(deployment.id) for deployment in created]
 
-    assert {deployment.status for deployment in ended} == {"ready"}
+    assert {deployment.status for deployment in ended} <= {"ready", "superseded"}
+    assert ended[-1].status == "ready"
     assert await project.live() == created[-1].id
     assert await project.answers("live") == "v3"
+
+
+async def test_a_superseded_deployment_is_refused_by_its_handler(project: Project) -> None:
+    running = await project.create("running", behaviour="slow", commit="1111111")
+    await project.reaches(running.id, "poll until ready")
+    older = await project.create("older", commit="2222222")
+    newer = await project.create("newer", commit="3333333")
+    before = await project.ended(older.id, timeout=5)
+
+    answer = await _call(project, "Deploy", json.dumps({"deployment_id": older.id}).encode())
+
+    assert before.status == "superseded"
+    assert newer.id in before.failure.reason
+    assert (answer.status_code, f"{older.id} is superseded already" in answer.json()["message"]) == (409, True)
+    after = await project.control.get_deployment(older.id)
+    assert (after.status, after.failure, after.ended_at_ms) == ("superseded", before.failure, before.ended_at_ms)
+    await project.assert_gone(older.id)
+    assert [(await project.ended(d.id)).status for d in (running, newer)] == ["ready", "ready"]
+    assert await project.live() == newer.id
 
 
 async def test_surplus_deployments_are_retired_and_can_be_rolled_back_to(project: Project) -> None:

@@ -138,6 +138,20 @@ async def test_restates_own_command_line_shows_the_steps(project: Project) -> No
         assert step in described
 
 
+async def test_restates_own_command_line_shows_the_state_of_the_project_while_it_works(project: Project) -> None:
+    stuck = await project.create("stuck", behaviour="silent")
+    await project.reaches(stuck.id, "poll until ready")
+
+    shown = project.stack.restate_cli("kv", "get", "hydra.v1.DeploymentService", project.id)
+
+    assert stuck.id in shown
+    assert "deploy" in shown
+    assert "poll until ready" in shown or "upsert instances" in shown
+    await project.control.cancel_deployment(stuck.id)
+    await project.ended(stuck.id)
+    assert stuck.id not in project.stack.restate_cli("kv", "get", "hydra.v1.DeploymentService", project.id)
+
+
 async def test_the_command_line_tells_the_whole_story(project: Project) -> None:
     stack, slug = project.stack, f"{project.slug}-cli"
     await project.source("one")

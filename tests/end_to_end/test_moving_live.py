@@ -8,6 +8,7 @@ import pytest
 
 from services.domain.errors import InterlockError, NotFound, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
+from services.krane.client import KraneClient
 from tests.end_to_end.stack import Project, eventually
 
 
@@ -133,8 +134,8 @@ async def test_another_workspace_sees_and_moves_nothing(project: Project) -> Non
 async def test_an_emergency_rollback_does_not_wait_for_a_running_deploy(project: Project) -> None:
     old, new = await _two(project)
     stuck = await project.create("stuck", behaviour="silent", commit="3333333")
-    queued = await project.create("queued", commit="4444444")
     await project.reaches(stuck.id, "poll until ready")
+    queued = await project.create("queued", commit="4444444")
 
     answer = await asyncio.wait_for(project.control.rollback(project.slug, old.id), timeout=6)
 
@@ -146,6 +147,58 @@ async def test_an_emergency_rollback_does_not_wait_for_a_running_deploy(project:
         assert f"preempted by rollback to {old.id}" in ended.failure.reason
         await project.assert_gone(deployment.id)
     assert await project.answers("commit", deployment_id=new.id) == "new"
+
+
+async def test_a_dry_run_says_what_a_rollback_does_and_changes_nothing(project: Project) -> None:
+    old, new = await _two(project)
+    stuck = await project.create("stuck", behaviour="silent", commit="3333333", environment="preview")
+    await project.reaches(stuck.id, "poll until ready")
+
+    rehearsed = await project.control.rollback(project.slug, dry_run=True)
+
+    assert (rehearsed.source_deployment_id, rehearsed.target_deployment_id) == (new.id, old.id)
+    assert (rehearsed.start, rehearsed.dry_run, len(rehearsed.domains)) == ("warm", True, 2)
+    assert not rehearsed.preempted_deployment_ids
+    assert await _state(project) == (new.id, False)
+    assert (await project.control.get_deployment(stuck.id)).status == "deploying"
+
+    await project.control.cancel_deployment(stuck.id)
+    done = await project.control.rollback(project.slug)
+    promoted = await project.control.promote(project.slug, new.id, dry_run=True)
+
+    assert (done.domains, done.start, done.dry_run) == (rehearsed.domains, "warm", False)
+    assert (promoted.source_deployment_id, promoted.start, promoted.domains) == (old.id, "warm", done.domains)
+    assert await _state(project) == (old.id, True)
+
+
+async def test_a_stopped_target_starts_cold_and_a_dry_run_leaves_it_stopped(project: Project) -> None:
+    old, new = await _two(project)
+    await _stop(project, old)
+
+    rehearsed = await project.control.rollback(project.slug, old.id, dry_run=True)
+
+    assert (rehearsed.start, project.stack.instance_processes(old.id)) == ("cold", [])
+    assert await _state(project) == (new.id, False)
+
+    rolled_back = await project.control.rollback(project.slug, old.id)
+    promoted = await project.control.promote(project.slug, new.id)
+
+    assert (rolled_back.start, rolled_back.domains) == ("cold", rehearsed.domains)
+    assert (promoted.source_deployment_id, promoted.start) == (old.id, "warm")
+    assert await project.answers("live") == "new"
+
+
+async def test_without_preempting_a_rollback_goes_back_from_what_is_live_when_its_turn_comes(project: Project) -> None:
+    old, _ = await _two(project)
+    third = await project.create("third", behaviour="slow", commit="3333333")
+    await project.reaches(third.id, "poll until ready")
+
+    answer = await project.control.rollback(project.slug, old.id, no_preempt=True)
+
+    assert (await project.control.get_deployment(third.id)).status == "ready"
+    assert (answer.source_deployment_id, answer.target_deployment_id) == (third.id, old.id)
+    assert not answer.preempted_deployment_ids
+    assert await _state(project) == (old.id, True)
 
 
 async def test_readers_never_see_half_of_a_switch(project: Project) -> None:
@@ -182,6 +235,13 @@ async def _two(project: Project) -> tuple[pb.Deployment, pb.Deployment]:
     new = await project.deploy("new", commit="2222222")
     assert old.status == new.status == "ready"
     return old, new
+
+
+async def _stop(project: Project, deployment: pb.Deployment) -> None:
+    """As retention does it."""
+    metadata = await project.stack.sql("select workspace_id from deployments where id = :id", id=deployment.id)
+    async with KraneClient(project.stack.ready["krane_grpc"]) as krane:
+        await krane.stop(metadata[0]["workspace_id"], deployment.id)
 
 
 async def _state(project: Project) -> tuple[str, bool]:
