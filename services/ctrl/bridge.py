@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Final, cast
 
 import grpc
-from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
@@ -22,6 +21,7 @@ from services.ctrl.grpc_door import Context, UnaryCall, service_handlers
 from services.domain.errors import Invalid
 from services.domain.ids import check_id
 from services.durable.client import RestateClient
+from services.durable.serde import read_message
 from services.gen.hydra.v1 import deployment_pb2, routing_pb2
 
 KEY_METADATA: Final = "x-restate-key"
@@ -56,7 +56,7 @@ class Bridge:
                 idempotency_key=check_idempotency_key(_metadata(context, IDEMPOTENCY_METADATA)),
                 timeout=_wait(context),
             )
-            return json_format.Parse(answer, GetMessageClass(method.output_type)(), ignore_unknown_fields=True)
+            return read_message(GetMessageClass(method.output_type), answer)
 
         return carry
 

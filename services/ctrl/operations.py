@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeVar
 
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -29,6 +28,7 @@ from services.domain.errors import PreconditionFailed
 from services.domain.ids import check_id
 from services.domain.live import check_promote, check_rollback
 from services.durable.client import RestateClient
+from services.durable.serde import read_message
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.gen.hydra.v1 import deployment_pb2 as hydra
 from services.krane.client import KraneClient
@@ -153,7 +153,7 @@ class Operations:
         if earlier is None:
             return None
         answer = await self._restate.attach(earlier.id, timeout=order.timeout)
-        return json_format.Parse(answer, answer_type(), ignore_unknown_fields=True)
+        return read_message(answer_type, answer)
 
     async def _call(self, order: Order, body: Message, answer_type: type[Answer]) -> Answer:
         _log.info("live is moved by hand", project_id=order.project_id, operation=order.handler, reason=order.note)
@@ -165,7 +165,7 @@ class Operations:
             idempotency_key=order.call_key,
             timeout=order.timeout,
         )
-        return json_format.Parse(answer, answer_type(), ignore_unknown_fields=True)
+        return read_message(answer_type, answer)
 
 
 def _order(project: Project, handler: str, request: pb.RollbackRequest | pb.PromoteRequest) -> Order:

@@ -88,7 +88,7 @@ class RestateClient:
         idempotency_key: str | None = None,
         timeout: timedelta,
     ) -> bytes:
-        """Call a handler of a virtual object and wait for its answer (JSON). Raises what the handler refused with."""
+        """Call a handler of a virtual object and wait for its answer, encoded as the call was. Raises its refusal."""
         headers = _headers(content_type, idempotency_key)
         path = f"/{service}/{quote(key, safe='')}/{handler}"
         response = await _request(self._ingress, "POST", path, timeout=timeout, content=body, headers=headers)

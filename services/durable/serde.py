@@ -1,4 +1,4 @@
-"""Payloads: protobuf at the handlers' doors (JSON and binary in, JSON in the journal), pydantic JSON for step results.
+"""Payloads: protobuf at the handlers' doors (JSON and binary, in and out), pydantic JSON for step results.
 
 A decode error must not raise: the SDK would answer 500. `MessageSerde` returns Undecodable instead, and `expose` turns
 that into a 400 before the handler runs.
@@ -23,9 +23,12 @@ from services.domain.errors import InterlockError
 T = TypeVar("T")
 Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
+Read = TypeVar("Read", bound=Message)
 
 # Requests are ids and short lists; anything larger is a mistake or an attack.
 MAX_REQUEST_BYTES = 1024 * 1024
+# By these a caller says that it speaks binary protobuf.
+BINARY_CONTENT_TYPES = ("application/protobuf", "application/x-protobuf", "application/octet-stream")
 # How long Restate keeps a finished invocation and its journal for people to look at.
 RETENTION = timedelta(days=7)
 
@@ -37,19 +40,28 @@ class Undecodable:
     message: str
 
 
-class MessageSerde(Serde[Message]):
-    """Writes proto3 JSON with the field names of the contract; reads that, camelCase names, and binary.
+@dataclass(frozen=True, slots=True)
+class InBinary:
+    """An answer to a caller who sent binary protobuf, and gets it."""
 
-    The first byte tells which: `{` (0x7B) would be field 15 as a group in binary, which proto3 does not have.
+    message: Message
+
+
+class MessageSerde(Serde[Message]):
+    """Writes proto3 JSON with the field names of the contract, or binary; reads both, and camelCase names.
+
+    Undecodable and InBinary stand in for messages where the SDK hands them on unseen.
     """
 
     def __init__(self, message_type: type[Message]) -> None:
         self.message_type = message_type
 
-    def serialize(self, obj: Message | None) -> bytes:
-        """Encode as JSON."""
+    def serialize(self, obj: Message | InBinary | None) -> bytes:
+        """Encode as JSON, or as binary when that is asked for."""
         if obj is None:
             return b""
+        if isinstance(obj, InBinary):
+            return obj.message.SerializeToString()
         return json_format.MessageToJson(obj, indent=None, preserving_proto_field_name=True).encode()
 
     def deserialize(self, buf: bytes) -> Message:
@@ -57,15 +69,33 @@ class MessageSerde(Serde[Message]):
         name = self.message_type.DESCRIPTOR.full_name
         if len(buf) > MAX_REQUEST_BYTES:
             return cast(Message, Undecodable(f"{name} is larger than {MAX_REQUEST_BYTES} bytes"))
-        data = bytes(buf)
         try:
-            if data.lstrip()[:1] == b"{":
-                return json_format.Parse(data, self.message_type())
-            if data.lstrip()[:1] in (b"[", b'"'):
-                return cast(Message, Undecodable(f"{name} must be a JSON object"))
-            return self.message_type.FromString(data)
-        except (json_format.ParseError, DecodeError, UnicodeDecodeError, RecursionError) as error:
-            return cast(Message, Undecodable(f"not a valid {name}: {error}"))
+            return read_message(self.message_type, bytes(buf))
+        except ValueError as error:
+            return cast(Message, Undecodable(str(error)))
+
+
+def read_message(message_type: type[Read], data: bytes) -> Read:
+    """Decode JSON or binary, whichever it is; raises ValueError with what is wrong.
+
+    The first byte tells: `{` (0x7B) would be field 15 as a group in binary, which proto3 does not have. Behind white
+    space it may also be the length of a string in field 1, whose tag is a line feed: what is no JSON then is read as
+    binary.
+    """
+    name = message_type.DESCRIPTOR.full_name
+    start = data.lstrip()[:1]
+    try:
+        if start == b"{":
+            try:
+                return json_format.Parse(data, message_type())
+            except (json_format.ParseError, UnicodeDecodeError):
+                if data[:1] == b"{":
+                    raise
+        elif start in (b"[", b'"'):
+            raise ValueError(f"{name} must be a JSON object")
+        return message_type.FromString(data)
+    except (json_format.ParseError, DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(f"not a valid {name}: {error}") from error
 
 
 class JsonSerde(Serde[T], Generic[T]):
@@ -105,14 +135,18 @@ def expose(
 ) -> Callable[[ObjectContext, Request], Awaitable[Response]]:
     """Register `function` as an exclusive handler; returns the callable that other handlers call it by.
 
-    A refusal of the domain becomes a terminal error with its status.
+    A refusal of the domain becomes a terminal error with its status. A caller who sent binary by its content type is
+    answered in binary, everybody else in JSON; the header of the answer says JSON for both, since Restate fixes it when
+    the handler is registered.
     """
 
     async def handler(ctx: ObjectContext, request: Message) -> Message:
         if isinstance(request, Undecodable):
             raise TerminalError(request.message, status_code=400)
+        content_type = ctx.request().headers.get("content-type", "").partition(";")[0].strip().lower()
         try:
-            return await function(ctx, cast(Request, request))
+            response = await function(ctx, cast(Request, request))
+            return cast(Message, InBinary(response)) if content_type in BINARY_CONTENT_TYPES else response
         except InterlockError as error:
             if error.retryable:
                 raise

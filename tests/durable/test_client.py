@@ -4,6 +4,8 @@ import pytest
 
 from services.domain.errors import DeadlineExceeded, Invalid, NotFound, Unavailable
 from services.durable.client import RestateClient, check_invocation_id
+from services.durable.serde import read_message
+from services.gen.hydra.v1 import deployment_pb2 as pb
 from tests.durable.conftest import TIMEOUT, Run
 from tests.durable.sample import REQUEST, SAGA
 from tests.restate_server import free_port
@@ -21,7 +23,7 @@ def test_what_is_no_invocation_id_is_refused_before_it_is_sent(value: str) -> No
 async def test_a_call_waits_for_its_answer(run: Run) -> None:
     answer = await run.client.call(SAGA, run.key, "Deploy", REQUEST, timeout=TIMEOUT)
 
-    assert b'"status": "ready"' in answer
+    assert read_message(pb.DeployResponse, answer).status == "ready"
 
 
 @pytest.mark.restate

@@ -8,6 +8,8 @@ import pytest
 from services.domain.errors import Conflict, InterlockError, NotFound
 from services.durable import policies
 from services.durable.client import RestateClient
+from services.durable.serde import read_message
+from services.gen.hydra.v1 import deployment_pb2 as pb
 from tests.durable.conftest import Run
 from tests.durable.sample import CALLED, REQUEST, SAGA
 
@@ -17,7 +19,7 @@ pytestmark = pytest.mark.restate
 async def test_a_saga_runs_every_kind_of_step_once(run: Run) -> None:
     answer = await run.result(await run.send())
 
-    assert answer == b'{"deployment_id": "d_1", "status": "ready"}'
+    assert read_message(pb.DeployResponse, answer) == pb.DeployResponse(deployment_id="d_1", status="ready")
     assert run.notes.log() == [
         "create begins", "create ends", "look", "route begins", "route ends", "ready begins", "ready ends",
     ]  # fmt: skip

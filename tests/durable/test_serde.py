@@ -8,7 +8,7 @@ import pytest
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
-from services.durable.serde import MAX_REQUEST_BYTES, MessageSerde, Undecodable, json_schema, result_serde
+from services.durable.serde import MAX_REQUEST_BYTES, InBinary, MessageSerde, Undecodable, json_schema, result_serde
 from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
 from tests.durable.conftest import Run
@@ -47,6 +47,15 @@ def test_json_in_both_spellings_and_binary_are_read(data: bytes) -> None:
 
 def test_messages_are_written_as_json_with_the_contracts_names() -> None:
     assert MessageSerde(pb.RollbackRequest).serialize(REQUEST) == SNAKE
+
+
+@pytest.mark.parametrize("length", range(118, 130))
+def test_binary_is_told_from_json_whatever_its_bytes_look_like(length: int) -> None:
+    message = pb.RollbackResponse(domains=["x" * length])
+    serde = MessageSerde(pb.RollbackResponse)
+
+    assert serde.deserialize(serde.serialize(InBinary(message))) == message
+    assert serde.deserialize(b"\n " + serde.serialize(message)) == message
 
 
 @pytest.mark.parametrize("data", MALFORMED)
@@ -129,8 +138,7 @@ async def post(run: Run, body: bytes, content_type: str) -> httpx.Response:
         (SNAKE, "application/json"),
         (CAMEL, "application/json"),
         (SNAKE, "application/x-www-form-urlencoded"),
-        (BINARY, "application/protobuf"),
-        (BINARY, "application/octet-stream"),
+        (BINARY, "application/x-www-form-urlencoded"),
     ],
 )
 async def test_every_common_way_to_send_a_request_is_answered_with_json(
@@ -141,6 +149,19 @@ async def test_every_common_way_to_send_a_request_is_answered_with_json(
     assert response.status_code == 200
     assert response.headers["content-type"] == "application/json"
     assert response.json() == {"source_deployment_id": "d_2", "target_deployment_id": "d_1"}
+
+
+@pytest.mark.restate
+@pytest.mark.parametrize(
+    "content_type",
+    ["application/protobuf", "application/x-protobuf", "application/octet-stream", "Application/Protobuf; v=1"],
+)
+async def test_who_sends_binary_is_answered_in_binary(run: Run, content_type: str) -> None:
+    response = await post(run, BINARY, content_type)
+
+    assert response.status_code == 200
+    answer = pb.RollbackResponse.FromString(response.content)
+    assert answer == pb.RollbackResponse(source_deployment_id="d_2", target_deployment_id="d_1")
 
 
 @pytest.mark.restate

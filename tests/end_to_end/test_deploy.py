@@ -124,14 +124,15 @@ async def test_deploy_is_called_by_curl_at_the_ingress(project: Project, body: b
     assert answer.json()["is_live"] is True
 
 
-async def test_deploy_is_called_in_binary_at_the_ingress(project: Project) -> None:
+async def test_deploy_is_called_and_answers_in_binary_at_the_ingress(project: Project) -> None:
     pending = await _pending(project)
     request = deployment_pb2.DeployRequest(deployment_id=pending)
 
     answer = await _call(project, "Deploy", request.SerializeToString(), "application/protobuf")
 
     assert answer.status_code == 200, answer.text
-    assert len(answer.json()["domains"]) == 4
+    decoded = deployment_pb2.DeployResponse.FromString(answer.content)
+    assert (decoded.status, len(decoded.domains), decoded.is_live) == ("ready", 4, True)
 
 
 async def test_a_deployment_is_worked_on_once_and_answers_the_same_again(project: Project) -> None:
