@@ -9,6 +9,9 @@ import pytest
 
 from tests.end_to_end.stack import Project, eventually
 
+# Whatever is killed here, replays follow; suspending at every await as well adds nothing.
+pytestmark = pytest.mark.parametrize("stack", ["normal"], indirect=True)
+
 
 @pytest.mark.parametrize("step", ["build", "poll until ready", "assign domains"])
 async def test_the_endpoint_is_killed_in_the_middle_of_a_deploy(project: Project, step: str) -> None:
