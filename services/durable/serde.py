@@ -83,15 +83,14 @@ def read_message(message_type: type[Read], data: bytes) -> Read:
     binary.
     """
     name = message_type.DESCRIPTOR.full_name
-    start = data.lstrip()[:1]
     try:
-        if start == b"{":
+        if data.lstrip()[:1] == b"{":
             try:
                 return json_format.Parse(data, message_type())
             except (json_format.ParseError, UnicodeDecodeError):
                 if data[:1] == b"{":
                     raise
-        elif start in (b"[", b'"'):
+        elif data[:1] == b"[":
             raise ValueError(f"{name} must be a JSON object")
         return message_type.FromString(data)
     except (json_format.ParseError, DecodeError, UnicodeDecodeError, RecursionError) as error:
