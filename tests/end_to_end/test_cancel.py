@@ -1,10 +1,6 @@
 """Cancelling, from every door and in every phase: nothing is left, live is untouched."""
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
@@ -93,7 +89,7 @@ async def test_cancel_and_cancel_again_while_krane_hangs(project: Project) -> No
     await project.reaches(stuck.id, "poll until ready")
     invocation_id = (await project.control.get_deployment(stuck.id)).invocation_id
 
-    with hanging(project.stack, "krane"):
+    with project.stack.hanging("krane"):
         await _acknowledged(project, stuck.id)
         await eventually(lambda: _is_unwinding(project, invocation_id), "it to unwind")
         await _acknowledged(project, stuck.id)
@@ -107,7 +103,7 @@ async def test_cancel_while_a_step_is_in_a_call_to_a_krane_that_hangs(project: P
     created = await project.create("created")
     await project.reaches(created.id, "start build")
 
-    with hanging(project.stack, "krane"):
+    with project.stack.hanging("krane"):
         await _acknowledged(project, created.id)
         await asyncio.sleep(HANGS_SECONDS)
 
@@ -132,7 +128,7 @@ async def test_cancel_while_gateways_follow_brings_the_routes_back(project: Proj
     late = await project.create("late", commit="2222222")
     await project.reaches(late.id, "build domains")
 
-    with hanging(project.stack, "gateway"):
+    with project.stack.hanging("gateway"):
         await project.reaches(late.id, "await gateways")
         assert await project.live() == late.id
         await _acknowledged(project, late.id)
@@ -164,16 +160,6 @@ async def test_cancel_at_any_moment_wins_or_loses_whole(project: Project, stack:
             assert ended.status == "ready"
             assert await project.live() == created.id
             assert await project.answers("live") == f"v{n}"
-
-
-@contextmanager
-def hanging(stack: Stack, part: str) -> Iterator[None]:
-    """A part that is there and does nothing."""
-    pid = stack.kill(part, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def _acknowledged(project: Project, deployment_id: str) -> None:

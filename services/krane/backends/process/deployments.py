@@ -21,6 +21,7 @@ from services.krane.backends.process.folders import Folders
 from services.krane.backends.process.instance import Instance
 from services.krane.backends.process.locks import Locks
 from services.krane.backends.process.logs import tail
+from services.krane.backends.process.ports import Ports
 from services.krane.backends.process.probe import Prober
 from services.krane.backends.process.start_command import AppConfig
 from services.krane.backends.process.supervised import CommandSpec
@@ -46,6 +47,7 @@ class Deployments:
         self._folders = folders
         self._settings = settings
         self._prober = Prober()
+        self._ports = Ports()
         self._locks = Locks()
         self._deployments: dict[str, Deployment] = {}
         self._operations: set[asyncio.Task[object]] = set()
@@ -202,9 +204,9 @@ class Deployments:
             log=self._folders.logs(spec.namespace, spec.deployment_id) / f"{instance_id}.log",
             stop_grace_seconds=self._settings.stop_grace_seconds,
             memory_bytes=spec.memory_mib << 20,
-            reserves_port=True,
         )
-        return Instance(instance_id, folder, command, _effective(spec.health_check, record.app), self._prober)
+        check = _effective(spec.health_check, record.app)
+        return Instance(instance_id, folder, command, check, self._prober, self._ports)
 
     def _find(self, namespace: str, deployment_id: str) -> Deployment:
         check_id("namespace", namespace)

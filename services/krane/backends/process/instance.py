@@ -19,6 +19,7 @@ from services.config import LOOPBACK
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.process.files import Record
 from services.krane.backends.process.health import Health
+from services.krane.backends.process.ports import Ports
 from services.krane.backends.process.probe import Prober
 from services.krane.backends.process.supervised import CommandSpec, Ending, SupervisedProcess
 from services.krane.types import HealthCheck, InstanceReport
@@ -48,12 +49,19 @@ class Instance:
     """One copy of a deployment."""
 
     def __init__(
-        self, instance_id: str, folder: Path, command: CommandSpec, check: HealthCheck, prober: Prober
+        self,
+        instance_id: str,
+        folder: Path,
+        command: CommandSpec,
+        check: HealthCheck,
+        prober: Prober,
+        ports: Ports,
     ) -> None:
         self.id = instance_id
         self._command = command
         self._check = check
         self._prober = prober
+        self._ports = ports
         self._process = SupervisedProcess(folder)
         self._record = Record(folder / "history.json", HISTORY)
         self._history = self._record.read() or History()
@@ -62,7 +70,8 @@ class Instance:
         self._reason = "it is stopped"
         self._settled = asyncio.Event()
         self._health = Health(self._settled)
-        self._port: int | None = None
+        # 0 = it has none.
+        self._port = 0
         self._exit_code: int | None = None
         self._pause = FIRST_PAUSE
 
@@ -72,7 +81,7 @@ class Instance:
         is_running = self._status is InstanceStatus.RUNNING
         return InstanceReport(
             id=self.id,
-            address=f"{LOOPBACK}:{self._port}" if is_running and self._port else "",
+            address=f"{LOOPBACK}:{self._port}" if self._port else "",
             status=self._status,
             healthy=is_running and self._health.is_healthy,
             reason=self._health.reason if is_running else self._reason,
@@ -82,7 +91,7 @@ class Instance:
 
     async def probe(self) -> InstanceReport:
         """How it is, asked at this moment."""
-        if self._status is InstanceStatus.RUNNING and self._port:
+        if self._status is InstanceStatus.RUNNING:
             problem = await self._prober.probe(self._port, self._check.path, self._check.timeout_ms)
             if problem:
                 return replace(self.report, healthy=False, reason=problem)
@@ -131,15 +140,19 @@ class Instance:
             self._settled.set()
             self._become(InstanceStatus.FAILED, f"krane could not keep it running: {error}")
             log.exception("instance could not be kept", instance_id=self.id)
+        finally:
+            self._port = 0
 
     async def _keep_running(self) -> None:
         ending = await self._take_over()
         self._settled.set()
-        while not self._is_final(ending):
-            if not ending.was_stopped:
-                await self._wait_before_restart(ending)
-            await self._process.start(self._command)
-            ending = await self._watch()
+        with self._ports.hold(self._process.port) as port:
+            self._port = port
+            while not self._is_final(ending):
+                if not ending.was_stopped:
+                    await self._wait_before_restart(ending)
+                await self._process.start(replace(self._command, wanted_port=port))
+                ending = await self._watch()
         self._exit_code = ending.exit_code
         self._become(InstanceStatus.FAILED, f"{ending.reason} before it was ever healthy")
         log.warning("instance failed", instance_id=self.id, reason=self._reason)
