@@ -140,7 +140,7 @@ class Operator:
             except InterlockError as trouble:
                 outcome_of_refusal = Outcome.UNKNOWN
                 if self._clock.now() > deadline:
-                    return None, Outcome.UNKNOWN, trouble.message
+                    return None, Outcome.UNANSWERED, trouble.message
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _new_request(self, project_id: str, operation: Operation) -> pb.CreateDeploymentRequest:

@@ -149,7 +149,7 @@ def _moves(done: Done, number: int) -> Iterator[Call]:
             yield Call(name=name, span=done.span, effect=effect)
         case Outcome.REFUSED:
             yield from _undone(name, done.span, effect, -1 - number)
-        case Outcome.UNKNOWN:
+        case Outcome.UNKNOWN | Outcome.UNANSWERED:
             span = Span(begin=done.span.begin, end=math.inf)
             yield Call(name=name, span=span, effect=effect, is_certain=False)
         case Outcome.NOTHING_TO_DO:
