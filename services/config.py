@@ -85,7 +85,7 @@ class DeploySettings(BaseModel):
     ready_timeout_seconds: float = 60.0
     build_timeout_seconds: float = 900.0
     gateway_timeout_seconds: float = 20.0
-    openapi_timeout_seconds: float = 5.0
+    openapi_timeout_seconds: float = 3.0
     openapi_max_bytes: int = 5 * 1024 * 1024
     # Ready deployments per environment that keep running besides the live and the previous live one.
     keep_ready: int = 3
