@@ -63,6 +63,21 @@ def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
     return table
 
 
+def transitions_table(transitions: Iterable[pb.Transition]) -> RenderableType:
+    """One line for each thing that happened."""
+    table = _table("WHEN", "WHAT", "DEPLOYMENT", "LIVE", "WHO AND WHY")
+    for entry in transitions:
+        moved = entry.live_before != entry.live_after
+        table.add_row(
+            _moment(entry.at_ms),
+            f"{entry.what}, undone" if entry.is_undone else entry.what,
+            entry.deployment_id,
+            f"from {entry.live_before or 'nothing'}" if moved else "",
+            _first_line(entry.note),
+        )
+    return table
+
+
 def deployment_text(deployment: pb.Deployment) -> RenderableType:
     """Everything about one deployment."""
     facts = Table.grid(padding=(0, 2))
@@ -173,6 +188,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "image", deployment.image
     yield "replicas", str(deployment.replicas)
     yield "created", _moment(deployment.created_at_ms)
+    yield "created by", printable(deployment.created_by)
     yield "ended", _moment(deployment.ended_at_ms)
     yield "failed step", deployment.failure.step
     yield "reason", printable(deployment.failure.reason)

@@ -190,9 +190,11 @@ async def test_while_rolled_back_a_deploy_takes_neither_live_nor_production(rout
     ids = await routing.domain_ids(ENVIRONMENT, LIVE)
     await routing.transactions.switch(routing.rollback_command(second, first, *ids))
     third = await routing.deployment()
+    command = routing.assign_command(third)
 
-    routed = await routing.transactions.assign(routing.assign_command(third))
+    routed = await routing.transactions.assign(command)
 
+    assert await routing.transactions.assign(command) == routed
     state = await routing.state()
     assert (state.live, state.domains[LIVE], state.domains[ENVIRONMENT]) == (first.id, first.id, first.id)
     assert state.domains[BRANCH] == state.domains[commit_name(third)] == third.id
