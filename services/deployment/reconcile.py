@@ -80,7 +80,7 @@ class Reconciler:
 
     async def _look(self) -> Views:
         # Progress first, truth last: what ends or begins in between then looks right, not wrong.
-        invocations = await self._restate.all_unfinished(SERVICE)
+        invocations = await self._restate.unfinished_invocations(SERVICE)
         states = await self._steps.krane.list()
         async with self._database.read() as session:
             recorded = await reconcile.read_recorded(session, {state.deployment_id for state in states})
