@@ -89,6 +89,8 @@ class DeploySettings(BaseModel):
     openapi_max_bytes: int = 5 * 1024 * 1024
     # Ready deployments per environment that keep running besides the live and the previous live one.
     keep_ready: int = 3
+    # Stopped deployments per environment that can be started again; older ones are removed, with image and hostname.
+    keep_stopped: int = 10
     # Seconds between a deployment's last sticky hostname leaving it and its instances being stopped.
     drain_seconds: float = 10.0
     # Seconds between passes of the reconciler, and how long something must look wrong before it is repaired.

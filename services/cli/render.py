@@ -17,6 +17,7 @@ _STATUS_STYLES = {
     DeploymentStatus.CANCELLED: "yellow",
     DeploymentStatus.SUPERSEDED: "dim",
     DeploymentStatus.STOPPED: "dim",
+    DeploymentStatus.REMOVED: "dim",
 }
 _STARTS = {
     Start.WARM: "warm (it runs and is healthy)",

@@ -18,7 +18,7 @@ class Transition:
     """One thing that happened to a deployment. Empty: not said, or nothing."""
 
     at_ms: int
-    # created, failed, cancelled, superseded; assign, rollback, promote or switch when hostnames moved to it
+    # created, failed, cancelled, superseded; assign, rollback, promote, switch, withdraw: hostnames moved to it or away
     what: str
     deployment_id: str
     live_before: str = ""

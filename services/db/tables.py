@@ -183,7 +183,7 @@ class RoutingOperation(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), index=True)
-    # assign, switch, rollback or promote
+    # assign, switch, rollback, promote or withdraw
     kind: Mapped[str]
     deployment_id: Mapped[str | None]
     live_before: Mapped[str | None]

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db import domains, operations
 from services.db.engine import Database
+from services.db.ids import new_id
 from services.db.routes import read_revision
 from services.db.tables import RoutingOperation
 from services.domain.errors import Conflict, PreconditionFailed
@@ -23,6 +24,7 @@ from services.domain.routing_plan import (
     plan_assign,
     plan_restore,
     plan_switch,
+    plan_withdraw,
 )
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import WantedDomain
@@ -125,6 +127,22 @@ class RoutingTransactions:
             operation.is_undone = True
             revision = await domains.apply_plan(session, project, plan, self._apex)
             return _routed(plan, operation.deployment_id, revision)
+
+    async def withdraw(self, project_id: str, deployment_id: str) -> Routed:
+        """Delete the hostnames of a deployment that is removed. Safe to repeat.
+
+        Raises PreconditionFailed by the rules of `plan_withdraw`.
+        """
+        async with self._database.write() as session:
+            project = await domains.load_project(session, project_id)
+            plan = plan_withdraw(project, deployment_id, await domains.load_domains(session, project_id))
+            if not plan.changes:
+                return await _unchanged(session)
+            revision = await domains.apply_plan(session, project, plan, self._apex)
+            await operations.record_operation(
+                session, new_id("op"), project_id, "withdraw", deployment_id, plan, revision
+            )
+            return _routed(plan, deployment_id, revision)
 
     async def _run(
         self,

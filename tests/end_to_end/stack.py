@@ -28,7 +28,7 @@ from services.runtime.health import answers_ok, serves_grpc
 ROOT = Path(__file__).resolve().parent.parent.parent
 APP = Path(__file__).parent / "app.py"
 INTERLOCK = Path(sys.executable).parent / "interlock"
-ENDED = frozenset({"ready", "failed", "cancelled", "superseded", "stopped"})
+ENDED = frozenset({"ready", "failed", "cancelled", "superseded", "stopped", "removed"})
 T = TypeVar("T")
 
 

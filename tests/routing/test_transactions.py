@@ -500,6 +500,22 @@ async def test_another_projects_operation_cannot_be_undone(routing: Routing) -> 
     assert await routing.everything() == before
 
 
+async def test_a_removed_deployment_loses_its_own_hostname_once(routing: Routing) -> None:
+    first, second = await routing.deployment(), await routing.deployment()
+    await routing.assign(first)
+    await routing.assign(second)
+
+    withdrawn = await routing.transactions.withdraw(routing.project.id, first.id)
+    state, before = await routing.state(), await routing.everything()
+    again = await routing.transactions.withdraw(routing.project.id, first.id)
+
+    assert withdrawn.hostnames == (commit_name(first),)
+    assert commit_name(first) not in {*state.domains, *state.configs}
+    assert set(state.domains.values()) == {second.id}
+    assert (again.hostnames, again.revision) == ((), withdrawn.revision)
+    assert await routing.everything() == before
+
+
 # -- a writer that was held up and lands late --------------------------------------------------------------------------
 
 
