@@ -70,11 +70,12 @@ async def test_a_create_that_fails_leaves_nothing(weathered: World, proxy: Krane
 
 
 async def test_calls_that_the_endpoint_gave_up_do_no_harm(weathered: World, proxy: KraneProxy) -> None:
-    heard = asyncio.Event()
+    is_undone, is_heard = asyncio.Event(), asyncio.Event()
 
     async def late(call: Call) -> bytes:
-        answer = await slow(LATE_SECONDS)(call)
-        heard.set()
+        await is_undone.wait()
+        answer = await call()
+        is_heard.set()
         return answer
 
     unheard, slowly, undone = await asyncio.gather(
@@ -85,15 +86,19 @@ async def test_calls_that_the_endpoint_gave_up_do_no_harm(weathered: World, prox
 
     await asyncio.gather(unheard.assert_done(), slowly.assert_done(), undone.assert_undone())
     # krane creates only now what was undone already; the reconciler removes it.
-    await asyncio.wait_for(heard.wait(), LATE_SECONDS)
+    is_undone.set()
+    await asyncio.wait_for(is_heard.wait(), LATE_SECONDS)
     await eventually(lambda: _is_gone(weathered, undone), "what was created late to be removed")
     await undone.assert_undone()
 
 
 @TAKES_MINUTES
 async def test_deploys_undo_themselves_in_weather_that_stays(weathered: World, proxy: KraneProxy) -> None:
-    kinds = (refused(UNAVAILABLE), failed_afterwards(UNAVAILABLE), slow(LATE_SECONDS))
-    weathers = [{method: weather} for method in METHODS for weather in kinds]
+    weathers: list[Mapping[str, Weather]] = [
+        *({method: refused(UNAVAILABLE)} for method in METHODS),
+        {"CreateDeployment": failed_afterwards(UNAVAILABLE)},
+        {"GetDeployment": slow(LATE_SECONDS)},
+    ]
 
     deploys = await asyncio.gather(*(_deploy(weathered, proxy, weather) for weather in weathers))
 
