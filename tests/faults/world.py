@@ -20,6 +20,8 @@ SERVICES = ("hydra.v1.DeploymentService", "hydra.v1.RoutingService")
 # Failures at the same time, each in a project of its own. Every kill hits all of them, wherever they are.
 LANES = 3
 _ASK_PAUSE_SECONDS = 0.05
+# A step is tried for a minute, which begins anew when the deadline of the poll that it belongs to passes meanwhile.
+_ENDED_SECONDS = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +222,7 @@ class World:
             status = DeploymentStatus(rows[0]["status"])
             return status if status in ENDED else None
 
-        return await eventually(look, f"deployment {deployment_id} to end", timeout=90)
+        return await eventually(look, f"deployment {deployment_id} to end", timeout=_ENDED_SECONDS)
 
     @asynccontextmanager
     async def answering(self) -> AsyncGenerator[None]:
