@@ -6,11 +6,13 @@ import pytest
 from tests.end_to_end.stack import Stack
 from tests.faults.endpoint import FOLDER_VARIABLE
 from tests.faults.failpoints import Armoury
+from tests.faults.held import record
 from tests.faults.world import World
 
 # Of the failpoints that a recording finds, every n-th is tried, beginning with the seed; `make faults` tries all.
 EVERY = int(os.environ.get("FAULTS_EVERY", "8"))
 SEED = int(os.environ.get("FAULTS_SEED", "0"))
+TAKES_MINUTES = pytest.mark.skipif(EVERY > 1, reason="takes minutes: `make faults` runs it")
 
 SETTINGS = {
     "INTERLOCK_ENDPOINT__MODULE": "tests.faults.endpoint",
@@ -24,6 +26,8 @@ SETTINGS = {
     "INTERLOCK_DEPLOY__KEEP_READY": "0",
     "INTERLOCK_DEPLOY__DRAIN_SECONDS": "0.1",
 }
+# With these, what has looked wrong to the reconciler for two seconds is repaired.
+HASTY = {"INTERLOCK_DEPLOY__RECONCILE_SECONDS": "0.5", "INTERLOCK_DEPLOY__RECONCILE_GRACE_SECONDS": "2"}
 
 
 @pytest.fixture(scope="package")
@@ -53,3 +57,9 @@ async def world(
     every, seed = request.param
     async with stack.control() as control:
         yield World(stack, control, armoury, tmp_path_factory.mktemp("sources"), every=every, seed=seed)
+
+
+@pytest.fixture(scope="package")
+async def names(world: World) -> list[str]:
+    """The failpoints of a deploy and of a rollback, as recorded."""
+    return await record(world)

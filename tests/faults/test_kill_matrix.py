@@ -182,7 +182,8 @@ async def test_the_unwinding_of_a_refused_rollback_is_killed(world: World) -> No
 
             assert world.stack.instance_processes(two.old) == []
             assert await two.project.live() == two.new
-            assert [await two.project.answers(s) for s in ("live", "environment", "branch")] == ["new"] * 3
+            answers = [await two.project.answers(sticky) for sticky in ("live", "environment", "branch")]
+            assert answers == [world.version(two.new)] * 3
             await _start_again(two)
             await world.assert_as_before(two)
 

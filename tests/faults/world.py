@@ -2,19 +2,26 @@
 
 import asyncio
 import itertools
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 
 from services.ctrl.client import ControlClient
+from services.domain.errors import InterlockError
+from services.domain.status import ENDED, DeploymentStatus
 from services.krane.client import KraneClient
 from tests.end_to_end.stack import Project, Stack, eventually
+from tests.faults.endpoint import FOLDER_VARIABLE
 from tests.faults.failpoints import Action, Armoury
 
 SERVICES = ("hydra.v1.DeploymentService", "hydra.v1.RoutingService")
 # Failures at the same time, each in a project of its own. Every kill hits all of them, wherever they are.
 LANES = 3
+_ASK_PAUSE_SECONDS = 0.05
+# A step is tried for a minute, which begins anew when the deadline of the poll that it belongs to passes meanwhile.
+_ENDED_SECONDS = 150.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +31,21 @@ class Two:
     project: Project
     old: str
     new: str
+
+
+@asynccontextmanager
+async def installation(folder: Path, environment: Mapping[str, str]) -> AsyncGenerator["World"]:
+    """An installation of a test's own, since what happens to it would hurt other tests; it tries every failpoint."""
+    armoury = Armoury(folder / "failpoints")
+    armoury.folder.mkdir(parents=True)
+    stack = Stack(folder / "data", {**environment, FOLDER_VARIABLE: str(armoury.folder)})
+    await asyncio.to_thread(stack.start)
+    try:
+        async with stack.control() as control:
+            yield World(stack, control, armoury, folder / "sources", every=1, seed=0)
+    finally:
+        code = await asyncio.to_thread(stack.stop)
+    assert code == 0
 
 
 class World:
@@ -41,6 +63,8 @@ class World:
         self._uploaded: dict[tuple[str, str], str] = {}
         self._versions: dict[str, str] = {}
         self._idle: list[Two] = []
+        # Deployments that were retired, by project.
+        self._retired: dict[str, list[str]] = {}
         self._numbers = itertools.count(1)
 
     # -- making -----------------------------------------------------------------------------------------------------
@@ -52,14 +76,20 @@ class World:
         self.armoury.watch(created.id)
         return Project(stack=self.stack, control=self._control, id=created.id, slug=slug, sources=self._sources)
 
-    async def create(self, project: Project, version: str, behaviour: str = "ok") -> str:
+    async def create(
+        self, project: Project, version: str, behaviour: str = "ok", *, files: Mapping[str, str] | None = None
+    ) -> str:
         """Create a deployment, without waiting for it; each source is built once for all projects."""
         source = version, behaviour
         if source not in self._uploaded:
-            self._uploaded[source] = await project.source(version, behaviour)
+            self._uploaded[source] = await project.source(version, behaviour, files=files)
         created = await project.create(version, source=self._uploaded[source])
         self._versions[created.id] = version
         return created.id
+
+    def version(self, deployment_id: str) -> str:
+        """What a deployment answers with."""
+        return self._versions[deployment_id]
 
     async def deploy(self, project: Project, version: str) -> str:
         """Deploy and wait until it is ready and its handler has ended."""
@@ -75,9 +105,18 @@ class World:
 
         Whoever takes it leaves it as it was; one with which something goes wrong is never used again.
         """
+        two = await self.take_two()
+        yield two
+        self.give_back(two)
+
+    async def take_two(self) -> Two:
+        """As `two`, for those who give it back by themselves."""
         two = self._idle.pop() if self._idle else await self._make_two()
         self.armoury.watch(two.project.id)
-        yield two
+        return two
+
+    def give_back(self, two: Two) -> None:
+        """Let others have a project that is as it was."""
         self._idle.append(two)
 
     async def _make_two(self) -> Two:
@@ -128,18 +167,85 @@ class World:
                     raise
 
         async with asyncio.TaskGroup() as tasks:
-            for name in names[self._seed % self._every :: self._every]:
+            for name in self.share(names):
                 tasks.create_task(fail_at(name))
+
+    def share(self, names: Sequence[str], turn: int = 0, turns: int = 1) -> Sequence[str]:
+        """An even share of the failpoints; that of each of the turns are other ones, and they are fewer."""
+        step = self._every * turns if self._every > 1 else 1
+        return names[(self._seed + turn) % step :: step]
+
+    def hold(self, project: Project, name: str) -> None:
+        """Let the project come to a failpoint and no further."""
+        self.armoury.arm(project.id, name, Action.HOLD)
+
+    async def held(self, project: Project, name: str) -> None:
+        """Wait until the project stands at a failpoint, which it must reach."""
+
+        async def reached() -> bool:
+            return name in self.armoury.reached(project.id)
+
+        await eventually(reached, f"{project.slug} to be held at {name}")
+
+    async def passed(self, project: Project, name: str) -> None:
+        """Wait until whoever was held at a failpoint has gone on."""
+
+        async def gone_on() -> bool:
+            return self.armoury.has_passed(project.id, name)
+
+        await eventually(gone_on, f"{project.slug} to go on from {name}")
+
+    @asynccontextmanager
+    async def killed(self, part: str) -> AsyncGenerator[None]:
+        """Kill a part. What the block does happens while it is away; the end of the block waits until it is back."""
+        old = self.stack.kill(part)
+        yield
+        await self.stack.restarted(part, old)
 
     async def settled(self, project: Project) -> None:
         """Wait until no handler of a project runs or queues any more."""
         async with self.stack.restate() as restate:
 
             async def idle() -> bool:
-                unfinished = [i for service in SERVICES for i in await restate.unfinished_invocations(service)]
-                return project.id not in {invocation.key for invocation in unfinished}
+                # A Restate that was just started again does not answer for all of itself yet.
+                with suppress(InterlockError):
+                    unfinished = [i for service in SERVICES for i in await restate.unfinished_invocations(service)]
+                    return project.id not in {invocation.key for invocation in unfinished}
+                return False
 
             await eventually(idle, f"the handlers of {project.slug} to end", timeout=60)
+
+    async def ended(self, deployment_id: str) -> DeploymentStatus:
+        """Wait until a deployment has ended, by the database, whatever else is down."""
+
+        async def look() -> DeploymentStatus | None:
+            rows = await self.stack.sql("select status from deployments where id = :id", id=deployment_id)
+            status = DeploymentStatus(rows[0]["status"])
+            return status if status in ENDED else None
+
+        return await eventually(look, f"deployment {deployment_id} to end", timeout=_ENDED_SECONDS)
+
+    @asynccontextmanager
+    async def answering(self) -> AsyncGenerator[None]:
+        """Ask every live hostname again and again while the block runs; each answers each time."""
+        rows = await self.stack.sql("select hostname from domains where sticky = 'live'")
+        assert rows
+        failed: list[str] = []
+
+        async def ask() -> None:
+            for hostname in itertools.cycle(row["hostname"] for row in rows):
+                answer = await self.stack.get(hostname)
+                if answer.status_code != HTTPStatus.OK:
+                    failed.append(f"{hostname}: {answer.status_code}")
+                await asyncio.sleep(_ASK_PAUSE_SECONDS)
+
+        asking = asyncio.create_task(ask())
+        try:
+            yield
+            assert not asking.done(), asking
+        finally:
+            asking.cancel()
+        assert failed == []
 
     # -- checking ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +258,8 @@ class World:
             "left join gateway_configs g on g.hostname = d.hostname where d.project_id = :id"
         )
         domains = await self.stack.sql(query, id=project.id)
-        wanted = [("live", live), ("environment", live), ("branch", newest), *(("commit", d) for d in ready)]
+        commits = [*ready, *self._retired.get(project.id, ())]
+        wanted = [("live", live), ("environment", live), ("branch", newest), *(("commit", d) for d in commits)]
         assert sorted((d["sticky"], d["deployment_id"]) for d in domains) == sorted(wanted)
         assert [d["config"] for d in domains] == [d["deployment_id"] for d in domains]
         configs = await self.stack.sql("select * from gateway_configs where project_id = :id", id=project.id)
@@ -161,13 +268,19 @@ class World:
         assert (row["live_deployment_id"], bool(row["is_rolled_back"])) == (live, held)
         for deployment_id in ready:
             await self._assert_runs_once(deployment_id)
-        for domain in domains:
+        for domain in [domain for domain in domains if domain["deployment_id"] in ready]:
             answer = await self.stack.get(domain["hostname"])
-            assert answer.json()["version"] == self._versions[domain["deployment_id"]], domain
+            assert answer.json()["version"] == self.version(domain["deployment_id"]), domain
 
     async def assert_as_before(self, two: Two) -> None:
         """The newer deployment is live, and both run."""
         await self.assert_serves(two.project, live=two.new, newest=two.new, ready=[two.old, two.new])
+
+    async def assert_retired(self, project: Project, deployment_id: str) -> None:
+        """A deployment is stopped, and of its hostnames it has only the one of its commit, from now on."""
+        assert await self.ended(deployment_id) is DeploymentStatus.STOPPED
+        assert self.stack.instance_processes(deployment_id) == []
+        self._retired.setdefault(project.id, []).append(deployment_id)
 
     async def assert_gone(self, project: Project, deployment_id: str) -> None:
         """Nothing of a deployment is left, in krane neither."""

@@ -1,0 +1,206 @@
+"""Operations that are held at a failpoint, so that other parts can be harmed in exactly this phase of them.
+
+They are begun with `hold`, which returns once they stand still; then come the harm, `let_go` and one of the assertions.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.domain.errors import InterlockError
+from services.domain.status import DeploymentStatus
+from tests.faults.world import Two, World
+
+AT_ONCE = 6
+# A failpoint in each phase of a deploy and of a rollback, for harm that takes too long to be done at all of them.
+PHASES = (
+    *("Deploy/build/before", "Deploy/create in krane/effect", "Deploy/poll until ready/before"),
+    *("Deploy/scrape OpenAPI/before", "Deploy/build domains/effect", "AssignDomains/assign domains/effect"),
+    *("AssignDomains/await gateways/before", "Deploy/assign domains/journaled"),
+    *("Rollback/validate deployments/before", "SwitchDomains/switch domains/effect"),
+    "SwitchDomains/await gateways/before",
+)
+
+# Files of a source that takes two seconds to build.
+SLOW_BUILD = {
+    "pyproject.toml": (
+        '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n\n'
+        '[project]\nname = "slow"\nversion = "1"\n'
+    ),
+    "slow.py": """
+import time
+import zipfile
+
+def build_wheel(folder, *_):
+    time.sleep(2)
+    with zipfile.ZipFile(f"{folder}/slow-1-py3-none-any.whl", "w") as wheel:
+        wheel.writestr("slow-1.dist-info/METADATA", "Metadata-Version: 2.1\\nName: slow\\nVersion: 1\\n")
+        wheel.writestr("slow-1.dist-info/WHEEL", "Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n")
+        wheel.writestr("slow-1.dist-info/RECORD", "")
+    return "slow-1-py3-none-any.whl"
+""",
+}
+
+
+class Held(Protocol):
+    """One operation."""
+
+    def let_go(self) -> None:
+        """Let it go on."""
+        ...
+
+    async def assert_done(self) -> None:
+        """Wait until it has ended; it has happened, once, and nothing else has."""
+        ...
+
+    async def assert_done_or_undone(self) -> None:
+        """Wait until it has ended; either it has happened, or nothing has."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HeldDeploy:
+    """A deploy that is to replace the newer deployment of a project."""
+
+    world: World
+    two: Two
+    name: str
+    operations_before: Sequence[tuple[str, str]]
+    deployment_id: str
+
+    def let_go(self) -> None:
+        self.world.armoury.disarm(self.two.project.id, self.name)
+
+    async def assert_done(self) -> None:
+        assert await self._end() is DeploymentStatus.READY
+        await self._assert_happened()
+
+    async def assert_done_or_undone(self) -> None:
+        if await self._end() is DeploymentStatus.READY:
+            await self._assert_happened()
+        else:
+            await self._assert_undone()
+
+    async def assert_undone(self) -> None:
+        """Wait until it has ended; it failed, and nothing has happened."""
+        assert await self._end() is DeploymentStatus.FAILED
+        await self._assert_undone()
+
+    async def _end(self) -> DeploymentStatus:
+        status = await self.world.ended(self.deployment_id)
+        await self.world.settled(self.two.project)
+        return status
+
+    async def _assert_happened(self) -> None:
+        after = Two(self.two.project, self.two.new, self.deployment_id)
+        await self.world.assert_retired(self.two.project, self.two.old)
+        await self.world.assert_as_before(after)
+        await self.world.assert_steps_ended(self.deployment_id, "deploy")
+        operations = await self.world.routing_operations(self.two.project)
+        assert operations == [*self.operations_before, ("assign", self.deployment_id)]
+        self.world.give_back(after)
+
+    async def _assert_undone(self) -> None:
+        await self.world.assert_gone(self.two.project, self.deployment_id)
+        await self.world.assert_as_before(self.two)
+        assert await self.world.routing_operations(self.two.project) == self.operations_before
+
+
+@dataclass(frozen=True, slots=True)
+class HeldRollback:
+    """A rollback of a project from its newer deployment to the older one."""
+
+    world: World
+    two: Two
+    name: str
+    operations_before: Sequence[tuple[str, str]]
+    asked: asyncio.Task[None]
+
+    def let_go(self) -> None:
+        self.world.armoury.disarm(self.two.project.id, self.name)
+
+    async def assert_done(self) -> None:
+        await self._end()
+        await self._assert_happened()
+        await self._give_back()
+
+    async def assert_done_or_undone(self) -> None:
+        await self._end()
+        if await self.two.project.live() == self.two.old:
+            await self._assert_happened()
+        else:
+            await self.world.assert_as_before(self.two)
+            assert await self.world.routing_operations(self.two.project) == self.operations_before
+
+    async def _end(self) -> None:
+        await self.asked
+        await self.world.settled(self.two.project)
+
+    async def _assert_happened(self) -> None:
+        old, new = self.two.old, self.two.new
+        await self.world.assert_serves(self.two.project, live=old, newest=new, ready=[old, new], held=True)
+        operations = await self.world.routing_operations(self.two.project)
+        assert operations == [*self.operations_before, ("rollback", old)]
+
+    async def _give_back(self) -> None:
+        await self.two.project.control.promote(self.two.project.slug, self.two.new)
+        self.world.give_back(self.two)
+
+
+async def record(world: World) -> list[str]:
+    """The failpoints of a deploy and of a rollback."""
+    project = await world.project()
+    await world.deploy(project, "new")
+    async with world.two() as two:
+        await two.project.control.rollback(two.project.slug, two.old)
+        moving = world.reached(two.project, "Rollback/", "SwitchDomains/")
+        await two.project.control.promote(two.project.slug, two.new)
+    return world.reached(project, "Deploy/", "AssignDomains/") + moving
+
+
+def batches(names: Sequence[str]) -> list[Sequence[str]]:
+    """So many failpoints at a time as a small machine can hold operations at."""
+    return [names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE)]
+
+
+async def hold(world: World, names: Sequence[str]) -> list[Held]:
+    """Begin an operation for each failpoint of a recording, in a project each, and hold it there."""
+
+    async def begin(name: str) -> Held:
+        if name.startswith(("Deploy/", "AssignDomains/")):
+            return await hold_deploy(world, name)
+        return await hold_rollback(world, name)
+
+    return await asyncio.gather(*map(begin, names))
+
+
+async def hold_deploy(world: World, name: str) -> HeldDeploy:
+    """Begin a deploy, and hold it."""
+    two = await world.take_two()
+    before = await world.routing_operations(two.project)
+    world.hold(two.project, name)
+    if name.split("/")[1] in ("start build", "build"):
+        # A source that nobody has built yet, so that its build runs when it is held.
+        deployment_id = await world.create(two.project, f"slow-{two.project.slug}-{len(before)}", files=SLOW_BUILD)
+    else:
+        deployment_id = await world.create(two.project, f"number-{len(before)}")
+    await world.held(two.project, name)
+    return HeldDeploy(world, two, name, before, deployment_id)
+
+
+async def hold_rollback(world: World, name: str) -> HeldRollback:
+    """Begin a rollback, and hold it."""
+    two = await world.take_two()
+    before = await world.routing_operations(two.project)
+    world.hold(two.project, name)
+    asked = asyncio.create_task(_ask_for_rollback(two))
+    await world.held(two.project, name)
+    return HeldRollback(world, two, name, before, asked)
+
+
+async def _ask_for_rollback(two: Two) -> None:
+    # Whoever asks may lose the answer with the part that is harmed.
+    with suppress(InterlockError):
+        await two.project.control.rollback(two.project.slug, two.old)

@@ -1,0 +1,144 @@
+"""Stands between the endpoint and krane, and lets weather happen to single calls.
+
+Calls go through as bytes. A weather is for one method and for what concerns one deployment; it decides when, whether
+and with what answer the call is made.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+
+import grpc
+
+from services.config import LOOPBACK
+from services.krane.client import CHANNEL_OPTIONS
+
+# Makes the call and returns krane's answer.
+Call = Callable[[], Awaitable[bytes]]
+Weather = Callable[[Call], Awaitable[bytes]]
+
+
+class Fails(Exception):
+    """What a weather raises for the call to be answered with a status."""
+
+    def __init__(self, code: grpc.StatusCode) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+def slow(seconds: float) -> Weather:
+    """krane is asked late, also when nobody waits for the answer any more."""
+
+    async def weather(call: Call) -> bytes:
+        await asyncio.sleep(seconds)
+        return await call()
+
+    return weather
+
+
+def refused(code: grpc.StatusCode) -> Weather:
+    """krane is not asked."""
+
+    async def weather(_: Call) -> bytes:
+        raise Fails(code)
+
+    return weather
+
+
+def failed_afterwards(code: grpc.StatusCode) -> Weather:
+    """krane does what it is asked, and answers that it could not."""
+
+    async def weather(call: Call) -> bytes:
+        await call()
+        raise Fails(code)
+
+    return weather
+
+
+async def unanswered(call: Call) -> bytes:
+    """krane does what it is asked, and the answer is lost."""
+    await call()
+    await asyncio.Event().wait()
+    raise AssertionError("nobody sets the event")
+
+
+def first(weathers: Sequence[Weather]) -> Weather:
+    """One weather after the other, a call each, then none."""
+    left = iter(weathers)
+
+    async def weather(call: Call) -> bytes:
+        now = next(left, None)
+        return await (now(call) if now else call())
+
+    return weather
+
+
+class KraneProxy(grpc.GenericRpcHandler):
+    """The proxy's handler of all methods, and where weathers are set."""
+
+    def __init__(self) -> None:
+        self.port = 0
+        self._channel: grpc.aio.Channel | None = None
+        self._weathers: dict[tuple[str, str], Weather] = {}
+        self._calls: set[asyncio.Future[bytes]] = set()
+
+    def connect(self, address: str) -> None:
+        """Say where krane is; until then nothing is answered."""
+        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+
+    def let(self, method: str, deployment_id: str, weather: Weather) -> None:
+        """Let a weather happen to the calls of a method ("CreateDeployment") that name a deployment."""
+        self._weathers[method, deployment_id] = weather
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
+        path = handler_call_details.method
+
+        async def handle(request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]") -> bytes:
+            try:
+                return await self._through(path, request)
+            except Fails as failure:
+                await context.abort(failure.code, "said the weather")
+            except grpc.aio.AioRpcError as error:
+                await context.abort(error.code(), error.details() or "")
+
+        return grpc.unary_unary_rpc_method_handler(handle)
+
+    async def close(self) -> None:
+        """Give up what is under way."""
+        for call in self._calls:
+            call.cancel()
+        await asyncio.gather(*self._calls, return_exceptions=True)
+        if self._channel is not None:
+            await self._channel.close()
+
+    async def _through(self, path: str, request: bytes) -> bytes:
+        async def call() -> bytes:
+            if self._channel is None:
+                raise Fails(grpc.StatusCode.UNAVAILABLE)
+            return await self._channel.unary_unary(path)(request)
+
+        running = asyncio.ensure_future(self._weather(path, request)(call))
+        self._calls.add(running)
+        running.add_done_callback(self._calls.discard)
+        # What was begun happens, although the one who asked has given up.
+        return await asyncio.shield(running)
+
+    def _weather(self, path: str, request: bytes) -> Weather:
+        for (method, deployment_id), weather in self._weathers.items():
+            if path.endswith(f"/{method}") and deployment_id.encode() in request:
+                return weather
+        return slow(0)
+
+
+@asynccontextmanager
+async def serving() -> AsyncGenerator[KraneProxy]:
+    """A proxy that listens on a port of its own."""
+    proxy, server = KraneProxy(), grpc.aio.server()
+    server.add_generic_rpc_handlers([proxy])
+    proxy.port = server.add_insecure_port(f"{LOOPBACK}:0")
+    await server.start()
+    try:
+        yield proxy
+    finally:
+        await server.stop(None)
+        await proxy.close()
