@@ -7,7 +7,7 @@ import sys
 from services import telemetry
 from services.config import Settings
 from services.domain.errors import InterlockError
-from services.krane.backends.process.backend import stop_all
+from services.krane.backends.opening import stop_all
 from services.krane.server import serve
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.config import KraneSettings
-from services.krane.backends.process.backend import stop_all
+from services.krane.backends.opening import stop_all
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import DeploymentSpec

@@ -13,7 +13,7 @@ import pytest
 from services.config import KraneSettings
 from services.domain.errors import Conflict, Unavailable
 from services.domain.readiness import InstanceStatus
-from services.krane.backends.process.backend import open_backend, stop_all
+from services.krane.backends.opening import open_backend, stop_all
 from services.krane.client import KraneClient
 from services.krane.types import BuildStatus
 from tests.krane.conftest import APP

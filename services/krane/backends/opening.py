@@ -1,0 +1,30 @@
+"""Opens the backend, on a data directory that no other krane uses."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from services.config import KraneSettings
+from services.krane.backends.backend import Backend
+from services.krane.backends.process.backend import open_processes, stop_processes
+from services.krane.backends.shared.folders import HOLD_SECONDS, Folders
+
+
+@asynccontextmanager
+async def open_backend(data_dir: Path, settings: KraneSettings) -> AsyncGenerator[Backend]:
+    """Take over what an earlier krane left; on the way out leave instances running. Raises Conflict if one is there."""
+    folders = Folders.under(data_dir)
+    with folders.hold():
+        async with open_processes(folders, settings) as backend:
+            yield backend
+
+
+async def stop_all(data_dir: Path, *, timeout_seconds: float = HOLD_SECONDS) -> None:
+    """End every instance and build.
+
+    For a machine that is to be left clean, once krane has ended; raises Conflict when it still runs after the timeout.
+    What is wanted stays written down: the next krane starts again what was running.
+    """
+    folders = Folders.under(data_dir)
+    with folders.hold(timeout_seconds):
+        await stop_processes(folders)
