@@ -23,7 +23,7 @@ def main() -> int:
         if command == "serve":
             asyncio.run(serve(settings.data_dir, settings.krane))
         else:
-            asyncio.run(stop_all(settings.data_dir))
+            asyncio.run(stop_all(settings.data_dir, settings.krane))
             log.info("instances stopped")
     except InterlockError as error:
         log.error("krane cannot run", reason=error.message)

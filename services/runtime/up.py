@@ -69,7 +69,7 @@ class _Up:
         finally:
             withdraw(self._ready_files)
             await supervisor.stop()
-            await stop_all(self._data_dir)
+            await stop_all(self._data_dir, settings.krane)
             self._say("interlock", "stopped")
 
     async def _supervise(self, supervisor: Supervisor) -> None:

@@ -7,10 +7,11 @@ running is taken over or started.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
 from typing import TypeVar, assert_never
 
-from services.domain.errors import Conflict, NotFound
+from services.domain.errors import Conflict, NotFound, Unavailable
 from services.krane.backends.shared.deployment import Deployment, Wanted
 from services.krane.backends.shared.driver import Driver
 from services.krane.backends.shared.locks import Locks
@@ -23,6 +24,8 @@ log = get_logger(__name__)
 T = TypeVar("T")
 
 SETTLE_SECONDS = 2.0
+# Between attempts to finish what an earlier krane began, while the backend does not answer.
+RETRY_SECONDS = 1.0
 # All lines of one answer together; gRPC takes messages of 4 MiB.
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 
@@ -156,9 +159,9 @@ class Deployments:
             case Wanted.RUNNING:
                 deployment.adopt()
             case Wanted.STOPPED:
-                self._spawn(self._stop(spec.namespace, spec.deployment_id))
+                self._spawn(_until_done(partial(self._stop, spec.namespace, spec.deployment_id)))
             case Wanted.DELETED:
-                self._spawn(self._delete(spec.namespace, spec.deployment_id))
+                self._spawn(_until_done(partial(self._delete, spec.namespace, spec.deployment_id)))
             case _:
                 assert_never(deployment.wanted)
 
@@ -185,3 +188,12 @@ class Deployments:
         self._operations.add(task)
         task.add_done_callback(self._operations.discard)
         return task
+
+
+async def _until_done(operation: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            return await operation()
+        except Unavailable as error:
+            log.warning("operation of an earlier krane waits", reason=error.message)
+            await asyncio.sleep(RETRY_SECONDS)
