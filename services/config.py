@@ -96,10 +96,12 @@ class DeploySettings(BaseModel):
     ready_timeout_seconds: float = 60.0
     build_timeout_seconds: float = 900.0
     gateway_timeout_seconds: float = 20.0
-    openapi_timeout_seconds: float = 5.0
+    openapi_timeout_seconds: float = 3.0
     openapi_max_bytes: int = 5 * 1024 * 1024
     # Ready deployments per environment that keep running besides the live and the previous live one.
     keep_ready: int = 3
+    # Stopped deployments per environment that can be started again; older ones are removed, with image and hostname.
+    keep_stopped: int = 10
     # Seconds between a deployment's last sticky hostname leaving it and its instances being stopped.
     drain_seconds: float = 10.0
     # Seconds between passes of the reconciler, and how long something must look wrong before it is repaired.

@@ -25,6 +25,7 @@ from services.cli.render import (
     project_status_text,
     projects_table,
     result_text,
+    transitions_table,
 )
 from services.cli.session import Output, Session
 from services.ctrl import defaults
@@ -232,6 +233,18 @@ def list_deployments(
     session = _session(context)
     response = session.run(lambda client: client.list_deployments(project, limit))
     session.show(response, deployments_table(response.deployments))
+
+
+@app.command()
+def audit(
+    context: typer.Context,
+    project: ProjectOption,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many.")] = 50,
+) -> None:
+    """List who did what to a project, when and why, newest first."""
+    session = _session(context)
+    response = session.run(lambda client: client.list_transitions(project, limit))
+    session.show(response, transitions_table(response.transitions))
 
 
 @app.command()

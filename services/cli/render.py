@@ -17,6 +17,7 @@ _STATUS_STYLES = {
     DeploymentStatus.CANCELLED: "yellow",
     DeploymentStatus.SUPERSEDED: "dim",
     DeploymentStatus.STOPPED: "dim",
+    DeploymentStatus.REMOVED: "dim",
 }
 _STARTS = {
     Start.WARM: "warm (it runs and is healthy)",
@@ -60,6 +61,21 @@ def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
     table = _table("URL", "FOLLOWS", "ENVIRONMENT", "DEPLOYMENT")
     for domain in domains:
         table.add_row(domain.url, domain.sticky, domain.environment, domain.deployment_id)
+    return table
+
+
+def transitions_table(transitions: Iterable[pb.Transition]) -> RenderableType:
+    """One line for each thing that happened."""
+    table = _table("WHEN", "WHAT", "DEPLOYMENT", "LIVE", "WHO AND WHY")
+    for entry in transitions:
+        moved = entry.live_before != entry.live_after
+        table.add_row(
+            _moment(entry.at_ms),
+            f"{entry.what}, undone" if entry.is_undone else entry.what,
+            entry.deployment_id,
+            f"from {entry.live_before or 'nothing'}" if moved else "",
+            _first_line(entry.note),
+        )
     return table
 
 
@@ -173,6 +189,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "image", deployment.image
     yield "replicas", str(deployment.replicas)
     yield "created", _moment(deployment.created_at_ms)
+    yield "created by", printable(deployment.created_by)
     yield "ended", _moment(deployment.ended_at_ms)
     yield "failed step", deployment.failure.step
     yield "reason", printable(deployment.failure.reason)

@@ -100,7 +100,7 @@ class AttentionList:
 
     async def _unfinished_invocations(self) -> list[Invocation]:
         services = (DEPLOYMENT_SERVICE, ROUTING_SERVICE)
-        return [invocation for service in services for invocation in await self._restate.all_unfinished(service)]
+        return [found for service in services for found in await self._restate.unfinished_invocations(service)]
 
     async def _known_to_krane(self, failed_undos: Sequence[FailedUndo]) -> set[str]:
         """Which of them krane still has; none as long as it does not answer."""

@@ -39,10 +39,16 @@ def check_idempotency_key(key: str) -> str | None:
 
 def check_note(actor: str, reason: str, *, default_reason: str = "") -> str:
     """Who does something and why, as one text: "by alice: wrong branch". Empty when neither is said."""
+    who = check_actor(actor)
+    why = _check_text("reason", reason or default_reason)
+    return ": ".join(part for part in (f"by {who}" if who else "", why) if part)
+
+
+def check_actor(actor: str) -> str:
+    """Who does something; empty when that is not said."""
     if len(actor) > MAX_ACTOR or _has_control(actor):
         raise Invalid(f"actor is not usable: send at most {MAX_ACTOR} characters, none of them control characters")
-    why = _check_text("reason", reason or default_reason)
-    return ": ".join(part for part in (f"by {actor}" if actor else "", why) if part)
+    return actor
 
 
 def check_limit(field: str, value: int, *, default: int, highest: int) -> int:

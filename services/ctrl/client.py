@@ -38,7 +38,7 @@ class MoveOptions(TypedDict, total=False):
 class ControlClient:
     """Use as an async context manager, or `close()` it. `address` is host:port of ctrl's gRPC door.
 
-    `actor` says for whom the client acts; it is recorded with what is cancelled and moved.
+    `actor` says for whom the client acts; it is recorded with what is deployed, cancelled and moved.
     """
 
     def __init__(self, address: str, workspace: str = defaults.WORKSPACE, actor: str = "") -> None:
@@ -88,8 +88,8 @@ class ControlClient:
             raise from_grpc(error.code(), error.details() or "") from error
 
     async def create_deployment(self, request: pb.CreateDeploymentRequest) -> pb.Deployment:
-        """Deploy; the workspace is filled in."""
-        request.workspace = self.workspace
+        """Deploy; workspace and actor are filled in."""
+        request.workspace, request.actor = self.workspace, self.actor
         return (await self._call("CreateDeployment", request, pb.CreateDeploymentResponse)).deployment
 
     async def get_deployment(self, deployment_id: str) -> pb.Deployment:
@@ -127,6 +127,11 @@ class ControlClient:
         """All domains of a project."""
         request = pb.ListDomainsRequest(workspace=self.workspace, project=project)
         return await self._call("ListDomains", request, pb.ListDomainsResponse)
+
+    async def list_transitions(self, project: str, limit: int = 50) -> pb.ListTransitionsResponse:
+        """Who did what to a project, when and why, newest first."""
+        request = pb.ListTransitionsRequest(workspace=self.workspace, project=project, limit=limit)
+        return await self._call("ListTransitions", request, pb.ListTransitionsResponse)
 
     async def logs(self, deployment_id: str, tail_lines: int = 100, *, build: bool = False) -> pb.GetLogsResponse:
         """The newest log lines of a deployment."""

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from services.ctrl.cancellation import Cancellation
 from services.ctrl.checks import (
+    check_actor,
     check_deployment,
     check_idempotency_key,
     check_limit,
@@ -49,9 +50,9 @@ class Deployments:
     async def CreateDeployment(self, request: pb.CreateDeploymentRequest) -> pb.CreateDeploymentResponse:
         """Record a pending deployment; from then on the dispatcher answers for its being handed over."""
         checked = check_deployment(request)
-        idempotency_key = check_idempotency_key(request.idempotency_key)
+        idempotency_key, actor = check_idempotency_key(request.idempotency_key), check_actor(request.actor)
         async with self._database.write() as session:
-            deployment_id = await record_deployment(session, checked, idempotency_key)
+            deployment_id = await record_deployment(session, checked, idempotency_key, created_by=actor)
         self._dispatcher.wake()
         return pb.CreateDeploymentResponse(deployment=await self._read(checked.workspace, deployment_id))
 

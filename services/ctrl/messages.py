@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from services.db.audit import Transition
 from services.db.tables import DeploymentStep, Environment, Gateway, Instance, Project
 from services.db.views import DeploymentView, DomainView
 from services.domain.status import DeploymentStatus
@@ -49,6 +50,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         invocation_id=row.invocation_id or "",
         generation=row.generation,
         openapi_digest=row.openapi_digest or "",
+        created_by=row.created_by,
     )
 
 
@@ -80,6 +82,19 @@ def domain_message(view: DomainView, gateway_port: int) -> pb.Domain:
         deployment_id=view.domain.deployment_id,
         environment=view.environment.slug,
         url=f"http://{view.domain.hostname}{port}/",
+    )
+
+
+def transition_message(transition: Transition) -> pb.Transition:
+    """What happened to a project's deployment, when, by whom and why."""
+    return pb.Transition(
+        at_ms=transition.at_ms,
+        what=transition.what,
+        deployment_id=transition.deployment_id,
+        live_before=transition.live_before,
+        live_after=transition.live_after,
+        note=transition.note,
+        is_undone=transition.is_undone,
     )
 
 

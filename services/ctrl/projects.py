@@ -2,14 +2,16 @@
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.ctrl.checks import check_project, check_workspace
+from services.ctrl.checks import check_limit, check_project, check_workspace
 from services.ctrl.messages import (
     deployment_message,
     domain_message,
     environment_message,
     gateway_message,
     project_message,
+    transition_message,
 )
+from services.db.audit import list_transitions
 from services.db.engine import Database
 from services.db.gateways import list_gateways
 from services.db.operations import previous_live_deployment
@@ -65,6 +67,15 @@ class Projects:
             project = await find_project(session, workspace, check_project(request.project))
             domains = await list_project_domains(session, project.id)
         return pb.ListDomainsResponse(domains=[domain_message(view, self._gateway_port) for view in domains])
+
+    async def ListTransitions(self, request: pb.ListTransitionsRequest) -> pb.ListTransitionsResponse:
+        """Who did what to a project, when and why, newest first."""
+        workspace = check_workspace(request.workspace)
+        limit = check_limit("limit", request.limit, default=50, highest=200)
+        async with self._database.read() as session:
+            project = await find_project(session, workspace, check_project(request.project))
+            transitions = await list_transitions(session, project.id, limit)
+        return pb.ListTransitionsResponse(transitions=[transition_message(entry) for entry in transitions])
 
     async def _environments(self, session: AsyncSession, project: Project) -> list[pb.EnvironmentStatus]:
         latest = await latest_deployments(session, project.id)

@@ -67,7 +67,9 @@ class CancelRequest:
     invocation_id: str | None = None
 
 
-async def record_deployment(session: AsyncSession, request: DeploymentRequest, idempotency_key: str | None) -> str:
+async def record_deployment(
+    session: AsyncSession, request: DeploymentRequest, idempotency_key: str | None, *, created_by: str = ""
+) -> str:
     """Insert a pending deployment of the project's next generation; returns its id.
 
     It supersedes the deployments of its environment and branch that have not begun. The same request under the same
@@ -101,6 +103,7 @@ async def record_deployment(session: AsyncSession, request: DeploymentRequest, i
         key_auth_id=request.key_auth_id,
         idempotency_key=idempotency_key,
         request_digest=request.digest(),
+        created_by=created_by,
         created_at_ms=now_ms(),
     )
     await _supersede_older(session, deployment)

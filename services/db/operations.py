@@ -9,7 +9,7 @@ from services.db.clock import now_ms
 from services.db.deployments import candidate
 from services.db.tables import Deployment, Environment, Project, RoutingChange, RoutingOperation
 from services.domain.live import Candidate, previous_live
-from services.domain.routing_plan import Change, RoutingPlan
+from services.domain.routing_plan import Change, Held, RoutingPlan
 from services.domain.stickiness import Sticky
 
 
@@ -33,7 +33,7 @@ async def load_changes(session: AsyncSession, operation: RoutingOperation) -> Ro
             )
             for row in rows
         ),
-        held=(),
+        held=tuple(Held(hostname=hostname, reason=reason) for hostname, reason in operation.held),
         live_before=operation.live_before,
         live_after=operation.live_after,
         rolled_back_before=operation.rolled_back_before,
@@ -50,9 +50,10 @@ async def record_operation(
     plan: RoutingPlan,
     revision: int,
     *,
+    note: str = "",
     is_undone: bool = False,
 ) -> None:
-    """Enter an operation into the ledger."""
+    """Enter an operation into the ledger; `note` says who asked for it and why."""
     session.add(
         RoutingOperation(
             id=operation_id,
@@ -64,6 +65,8 @@ async def record_operation(
             rolled_back_before=plan.rolled_back_before,
             rolled_back_after=plan.rolled_back_after,
             is_undone=is_undone,
+            note=note,
+            held=[(held.hostname, held.reason) for held in plan.held],
             revision=revision,
             created_at_ms=now_ms(),
         )

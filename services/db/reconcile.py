@@ -6,7 +6,7 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.tables import Deployment, Domain, GatewayConfig, Instance, Project, RoutingOperation
-from services.domain.reconcile import UNDONE, Recorded
+from services.domain.reconcile import GONE, Recorded
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky
 
@@ -19,7 +19,7 @@ async def read_recorded(session: AsyncSession, ids: Collection[str]) -> tuple[Re
     for column in (Domain.deployment_id, GatewayConfig.deployment_id, Instance.deployment_id):
         traced |= set(await session.scalars(select(column).distinct()))
     rows = await session.scalars(
-        select(Deployment).where(or_(Deployment.status.not_in(UNDONE), Deployment.id.in_(traced | set(ids))))
+        select(Deployment).where(or_(Deployment.status.not_in(GONE), Deployment.id.in_(traced | set(ids))))
     )
     return tuple(
         Recorded(
@@ -56,6 +56,6 @@ async def list_standing_operations(session: AsyncSession, deployment_id: str) ->
 async def list_needed_images(session: AsyncSession) -> list[str]:
     """The images and sources of every deployment that runs, may be started again, or has not ended; sorted."""
     rows = await session.execute(
-        select(Deployment.image, Deployment.source).where(Deployment.status.not_in(UNDONE)).distinct()
+        select(Deployment.image, Deployment.source).where(Deployment.status.not_in(GONE)).distinct()
     )
     return sorted({reference for row in rows for reference in row if reference})

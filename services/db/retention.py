@@ -1,4 +1,4 @@
-"""Which deployments of an environment may be retired, read in one view."""
+"""Which deployments of an environment may be let go, read in one view."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,15 +11,17 @@ from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky
 
 
-async def find_surplus(session: AsyncSession, project_id: str, environment_id: str, keep: int) -> list[str]:
-    """Ids of the ready deployments that nothing needs, oldest first."""
+async def find_surplus(
+    session: AsyncSession, project_id: str, environment_id: str, status: DeploymentStatus, keep: int
+) -> list[str]:
+    """Ids of the deployments of a status that nothing needs, oldest first, without the newest `keep`."""
     rows = await session.execute(
         select(Deployment, Environment)
         .join(Environment, Deployment.environment_id == Environment.id)
         .where(
             Deployment.project_id == project_id,
             Deployment.environment_id == environment_id,
-            Deployment.status == DeploymentStatus.READY,
+            Deployment.status == status,
         )
     )
     project = await session.get_one(Project, project_id)
@@ -27,4 +29,4 @@ async def find_surplus(session: AsyncSession, project_id: str, environment_id: s
         select(Domain.deployment_id).where(Domain.project_id == project_id, Domain.sticky != Sticky.COMMIT)
     )
     needed = {project.live_deployment_id, await previous_live_deployment(session, project_id), *followed} - {None}
-    return [d.id for d in surplus([candidate(*row) for row in rows], {n for n in needed if n}, keep)]
+    return [d.id for d in surplus([candidate(*row) for row in rows], status, {n for n in needed if n}, keep)]

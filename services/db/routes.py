@@ -1,10 +1,12 @@
 """What gateways read: the route table of the whole installation."""
 
+from itertools import groupby
+
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.tables import GatewayConfig, Instance, RoutingRevision
-from services.domain.routes import Route, RouteTable
+from services.domain.routes import Route, RouteTable, choose_addresses
 
 
 async def read_revision(session: AsyncSession) -> int:
@@ -20,7 +22,7 @@ async def next_revision(session: AsyncSession) -> int:
 
 
 async def read_route_table(session: AsyncSession) -> RouteTable:
-    """All enabled routes and the healthy instances behind them, as one consistent view."""
+    """All enabled routes and the instances that get their requests, as one consistent view."""
     revision = await read_revision(session)
     configs = await session.execute(
         select(GatewayConfig.hostname, GatewayConfig.deployment_id)
@@ -29,12 +31,10 @@ async def read_route_table(session: AsyncSession) -> RouteTable:
     )
     routes = tuple(Route(hostname=hostname, deployment_id=deployment_id) for hostname, deployment_id in configs)
     addresses: dict[str, tuple[str, ...]] = {route.deployment_id: () for route in routes}
-    healthy = await session.execute(
-        select(Instance.deployment_id, Instance.address)
-        .where(Instance.healthy, Instance.address != "")
-        .order_by(Instance.deployment_id, Instance.id)
+    instances = await session.scalars(
+        select(Instance).where(Instance.address != "").order_by(Instance.deployment_id, Instance.id)
     )
-    for deployment_id, address in healthy:
+    for deployment_id, rows in groupby(instances, key=lambda row: row.deployment_id):
         if deployment_id in addresses:
-            addresses[deployment_id] += (address,)
+            addresses[deployment_id] = choose_addresses({row.address: row.healthy for row in rows})
     return RouteTable(revision=revision, routes=routes, addresses=addresses)

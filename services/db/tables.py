@@ -5,7 +5,7 @@ deployments, steps, instances and OpenAPI documents; routing alone writes gatewa
 operations, the routing revision, and a project's live pointer and rolled-back flag; gateways write their own row.
 """
 
-from sqlalchemy import BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 CONVENTION = {
@@ -96,6 +96,8 @@ class Deployment(Base):
     idempotency_key: Mapped[str | None]
     # Digest of the create request, to tell a repeat from another request under the same key.
     request_digest: Mapped[str | None]
+    # Who asked for it; empty when that was not said.
+    created_by: Mapped[str] = mapped_column(default="", server_default="")
     created_at_ms: Mapped[int]
     ended_at_ms: Mapped[int | None]
 
@@ -181,7 +183,7 @@ class RoutingOperation(Base):
 
     id: Mapped[str] = mapped_column(primary_key=True)
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"), index=True)
-    # assign, switch, rollback or promote
+    # assign, switch, rollback, promote or withdraw
     kind: Mapped[str]
     deployment_id: Mapped[str | None]
     live_before: Mapped[str | None]
@@ -190,6 +192,10 @@ class RoutingOperation(Base):
     rolled_back_after: Mapped[bool]
     # True once undone; an operation undone before it ran is refused when it comes late.
     is_undone: Mapped[bool] = mapped_column(default=False)
+    # Who asked for it and why; empty when that was not said.
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
+    # The domains that did not follow, as [hostname, why].
+    held: Mapped[list[tuple[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
     revision: Mapped[int]
     created_at_ms: Mapped[int]
 

@@ -17,7 +17,7 @@ from services.db.engine import Database
 from services.db.steps import list_steps
 from services.deployment.steps import DeploymentSteps
 from services.domain.errors import InterlockError
-from services.domain.reconcile import UNDONE, Finding, Orchestrated, Patience, Repair, Views, find_differences
+from services.domain.reconcile import GONE, Finding, Orchestrated, Patience, Repair, Views, find_differences
 from services.domain.status import DeploymentStatus
 from services.durable.client import Invocation, RestateClient
 from services.durable.saga import Failure
@@ -80,7 +80,7 @@ class Reconciler:
 
     async def _look(self) -> Views:
         # Progress first, truth last: what ends or begins in between then looks right, not wrong.
-        invocations = await self._restate.all_unfinished(SERVICE)
+        invocations = await self._restate.unfinished_invocations(SERVICE)
         states = await self._steps.krane.list()
         async with self._database.read() as session:
             recorded = await reconcile.read_recorded(session, {state.deployment_id for state in states})
@@ -122,19 +122,28 @@ class Reconciler:
         await self._clear(finding)
 
     async def _clear(self, finding: Finding) -> None:
-        """Put routes back, then remove instances, build and records, unless the row says that it is needed."""
+        """Take routes away, then instances, build and records, unless the row says that it is needed."""
         deployment_id = finding.deployment_id
         async with self._database.read() as session:
             status = await reconcile.read_status(session, deployment_id)
-            operations = await reconcile.list_standing_operations(session, deployment_id)
-        if status is not None and status not in UNDONE:
+        if status is not None and status not in GONE:
             return
-        restored = [await self._transactions.restore(finding.project_id, operation) for operation in operations]
-        if restored:
-            await self._routing.sync_gateways(restored[-1].revision)
+        if status is DeploymentStatus.REMOVED:
+            withdrawn = await self._transactions.withdraw(finding.project_id, deployment_id)
+            await self._routing.sync_gateways(withdrawn.revision)
+        else:
+            await self._restore(finding.project_id, deployment_id)
         await self._steps.krane.cancel_build(finding.workspace_id, deployment_id)
         await self._steps.krane.delete(finding.workspace_id, deployment_id)
         await self._steps.delete_instances(deployment_id)
+
+    async def _restore(self, project_id: str, deployment_id: str) -> None:
+        """Put routes back to where they were before an operation that was never meant to stand."""
+        async with self._database.read() as session:
+            operations = await reconcile.list_standing_operations(session, deployment_id)
+        restored = [await self._transactions.restore(project_id, operation) for operation in operations]
+        if restored:
+            await self._routing.sync_gateways(restored[-1].revision)
 
     async def _start(self, finding: Finding) -> None:
         """Start a ready deployment from its image; the watch over instances does the rest."""

@@ -17,7 +17,8 @@ async def rollback(run: Run, request: pb.RollbackRequest) -> pb.RollbackResponse
     validate = run.steps.validate_rollback
     move = await run.saga.step("validate deployments", validate, run.project_id, source_id, target_id)
     start = await ensure_serving(run, move.target)
-    moved = await switch(run, move.target, routing_pb2.SWITCH_REASON_ROLLBACK, expected_live=move.source_id)
+    reason = routing_pb2.SWITCH_REASON_ROLLBACK
+    moved = await switch(run, move.target, reason, request.reason, expected_live=move.source_id)
     return pb.RollbackResponse(
         domains=moved, source_deployment_id=move.source_id, target_deployment_id=target_id, start=start
     )
@@ -28,13 +29,16 @@ async def promote(run: Run, request: pb.PromoteRequest) -> pb.PromoteResponse:
     validate, target_id = run.steps.validate_promote, request.target_deployment_id
     move = await run.saga.step("validate deployment", validate, run.project_id, target_id)
     start = await ensure_serving(run, move.target)
-    moved = await switch(run, move.target, routing_pb2.SWITCH_REASON_PROMOTE, expected_live="")
+    reason = routing_pb2.SWITCH_REASON_PROMOTE
+    moved = await switch(run, move.target, reason, request.reason, expected_live="")
     return pb.PromoteResponse(
         domains=moved, source_deployment_id=move.source_id, target_deployment_id=target_id, start=start
     )
 
 
-async def switch(run: Run, target: Metadata, reason: routing_pb2.SwitchReason, *, expected_live: str) -> list[str]:
+async def switch(
+    run: Run, target: Metadata, reason: routing_pb2.SwitchReason, note: str, *, expected_live: str
+) -> list[str]:
     """Find the sticky domains, switch them, read back the live pointer; returns the hostnames that moved."""
     saga, steps, project_id = run.saga, run.steps, run.project_id
     domain_ids = await saga.step("find sticky domains", steps.find_sticky_domains, project_id, target.environment_id)
@@ -46,6 +50,7 @@ async def switch(run: Run, target: Metadata, reason: routing_pb2.SwitchReason, *
         operation_id=run.id,
         reason=reason,
         expected_live_deployment_id=expected_live,
+        note=note,
     )
     answer = await saga.call("switch domains", run.routing.switch_domains, project_id, request)
     saga.commit()

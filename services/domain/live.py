@@ -88,4 +88,6 @@ def previous_live(current: Candidate | None, once_live: Sequence[Candidate]) -> 
 
 def _check_can_serve(target: Candidate) -> None:
     if target.status not in (DeploymentStatus.READY, DeploymentStatus.STOPPED):
-        raise PreconditionFailed(f"{target.id} is {target.status}, not ready; choose a ready deployment")
+        raise PreconditionFailed(
+            f"{target.id} is {target.status}; choose a deployment that is ready or stopped, or deploy again"
+        )

@@ -13,7 +13,9 @@ from typing import Final
 from services.domain.status import ENDED, DeploymentStatus
 
 # Nothing of a deployment in one of these may be left.
-UNDONE: Final = frozenset({DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.SUPERSEDED})
+GONE: Final = frozenset(
+    {DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.SUPERSEDED, DeploymentStatus.REMOVED}
+)
 
 
 class Repair(StrEnum):
@@ -119,7 +121,7 @@ class Patience:
 def _difference(row: Recorded, one: Orchestrated | None, views: Views) -> tuple[Repair, str] | None:
     if row.status not in ENDED:
         return _lost(row, views.invocations)
-    if row.status in UNDONE:
+    if row.status in GONE:
         is_left = one is not None or row.has_traces
         return (Repair.CLEAR, f"it is {row.status}, and something of it is left") if is_left else None
     if row.project_id in views.busy_projects:

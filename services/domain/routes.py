@@ -1,5 +1,6 @@
 """What gateways serve: each hostname and the instances that get its requests."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 
@@ -15,10 +16,18 @@ class Route:
 class RouteTable:
     """All routes of an installation at one moment, read in one transaction.
 
-    `addresses` holds the host:port of the healthy instances of every routed deployment; an empty tuple means that the
-    deployment has none at the moment (its hostnames answer 503).
+    `addresses` holds the host:port of the instances of every routed deployment that get its requests; an empty tuple
+    means that it has none at the moment (its hostnames answer 503).
     """
 
     revision: int
     routes: tuple[Route, ...]
     addresses: dict[str, tuple[str, ...]]
+
+
+def choose_addresses(healthy: Mapping[str, bool]) -> tuple[str, ...]:
+    """Which instances of a deployment get its requests, given the address of each and whether it is healthy.
+
+    The healthy ones. When there are none, all of them: one may be back before that is known here.
+    """
+    return tuple(address for address, is_healthy in healthy.items() if is_healthy) or tuple(healthy)

@@ -190,6 +190,27 @@ def plan_restore(project: ProjectRouting, done: RoutingPlan, current: dict[str, 
     )
 
 
+def plan_withdraw(project: ProjectRouting, deployment_id: str, existing: Sequence[DomainRecord]) -> RoutingPlan:
+    """Delete the hostnames that name a deployment for good.
+
+    Raises PreconditionFailed when it is live or a hostname that follows something points at it.
+    """
+    own = [record for record in existing if record.deployment_id == deployment_id]
+    followed = next((record.hostname for record in own if record.sticky is not Sticky.COMMIT), None)
+    if followed is not None or project.live_deployment_id == deployment_id:
+        raise PreconditionFailed(f"deployment {deployment_id} is needed: {followed or 'live'} points at it")
+    return RoutingPlan(
+        changes=tuple(
+            Change(hostname=record.hostname, sticky=record.sticky, before=deployment_id, after=None) for record in own
+        ),
+        held=(),
+        live_before=project.live_deployment_id,
+        live_after=project.live_deployment_id,
+        rolled_back_before=project.is_rolled_back,
+        rolled_back_after=project.is_rolled_back,
+    )
+
+
 def _check_ownership(
     project: ProjectRouting, target: Target, domain: WantedDomain, record: DomainRecord | None
 ) -> None:

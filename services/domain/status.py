@@ -17,7 +17,8 @@ class DeploymentStatus(StrEnum):
     FAILED = "failed"  # gave up; nothing of it is left running
     CANCELLED = "cancelled"  # somebody asked to stop; nothing of it is left running
     SUPERSEDED = "superseded"  # a newer deployment took its place before it began
-    STOPPED = "stopped"  # was ready; its instances were retired
+    STOPPED = "stopped"  # was ready; its instances were retired, and can be started again
+    REMOVED = "removed"  # was stopped; its image and its own hostname are gone too
 
 
 _S = DeploymentStatus
@@ -29,14 +30,15 @@ TRANSITIONS: Final[dict[DeploymentStatus, frozenset[DeploymentStatus]]] = {
     _S.DEPLOYING: frozenset({_S.NETWORK}) | _UNDONE,
     _S.NETWORK: frozenset({_S.READY}) | _UNDONE,
     _S.READY: frozenset({_S.STOPPED}),
-    _S.STOPPED: frozenset({_S.READY}),
+    _S.STOPPED: frozenset({_S.READY, _S.REMOVED}),
     _S.FAILED: frozenset(),
     _S.CANCELLED: frozenset(),
     _S.SUPERSEDED: frozenset(),
+    _S.REMOVED: frozenset(),
 }
 
 # No operation works on a deployment in one of these.
-ENDED: Final = frozenset({_S.READY, _S.FAILED, _S.CANCELLED, _S.SUPERSEDED, _S.STOPPED})
+ENDED: Final = frozenset({_S.READY, _S.FAILED, _S.CANCELLED, _S.SUPERSEDED, _S.STOPPED, _S.REMOVED})
 
 
 def advance(current: DeploymentStatus, wanted: DeploymentStatus) -> DeploymentStatus:

@@ -148,15 +148,7 @@ class RestateClient:
             None,
         )
 
-    async def unfinished_invocations(self, service: str, key: str) -> list[Invocation]:
-        """What runs or queues for one key of a virtual object, oldest first."""
-        if "'" in key or "'" in service:
-            return []
-        return await self._invocations(
-            f"target_service_name = '{service}' and target_service_key = '{key}' and status <> 'completed'"
-        )
-
-    async def all_unfinished(self, service: str) -> list[Invocation]:
+    async def unfinished_invocations(self, service: str) -> list[Invocation]:
         """What runs, queues or is scheduled for any key of a service, oldest first; `service` is free of quotes."""
         return await self._invocations(f"target_service_name = '{service}' and status <> 'completed'")
 

@@ -25,11 +25,12 @@ STEP = Policy(
     retry_interval_factor=2.0,
 )
 
-# What must not be left behind is tried for longer than what may be given up.
+# What must not be left behind is tried for longer than what may be given up, and soon after a part is back: a cancel is
+# to be clean within 5 s of that.
 UNDO = Policy(
     max_duration=timedelta(minutes=10),
     initial_retry_interval=timedelta(milliseconds=50),
-    max_retry_interval=timedelta(seconds=5),
+    max_retry_interval=timedelta(seconds=2),
     retry_interval_factor=2.0,
 )
 

@@ -16,7 +16,7 @@ passes untouched: it is the SDK suspending, a lost connection, or a bug, and Res
 
 Three races are settled here once for all handlers:
 - A cancel arrives while an effect is still running. `settle` lets the effect, or the child call with its own undos,
-  finish first: otherwise it could land after its undo.
+  finish first: otherwise it could land after its undo. An effect that failed and waits to be tried again is not.
 - A second cancel arrives while unwinding. It interrupts one await; the undo is issued again, so undos are idempotent.
 - An undo fails for good. It is reported in the Failure and does not stop the others.
 
@@ -29,6 +29,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from http import HTTPStatus
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Protocol, Self, TypeVar
 
@@ -47,6 +48,9 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 Effect = Callable[P, Awaitable[T]]
+
+# What the SDK's error says when somebody cancelled the invocation.
+_CANCELLED = "cancelled"
 
 # The state of the virtual object in which a saga shows itself while it runs; `restate kv get` reads it.
 SHOWN_STATE = "operation"
@@ -220,10 +224,12 @@ class Saga:
         options = RunOptions[T](serde=result_serde(effect), **bounds)
         journal_name = name if use == 1 else f"{name} {use}"
 
-        def begin() -> RestateDurableFuture[T]:
-            return self._ctx.run_typed(journal_name, _terminal_on_refusal(logged), options)
+        tries = _Tries(logged)
 
-        result = await (_through_cancels(begin) if self._is_committed else settle(begin()))
+        def begin() -> RestateDurableFuture[T]:
+            return self._ctx.run_typed(journal_name, _terminal_on_refusal(tries.run), options)
+
+        result = await (_through_cancels(begin) if self._is_committed else settle(begin(), tries.end))
         await self._failpoints.reach(name, Moment.JOURNALED)
         return result
 
@@ -300,11 +306,31 @@ class Poll(Generic[T]):
         self._pause = min(self._pause * policies.POLL_FACTOR, policies.LAST_POLL)
 
 
-async def settle(future: RestateDurableFuture[T]) -> T:
+class _Tries(Generic[T]):
+    """An effect that can be told not to be tried again."""
+
+    def __init__(self, effect: Callable[[], Awaitable[T]]) -> None:
+        self._effect = effect
+        self._are_over = False
+
+    def end(self) -> None:
+        """What runs goes on, and is the last try."""
+        self._are_over = True
+
+    async def run(self) -> T:
+        """Try once more."""
+        if self._are_over:
+            raise TerminalError(_CANCELLED, status_code=HTTPStatus.CONFLICT)
+        return await self._effect()
+
+
+async def settle(future: RestateDurableFuture[T], on_cancel: Callable[[], None] | None = None) -> T:
     """Await a step or call; when a cancel arrives meanwhile, let it end before raising."""
     try:
         await restate.gather(future)
     except TerminalError:
+        if on_cancel is not None:
+            on_cancel()
         with suppress(TerminalError):
             await future
         raise
@@ -323,7 +349,7 @@ async def _through_cancels(begin: Callable[[], RestateDurableFuture[T]]) -> T:
 
 def is_cancel(error: TerminalError) -> bool:
     """Whether somebody cancelled the invocation. Our own conflicts are 409 too, but never say just that."""
-    return error.status_code == 409 and error.message == "cancelled"
+    return error.status_code == HTTPStatus.CONFLICT and error.message == _CANCELLED
 
 
 def _terminal_on_refusal(effect: Callable[[], Awaitable[T]]) -> Callable[[], Coroutine[Any, Any, T]]:

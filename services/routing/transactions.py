@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db import domains, operations
 from services.db.engine import Database
+from services.db.ids import new_id
 from services.db.routes import read_revision
 from services.db.tables import RoutingOperation
 from services.domain.errors import Conflict, PreconditionFailed
@@ -23,6 +24,7 @@ from services.domain.routing_plan import (
     plan_assign,
     plan_restore,
     plan_switch,
+    plan_withdraw,
 )
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import WantedDomain
@@ -42,27 +44,33 @@ class Routed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssignCommand:
-    """Point domains at a new deployment."""
+class Command:
+    """Point domains at a deployment."""
 
     operation_id: str
     project_id: str
+    deployment_id: str
+    # assign, switch, rollback or promote
+    kind: str
+    # Who asked for it and why.
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssignCommand(Command):
+    """Point domains at a new deployment."""
+
+    kind: str = "assign"
     workspace_id: str
     environment_id: str
-    deployment_id: str
     domains: tuple[WantedDomain, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchCommand:
+class SwitchCommand(Command):
     """Point existing domains at a chosen deployment."""
 
-    operation_id: str
-    project_id: str
-    deployment_id: str
     domain_ids: tuple[str, ...]
-    # switch, rollback or promote
-    kind: str
     # The flag afterwards; None leaves it.
     is_rolled_back: bool | None
     # Refused unless this is live inside the transaction; None: whatever is.
@@ -88,9 +96,7 @@ class RoutingTransactions:
             return plan_assign(project, target, command.domains, existing)
 
         hostnames = [domain.hostname for domain in command.domains]
-        return await self._run(
-            command.operation_id, command.project_id, command.deployment_id, "assign", _ASSIGNABLE, hostnames, decide
-        )
+        return await self._run(command, _ASSIGNABLE, hostnames, decide)
 
     async def switch(self, command: SwitchCommand) -> Routed:
         """Raises NotFound or PreconditionFailed by the rules of `plan_switch`."""
@@ -102,9 +108,7 @@ class RoutingTransactions:
                 )
             return plan_switch(project, target, command.domain_ids, existing, is_rolled_back=command.is_rolled_back)
 
-        return await self._run(
-            command.operation_id, command.project_id, command.deployment_id, command.kind, _SWITCHABLE, [], decide
-        )
+        return await self._run(command, _SWITCHABLE, [], decide)
 
     async def restore(self, project_id: str, operation_id: str) -> Routed:
         """Undo an operation as far as it still stands. Succeeds when there is nothing to undo, or it never ran."""
@@ -124,27 +128,49 @@ class RoutingTransactions:
             revision = await domains.apply_plan(session, project, plan, self._apex)
             return _routed(plan, operation.deployment_id, revision)
 
+    async def withdraw(self, project_id: str, deployment_id: str) -> Routed:
+        """Delete the hostnames of a deployment that is removed. Safe to repeat.
+
+        Raises PreconditionFailed by the rules of `plan_withdraw`.
+        """
+        async with self._database.write() as session:
+            project = await domains.load_project(session, project_id)
+            plan = plan_withdraw(project, deployment_id, await domains.load_domains(session, project_id))
+            if not plan.changes:
+                return await _unchanged(session)
+            revision = await domains.apply_plan(session, project, plan, self._apex)
+            await operations.record_operation(
+                session, new_id("op"), project_id, "withdraw", deployment_id, plan, revision
+            )
+            return _routed(plan, deployment_id, revision)
+
     async def _run(
         self,
-        operation_id: str,
-        project_id: str,
-        deployment_id: str,
-        kind: str,
+        command: Command,
         statuses: frozenset[DeploymentStatus],
         hostnames: Sequence[str],
         decide: Callable[[ProjectRouting, Target, Sequence[DomainRecord]], RoutingPlan],
     ) -> Routed:
         async with self._database.write() as session:
-            done = await operations.find_operation(session, operation_id)
+            done = await operations.find_operation(session, command.operation_id)
             if done is not None:
-                return await _repeat(session, done, deployment_id)
-            project = await domains.load_project(session, project_id)
-            target = await domains.load_target(session, project_id, deployment_id, statuses)
-            existing = await domains.load_domains(session, project_id, hostnames)
+                return await _repeat(session, done, command.deployment_id)
+            project = await domains.load_project(session, command.project_id)
+            target = await domains.load_target(session, command.project_id, command.deployment_id, statuses)
+            existing = await domains.load_domains(session, command.project_id, hostnames)
             plan = decide(project, target, existing)
             revision = await domains.apply_plan(session, project, plan, self._apex)
-            await operations.record_operation(session, operation_id, project_id, kind, deployment_id, plan, revision)
-            return _routed(plan, deployment_id, revision)
+            await operations.record_operation(
+                session,
+                command.operation_id,
+                command.project_id,
+                command.kind,
+                command.deployment_id,
+                plan,
+                revision,
+                note=command.note,
+            )
+            return _routed(plan, command.deployment_id, revision)
 
     async def _bar(self, session: AsyncSession, project: ProjectRouting, operation_id: str) -> None:
         """Enter an operation that never ran as undone, so that it cannot land after its undo."""

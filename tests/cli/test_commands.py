@@ -160,6 +160,7 @@ def test_reading_commands_print_tables_and_messages(interlock: Interlock, projec
         (("ls", "-p", project, "--limit", "1"), pb.ListDeploymentsResponse()),
         (("show", deployment_id), pb.Deployment()),
         (("domains", "ls", "-p", project), pb.ListDomainsResponse()),
+        (("audit", "-p", project), pb.ListTransitionsResponse()),
     ):
         text, json = interlock(*arguments), interlock(*arguments, "-o", "json")
         assert (text.code, json.code) == (0, 0)

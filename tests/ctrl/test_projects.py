@@ -82,3 +82,17 @@ def _live_domain(deployment: Deployment, hostname: str) -> Domain:
         sticky="live",
         created_at_ms=1,
     )
+
+
+async def test_who_created_a_deployment_is_kept_with_it(installation: Installation, project: str) -> None:
+    async with installation.client() as client:
+        client.actor = "alice"
+        created = await client.create_deployment(pb.CreateDeploymentRequest(project=project, image=IMAGE))
+        await ended(client, created.id)
+
+        transitions = (await client.list_transitions(project)).transitions
+
+    assert created.created_by == "alice"
+    assert [(t.what, t.deployment_id, t.note) for t in transitions if t.what == "created"] == [
+        ("created", created.id, "by alice")
+    ]

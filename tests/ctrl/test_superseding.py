@@ -130,10 +130,10 @@ async def _only_queued(installation: Installation, running: pb.Deployment, queue
     async def nothing_else() -> bool:
         async with installation.client() as client, _restate(installation) as restate:
             wanted = {(await client.get_deployment(d.id)).invocation_id for d in (running, queued)}
-            unfinished = await restate.unfinished_invocations(SERVICE, running.project_id)
+            unfinished = await restate.unfinished_invocations(SERVICE)
             listed = (await client.list_deployments(running.project_id)).deployments
         recorded = {d.invocation_id for d in listed if d.invocation_id}
-        return {invocation.id for invocation in unfinished} == recorded == wanted
+        return {i.id for i in unfinished if i.key == running.project_id} == recorded == wanted
 
     await eventually(nothing_else, "the superseded invocation to be gone")
 

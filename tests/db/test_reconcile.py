@@ -78,8 +78,8 @@ async def test_images_are_needed_by_what_runs_may_run_again_or_has_not_ended(
     async with database.read() as session:
         needed = await list_needed_images(session)
 
-    undone = {S.FAILED, S.CANCELLED, S.SUPERSEDED}
-    assert needed == sorted({f"image {status}" for status in set(S) - undone} | {"source"})
+    gone = {S.FAILED, S.CANCELLED, S.SUPERSEDED, S.REMOVED}
+    assert needed == sorted({f"image {status}" for status in set(S) - gone} | {"source"})
 
 
 async def test_standing_operations_are_undone_newest_first(database: Database, project: Project) -> None:

@@ -49,7 +49,9 @@ async def make_live(database: Database, deployment: Deployment) -> None:
 
 async def surplus(database: Database, deployment: Deployment, keep: int) -> list[str]:
     async with database.read() as session:
-        return await find_surplus(session, deployment.project_id, deployment.environment_id, keep)
+        return await find_surplus(
+            session, deployment.project_id, deployment.environment_id, DeploymentStatus.READY, keep
+        )
 
 
 async def test_all_but_the_newest_are_surplus_oldest_first(database: Database, project: Project) -> None:

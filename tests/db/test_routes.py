@@ -60,11 +60,25 @@ async def test_routes_are_sorted_and_lead_to_the_healthy_instances(database: Dat
     )
 
 
-async def test_a_routed_deployment_without_healthy_instances_is_listed_with_none(database: Database) -> None:
+async def test_a_routed_deployment_without_instances_is_listed_with_none(database: Database) -> None:
     deployment = await add_deployment(database, (await add_project(database)).id, healthy=False)
     await route(database, "a.example.com", deployment)
 
     assert (await table(database)).addresses == {deployment.id: ()}
+
+
+async def test_when_no_instance_is_healthy_requests_still_go_where_one_may_be_back(database: Database) -> None:
+    deployment = await add_deployment(database, (await add_project(database)).id, healthy=False)
+    await report(
+        database,
+        deployment,
+        running("i_1", "127.0.0.1:1", healthy=False),
+        running("i_2", "127.0.0.1:2", healthy=False),
+        running("i_3", "", healthy=False),
+    )
+    await route(database, "a.example.com", deployment)
+
+    assert (await table(database)).addresses == {deployment.id: ("127.0.0.1:1", "127.0.0.1:2")}
 
 
 async def test_what_is_not_routed_or_not_enabled_is_left_out(database: Database) -> None:

@@ -57,8 +57,8 @@ def test_a_pending_deployment_that_left_the_queue_is_cancelled_and_one_that_neve
     assert found(replace(row, invocation_id=None), None) is None
 
 
-@pytest.mark.parametrize("status", [S.FAILED, S.CANCELLED, S.SUPERSEDED])
-def test_of_a_deployment_that_was_undone_nothing_may_be_left(status: S) -> None:
+@pytest.mark.parametrize("status", [S.FAILED, S.CANCELLED, S.SUPERSEDED, S.REMOVED])
+def test_of_a_deployment_that_is_gone_nothing_may_be_left(status: S) -> None:
     row = replace(ROW, status=status, has_traces=False)
 
     assert found(row, None) is None

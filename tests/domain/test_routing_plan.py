@@ -14,6 +14,7 @@ from services.domain.routing_plan import (
     plan_assign,
     plan_restore,
     plan_switch,
+    plan_withdraw,
 )
 from services.domain.stickiness import Sticky, WantedDomain
 
@@ -453,3 +454,22 @@ def test_after_any_history_live_domains_agree_and_commit_domains_have_not_moved(
         for domain in domains:
             if domain.sticky is Sticky.COMMIT:
                 assert first.setdefault(domain.hostname, domain.deployment_id) == domain.deployment_id
+
+
+# -- withdraw ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_deployment_that_is_removed_loses_the_hostname_that_names_it_for_good() -> None:
+    own, other = record("commit", Sticky.COMMIT, 1), record("other", Sticky.COMMIT, 2)
+
+    plan = plan_withdraw(project(2), "d_1", standing(2, own, other))
+
+    assert moved(plan) == {"commit": ("d_1", None)}
+    assert (plan.live_after, plan.rolled_back_after) == ("d_2", False)
+
+
+def test_a_deployment_that_something_follows_is_never_removed() -> None:
+    with pytest.raises(PreconditionFailed, match="branch points at it"):
+        plan_withdraw(project(2), "d_1", [record("branch", Sticky.BRANCH, 1)])
+    with pytest.raises(PreconditionFailed, match="live points at it"):
+        plan_withdraw(project(1), "d_1", [])

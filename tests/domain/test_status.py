@@ -26,7 +26,7 @@ def test_a_step_that_runs_twice_changes_nothing(status: DeploymentStatus) -> Non
     assert advance(status, status) is status
 
 
-@pytest.mark.parametrize("status", [S.FAILED, S.CANCELLED, S.SUPERSEDED])
+@pytest.mark.parametrize("status", [S.FAILED, S.CANCELLED, S.SUPERSEDED, S.REMOVED])
 @pytest.mark.parametrize("wanted", list(S))
 def test_nothing_follows_an_end(status: DeploymentStatus, wanted: DeploymentStatus) -> None:
     if wanted is not status:
@@ -41,8 +41,9 @@ def test_a_ready_deployment_can_only_be_stopped(wanted: DeploymentStatus) -> Non
         advance(S.READY, wanted)
 
 
-def test_a_stopped_deployment_can_serve_again() -> None:
-    assert advance(S.STOPPED, S.READY) is S.READY
+@pytest.mark.parametrize("wanted", [S.READY, S.REMOVED])
+def test_a_stopped_deployment_can_serve_again_or_be_removed(wanted: DeploymentStatus) -> None:
+    assert advance(S.STOPPED, wanted) is wanted
 
 
 @pytest.mark.parametrize(

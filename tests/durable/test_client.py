@@ -84,11 +84,6 @@ async def test_an_unknown_service_is_not_found(run: Run) -> None:
         await run.client.call("tests.Missing", run.key, "Deploy", REQUEST, timeout=TIMEOUT)
 
 
-@pytest.mark.restate
-async def test_a_key_with_quotes_finds_nothing_and_breaks_nothing(run: Run) -> None:
-    assert await run.client.unfinished_invocations(SAGA, "p' or '1'='1") == []
-
-
 async def test_a_restate_that_is_away_is_weather() -> None:
     nowhere = f"http://127.0.0.1:{free_port()}"
 

@@ -15,6 +15,9 @@ from tests.durable.sample import CALLED, REQUEST, SAGA
 
 pytestmark = pytest.mark.restate
 
+# Much sooner than a step gives up by itself.
+SOON_SECONDS = 10.0
+
 
 async def test_a_saga_runs_every_kind_of_step_once(run: Run) -> None:
     answer = await run.result(await run.send())
@@ -52,6 +55,20 @@ async def test_a_cancel_undoes_what_has_been_done(run: Run, step: str, held: str
     assert run.notes.left() == set()
     assert log.index("create ends") < log.index("undo create")
     assert log[-1] == f"cancelled in {step}"
+
+
+async def test_a_cancel_ends_a_step_that_is_tried_again_and_again(run: Run) -> None:
+    run.notes.tell("weather", "create")
+    invocation_id = await run.send()
+    await run.notes.reaches("create begins", times=2)
+
+    assert await run.client.cancel(invocation_id)
+    with pytest.raises(Conflict, match="cancelled"):
+        async with asyncio.timeout(SOON_SECONDS):
+            await run.result(invocation_id)
+
+    assert run.notes.left() == set()
+    assert run.notes.log()[-1] == "cancelled in create"
 
 
 async def test_a_cancel_during_a_call_undoes_the_called_object_before_the_caller(run: Run) -> None:
@@ -134,7 +151,7 @@ async def test_runs_of_one_key_take_turns(run: Run) -> None:
     first, second = await run.send(), await run.send()
     await run.notes.reaches("create begins")
 
-    waiting = await run.client.unfinished_invocations(SAGA, run.key)
+    waiting = [i for i in await run.client.unfinished_invocations(SAGA) if i.key == run.key]
     run.notes.release("create")
     await asyncio.gather(run.result(first), run.result(second))
 

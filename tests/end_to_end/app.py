@@ -1,7 +1,8 @@
 """The app that tests deploy: answers with its version, and misbehaves as the file BEHAVIOUR says.
 
 ok · exit (at once, code 3) · silent (never listens) · unhealthy (500 on the health path) · slow (starts after 3 s)
-· redirect (its OpenAPI path redirects) · huge (serves 50 MB as OpenAPI) · crash (healthy, then exits on GET /crash)
+· redirect (its OpenAPI path redirects) · huge (serves 50 MB as OpenAPI) · drip (serves OpenAPI byte by byte)
+· crash (healthy, then exits on GET /crash)
 """
 
 import http.server
@@ -39,6 +40,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.end_headers()
         elif BEHAVIOUR == "huge":
             self.answer(200, b'{"openapi": "3.1.0", "x": "' + b"x" * 50_000_000 + b'"}', "application/json")
+        elif BEHAVIOUR == "drip":
+            self.send_response(200)
+            self.end_headers()
+            for _ in range(600):
+                self.wfile.write(b" ")
+                time.sleep(0.1)
         else:
             document = {"openapi": "3.1.0", "info": {"title": "test", "version": VERSION}, "paths": {}}
             self.answer(200, json.dumps(document).encode(), "application/json")

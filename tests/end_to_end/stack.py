@@ -10,7 +10,8 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -27,7 +28,7 @@ from services.runtime.health import answers_ok, serves_grpc
 ROOT = Path(__file__).resolve().parent.parent.parent
 APP = Path(__file__).parent / "app.py"
 INTERLOCK = Path(sys.executable).parent / "interlock"
-ENDED = frozenset({"ready", "failed", "cancelled", "superseded", "stopped"})
+ENDED = frozenset({"ready", "failed", "cancelled", "superseded", "stopped", "removed"})
 T = TypeVar("T")
 
 
@@ -76,6 +77,15 @@ class Stack:
         pid = int(self.ready["pids"][part])
         os.kill(pid, number)
         return pid
+
+    @contextmanager
+    def hanging(self, part: str) -> Generator[None]:
+        """A part that is there and does nothing."""
+        pid = self.kill(part, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
     async def restarted(self, part: str, old_pid: int) -> None:
         """Wait until a part runs again under another process id, and answers."""

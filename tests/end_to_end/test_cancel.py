@@ -1,24 +1,20 @@
 """Cancelling, from every door and in every phase: nothing is left, live is untouched."""
 
 import asyncio
-import os
-import signal
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import httpx
 import pytest
 
 from tests.end_to_end.stack import Project, Stack, eventually
 
-# A cancel is acknowledged within 1 s, and clean within 5 s of the parts it needs being back: benchmarks/emergencies.py
-# measures that. These leave room for a busy machine, and still tell an answer from waiting for a part that hangs.
-ACKNOWLEDGED_SECONDS = 3.0
-CLEAN_SECONDS = 15.0
+# What is promised; benchmarks/emergencies.py measures what is needed, which is a small part of it.
+ACKNOWLEDGED_SECONDS = 1.0
+# From the acknowledgement, or from the parts that are needed being back.
+CLEAN_SECONDS = 5.0
 # How long a part hangs on after the cancel was acknowledged.
 HANGS_SECONDS = 3.0
-# An endpoint that was killed has to start, and Restate pauses for up to 5 s between attempts.
-RESTARTED_SECONDS = 20.0
+# An endpoint that was killed has to start, and Restate pauses for up to 2 s between attempts.
+RESTARTED_SECONDS = 10.0
 
 
 @pytest.mark.parametrize("door", ["api", "admin"])
@@ -29,7 +25,7 @@ async def test_cancel_while_it_waits_to_become_ready(project: Project, door: str
 
     await _cancel(project, stuck.id, door)
 
-    cancelled = await project.ended(stuck.id, timeout=5)
+    cancelled = await project.ended(stuck.id, timeout=CLEAN_SECONDS)
     assert cancelled.status == "cancelled"
     assert cancelled.failure.step in ("poll until ready", "upsert instances")
     await project.assert_gone(stuck.id)
@@ -45,7 +41,7 @@ async def test_cancel_while_it_builds(project: Project, door: str) -> None:
 
     await _cancel(project, building.id, door)
 
-    cancelled = await project.ended(building.id, timeout=8)
+    cancelled = await project.ended(building.id, timeout=CLEAN_SECONDS)
     assert cancelled.status == "cancelled"
     assert cancelled.failure.step == "build"
     await project.assert_gone(building.id)
@@ -59,7 +55,7 @@ async def test_cancel_while_queued_settles_the_row_without_running_it(project: P
     answer = await project.control.cancel_deployment(queued.id, "changed my mind")
 
     assert answer.cancelling
-    cancelled = await project.ended(queued.id, timeout=5)
+    cancelled = await project.ended(queued.id, timeout=CLEAN_SECONDS)
     assert cancelled.status == "cancelled"
     assert cancelled.failure.reason == "changed my mind"
     assert not cancelled.steps
@@ -83,7 +79,7 @@ async def test_two_cancels_are_one(project: Project) -> None:
     await project.control.cancel_deployment(stuck.id, "first")
     await project.control.cancel_deployment(stuck.id, "second")
 
-    cancelled = await project.ended(stuck.id, timeout=8)
+    cancelled = await project.ended(stuck.id, timeout=CLEAN_SECONDS)
     assert cancelled.status == "cancelled"
     await project.assert_gone(stuck.id)
 
@@ -93,7 +89,7 @@ async def test_cancel_and_cancel_again_while_krane_hangs(project: Project) -> No
     await project.reaches(stuck.id, "poll until ready")
     invocation_id = (await project.control.get_deployment(stuck.id)).invocation_id
 
-    with hanging(project.stack, "krane"):
+    with project.stack.hanging("krane"):
         await _acknowledged(project, stuck.id)
         await eventually(lambda: _is_unwinding(project, invocation_id), "it to unwind")
         await _acknowledged(project, stuck.id)
@@ -107,12 +103,22 @@ async def test_cancel_while_a_step_is_in_a_call_to_a_krane_that_hangs(project: P
     created = await project.create("created")
     await project.reaches(created.id, "start build")
 
-    with hanging(project.stack, "krane"):
+    with project.stack.hanging("krane"):
         await _acknowledged(project, created.id)
         await asyncio.sleep(HANGS_SECONDS)
 
     assert (await project.ended(created.id, timeout=CLEAN_SECONDS)).status == "cancelled"
     await project.assert_gone(created.id)
+
+
+async def test_cancel_while_an_app_does_not_finish_to_answer(project: Project) -> None:
+    dripping = await project.create("dripping", behaviour="drip")
+    await project.reaches(dripping.id, "scrape OpenAPI")
+
+    await _acknowledged(project, dripping.id)
+
+    assert (await project.ended(dripping.id, timeout=CLEAN_SECONDS)).status == "cancelled"
+    await project.assert_gone(dripping.id)
 
 
 async def test_cancel_while_the_endpoint_is_down(project: Project) -> None:
@@ -132,7 +138,7 @@ async def test_cancel_while_gateways_follow_brings_the_routes_back(project: Proj
     late = await project.create("late", commit="2222222")
     await project.reaches(late.id, "build domains")
 
-    with hanging(project.stack, "gateway"):
+    with project.stack.hanging("gateway"):
         await project.reaches(late.id, "await gateways")
         assert await project.live() == late.id
         await _acknowledged(project, late.id)
@@ -155,7 +161,7 @@ async def test_cancel_at_any_moment_wins_or_loses_whole(project: Project, stack:
 
         await eventually(far_enough, f"{2 * n} steps")
         await project.control.cancel_deployment(created.id)
-        ended = await project.ended(created.id, timeout=10)
+        ended = await project.ended(created.id, timeout=CLEAN_SECONDS)
 
         if ended.status == "cancelled":
             await project.assert_gone(created.id)
@@ -164,16 +170,6 @@ async def test_cancel_at_any_moment_wins_or_loses_whole(project: Project, stack:
             assert ended.status == "ready"
             assert await project.live() == created.id
             assert await project.answers("live") == f"v{n}"
-
-
-@contextmanager
-def hanging(stack: Stack, part: str) -> Iterator[None]:
-    """A part that is there and does nothing."""
-    pid = stack.kill(part, signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        os.kill(pid, signal.SIGCONT)
 
 
 async def _acknowledged(project: Project, deployment_id: str) -> None:

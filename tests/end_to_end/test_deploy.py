@@ -235,6 +235,20 @@ async def test_an_instance_that_crashes_is_started_again_and_routed(project: Pro
     await eventually(is_back, "the instance to be started again")
 
 
+async def test_an_instance_that_crashes_serves_again_without_anybody_to_tell_the_gateways(project: Project) -> None:
+    await project.deploy("phoenix")
+    live = await project.hostname("live")
+
+    with project.stack.hanging("endpoint"), project.stack.hanging("gateway"):
+        async with httpx.AsyncClient(trust_env=False) as client:
+            await client.get(f"{project.stack.ready['gateway']}/crash", headers={"host": live})
+        await eventually(lambda: _answers(project, live), "the instance to be started again")
+
+
+async def _answers(project: Project, hostname: str) -> bool:
+    return (await project.stack.get(hostname)).status_code == 200
+
+
 async def _pending(project: Project) -> str:
     """A pending deployment that nobody but the test hands to Restate."""
     deployment_id, source = f"d_called_{project.slug}", await project.source("called")

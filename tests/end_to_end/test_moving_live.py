@@ -1,6 +1,7 @@
 """Rollback, Promote and the held state between them, on the real parts."""
 
 import asyncio
+import itertools
 import os
 import signal
 
@@ -27,6 +28,29 @@ async def test_rollback_moves_live_and_environment_together_and_promote_brings_t
     assert len(promoted.domains) == 2
     assert [await project.answers(s) for s in ("live", "environment", "branch")] == ["new", "new", "new"]
     assert await _state(project) == (new.id, False)
+
+
+async def test_who_did_what_when_and_why_is_kept(project: Project) -> None:
+    old, new = await _two(project)
+    stuck = await project.create("stuck", behaviour="silent", commit="3333333")
+    await project.reaches(stuck.id, "poll until ready")
+    project.control.actor = "alice"
+
+    await project.control.rollback(project.slug, reason="new is slow")
+    await project.ended(stuck.id)
+    await project.control.promote(project.slug, new.id)
+
+    transitions = (await project.control.list_transitions(project.slug)).transitions
+    by_alice = [(t.what, t.deployment_id, t.live_before, t.live_after, t.note) for t in transitions if t.note]
+    assert by_alice == [
+        ("promote", new.id, old.id, new.id, "by alice"),
+        ("rollback", old.id, new.id, old.id, "by alice: new is slow"),
+        ("cancelled", stuck.id, "", "", f"preempted by rollback to {old.id} (by alice: new is slow)"),
+    ]
+    assert sorted((t.what, t.deployment_id) for t in transitions if not t.note) == sorted(
+        [*(("created", d) for d in (old.id, new.id, stuck.id)), *(("assign", d) for d in (old.id, new.id))]
+    )
+    assert all(later.at_ms >= earlier.at_ms > 0 for later, earlier in itertools.pairwise(transitions))
 
 
 async def test_while_rolled_back_a_deploy_gets_its_own_names_and_live_stays(project: Project) -> None:

@@ -11,7 +11,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from services.domain.errors import InterlockError
+from services.domain.errors import InterlockError, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
 from services.krane.types import DeploymentSpec
@@ -25,6 +25,7 @@ HASTY = {
     "INTERLOCK_DEPLOY__RECONCILE_GRACE_SECONDS": str(GRACE_SECONDS),
     "INTERLOCK_DEPLOY__PRUNE_AFTER_SECONDS": "3",
     "INTERLOCK_DEPLOY__KEEP_READY": "1",
+    "INTERLOCK_DEPLOY__KEEP_STOPPED": "1",
 }
 _numbers = itertools.count(1)
 
@@ -176,6 +177,26 @@ async def test_sources_and_images_that_no_deployment_needs_are_removed_and_other
     await eventually(is_pruned, "the failed deployment's image to be removed")
     assert all(path.exists() for path in stored(project, good))
     assert (await project.deploy("bad", commit="3333333", source=good.source)).status == "ready"
+
+
+async def test_the_oldest_stopped_deployments_are_removed_with_image_and_hostname(
+    project: Project, krane: KraneClient
+) -> None:
+    deployed = [await project.deploy(f"v{n}", commit=n * 7) for n in "1234"]
+    first, namespace = deployed[0], await workspace_id(project)
+    hostname = await project.hostname("commit", deployment_id=first.id)
+
+    async def is_removed() -> bool:
+        is_known = await krane.get(namespace, first.id) is not None or any(p.exists() for p in stored(project, first))
+        return not is_known and (await project.stack.get(hostname)).status_code == 404
+
+    await eventually(is_removed, "the oldest to be removed")
+    statuses = [(await project.control.get_deployment(one.id)).status for one in deployed]
+    assert statuses == ["removed", "stopped", "ready", "ready"]
+    assert all(path.exists() for path in stored(project, deployed[1]))
+    with pytest.raises(PreconditionFailed, match="is removed; choose"):
+        await project.control.rollback(project.slug, first.id)
+    assert await project.answers("live") == "v4"
 
 
 async def test_a_paused_deploy_is_left_alone_and_is_on_the_attention_list(project: Project) -> None:

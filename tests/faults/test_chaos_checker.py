@@ -144,6 +144,9 @@ class TestProbes:
         assert promises(run) == ["I3"]
 
         run.faults += [struck(Blow.KILL, "endpoint", begin=t, end=t + 1.0) for t in (20.0, 40.0)]
+        assert promises(run) == ["I3"]
+
+        run.faults += [struck(Blow.KILL, "krane", begin=t, end=t + 1.0) for t in (20.0, 40.0)]
         assert promises(run) == []
 
     def test_a_killed_app_of_another_deployment_excuses_nothing(self) -> None:
@@ -161,6 +164,27 @@ class TestProbes:
 
         run.snapshots[0] = replace(run.snapshots[0], statuses={**run.snapshots[0].statuses, "d3": STOPPED})
         assert promises(run) == []
+
+
+class TestAnswers:
+    """I5 for callers, and live being known."""
+
+    def test_an_operation_without_an_answer_is_seen(self) -> None:
+        bad = history()
+        bad.operations.append(replace(promote("d1", 30.0, 61.0), outcome=Outcome.UNANSWERED))
+
+        assert promises(bad) == ["I5"]
+
+    def test_a_run_in_which_too_much_may_or_may_not_have_happened_is_seen(self) -> None:
+        run = history()
+        lost = replace(promote("d1", 30.0, 31.0), outcome=Outcome.UNKNOWN)
+        refused = replace(promote("d1", 30.0, 31.0), outcome=Outcome.REFUSED)
+
+        run.operations += [lost] * 5 + [refused] * 15
+        assert promises(run) == []
+
+        run.operations += [lost]
+        assert promises(run) == ["live"]
 
 
 class TestRest:

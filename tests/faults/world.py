@@ -136,7 +136,8 @@ class World:
         async with self.stack.restate() as restate:
 
             async def idle() -> bool:
-                return not any([await restate.unfinished_invocations(service, project.id) for service in SERVICES])
+                unfinished = [i for service in SERVICES for i in await restate.unfinished_invocations(service)]
+                return project.id not in {invocation.key for invocation in unfinished}
 
             await eventually(idle, f"the handlers of {project.slug} to end", timeout=60)
 

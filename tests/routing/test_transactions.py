@@ -190,9 +190,11 @@ async def test_while_rolled_back_a_deploy_takes_neither_live_nor_production(rout
     ids = await routing.domain_ids(ENVIRONMENT, LIVE)
     await routing.transactions.switch(routing.rollback_command(second, first, *ids))
     third = await routing.deployment()
+    command = routing.assign_command(third)
 
-    routed = await routing.transactions.assign(routing.assign_command(third))
+    routed = await routing.transactions.assign(command)
 
+    assert await routing.transactions.assign(command) == routed
     state = await routing.state()
     assert (state.live, state.domains[LIVE], state.domains[ENVIRONMENT]) == (first.id, first.id, first.id)
     assert state.domains[BRANCH] == state.domains[commit_name(third)] == third.id
@@ -495,6 +497,22 @@ async def test_another_projects_operation_cannot_be_undone(routing: Routing) -> 
 
     await routing.transactions.restore(other.id, f"assign_{deployment.id}")
 
+    assert await routing.everything() == before
+
+
+async def test_a_removed_deployment_loses_its_own_hostname_once(routing: Routing) -> None:
+    first, second = await routing.deployment(), await routing.deployment()
+    await routing.assign(first)
+    await routing.assign(second)
+
+    withdrawn = await routing.transactions.withdraw(routing.project.id, first.id)
+    state, before = await routing.state(), await routing.everything()
+    again = await routing.transactions.withdraw(routing.project.id, first.id)
+
+    assert withdrawn.hostnames == (commit_name(first),)
+    assert commit_name(first) not in {*state.domains, *state.configs}
+    assert set(state.domains.values()) == {second.id}
+    assert (again.hostnames, again.revision) == ((), withdrawn.revision)
     assert await routing.everything() == before
 
 

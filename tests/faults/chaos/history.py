@@ -21,7 +21,8 @@ class Outcome(StrEnum):
 
     OK = "ok"
     REFUSED = "refused"
-    UNKNOWN = "unknown"  # no answer, or an answer after an attempt without one: it may or may not have happened
+    UNKNOWN = "unknown"  # late, or refused after an attempt without an answer: it may or may not have happened
+    UNANSWERED = "unanswered"  # however often it was asked for
     NOTHING_TO_DO = "nothing to do"
 
 

@@ -9,7 +9,7 @@ from itertools import count
 from typing import Final, TypeVar
 
 from services.ctrl.client import ControlClient
-from services.domain.errors import InterlockError, Refusal
+from services.domain.errors import DeadlineExceeded, InterlockError, Refusal
 from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.end_to_end.stack import Stack
@@ -17,8 +17,9 @@ from tests.faults.chaos.history import Clock, DeploymentRow, Done, Outcome
 from tests.faults.chaos.sampler import Sampler
 from tests.faults.chaos.schedule import Act, Operation, choose
 
-# How long a user tries again when there is no answer, and how often.
-PATIENCE_SECONDS: Final = 30.0
+# How long a user tries again when there is no answer, and how often. An operation in the queue of a project whose
+# endpoint dies every few seconds takes its time.
+PATIENCE_SECONDS: Final = 90.0
 PAUSE_SECONDS: Final = 0.3
 # When a deployment is cancelled: in any phase, and sometimes too late.
 LATEST_CANCEL_SECONDS: Final = 4.0
@@ -129,8 +130,12 @@ class Operator:
         )
 
     async def _insist(self, call: Callable[[ControlClient], Awaitable[Answer]]) -> tuple[Answer | None, Outcome, str]:
-        """Call until there is an answer. A refusal after an attempt without one leaves open what happened."""
+        """Call until there is an answer. A refusal after an attempt without one leaves open what happened.
+
+        A deadline may be that of the call or of the operation: it is the operation's when asking again meets it too.
+        """
         deadline, outcome_of_refusal = self._clock.now() + PATIENCE_SECONDS, Outcome.REFUSED
+        was_late = False
         while True:
             try:
                 async with self._stack.control() as control:
@@ -139,8 +144,12 @@ class Operator:
                 return None, outcome_of_refusal, refusal.message
             except InterlockError as trouble:
                 outcome_of_refusal = Outcome.UNKNOWN
-                if self._clock.now() > deadline:
+                is_late = isinstance(trouble, DeadlineExceeded)
+                if is_late and was_late:
                     return None, Outcome.UNKNOWN, trouble.message
+                was_late = is_late
+                if self._clock.now() > deadline:
+                    return None, Outcome.UNANSWERED, trouble.message
             await asyncio.sleep(PAUSE_SECONDS)
 
     def _new_request(self, project_id: str, operation: Operation) -> pb.CreateDeploymentRequest:

@@ -101,6 +101,7 @@ async def test_instance_that_crashes_after_it_was_healthy_is_started_again(krane
     third = await instance_when(krane.client, "crash-1", lambda i: i.healthy and i.restarts == 2)
 
     assert (first.exit_code, second.exit_code, third.exit_code) == (None, 7, 7)
+    assert first.address == second.address == third.address
     await krane.client.delete(NAMESPACE, "crash-1")
 
 

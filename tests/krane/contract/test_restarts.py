@@ -41,7 +41,7 @@ async def test_instances_outlive_a_killed_krane_and_the_next_one_takes_them_over
         restarted = await instance_when(client, "gone-1", lambda i: i.healthy and i.restarts == 1)
         failed = (await state_of(client, "exits-1")).instances[0]
         assert (adopted.address, adopted.healthy, adopted.restarts) == (kept.address, True, 0)
-        assert restarted.exit_code == 3
+        assert (restarted.exit_code, restarted.address) == (3, gone.address)
         assert failed.reason == "it exited with code 1 before it was ever healthy"
         assert (await state_of(client, "paused-1")).instances[0].status is InstanceStatus.STOPPED
         await client.delete(NAMESPACE, "kept-1")

@@ -91,6 +91,11 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.ListDomainsRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.ListDomainsResponse.FromString,
                 _registered_method=True)
+        self.ListTransitions = channel.unary_unary(
+                '/ctrl.v1.ControlService/ListTransitions',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.ListTransitionsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.ListTransitionsResponse.FromString,
+                _registered_method=True)
         self.GetLogs = channel.unary_unary(
                 '/ctrl.v1.ControlService/GetLogs',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.GetLogsRequest.SerializeToString,
@@ -176,6 +181,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListTransitions(self, request, context):
+        """Who did what to a project, when and why: deployments created and ended, live and hostnames moved.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetLogs(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -246,6 +258,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.ListDomains,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.ListDomainsRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.ListDomainsResponse.SerializeToString,
+            ),
+            'ListTransitions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListTransitions,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.ListTransitionsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.ListTransitionsResponse.SerializeToString,
             ),
             'GetLogs': grpc.unary_unary_rpc_method_handler(
                     servicer.GetLogs,
@@ -557,6 +574,33 @@ class ControlService:
             '/ctrl.v1.ControlService/ListDomains',
             ctrl_dot_v1_dot_control__pb2.ListDomainsRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.ListDomainsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListTransitions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/ListTransitions',
+            ctrl_dot_v1_dot_control__pb2.ListTransitionsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.ListTransitionsResponse.FromString,
             options,
             channel_credentials,
             insecure,

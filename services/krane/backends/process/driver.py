@@ -1,6 +1,7 @@
 """Deployments of the process backend: a folder each, with a record that is written before anything is started."""
 
 import asyncio
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from services.config import KraneSettings
 from services.domain.errors import PreconditionFailed, Unavailable
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
+from services.krane.backends.process.ports import Ports
 from services.krane.backends.process.start_command import AppConfig
 from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
 from services.krane.backends.shared.deployment import Deployment, Wanted
@@ -44,6 +46,7 @@ class ProcessDriver:
         self._folders = folders
         self._settings = settings
         self._prober = Prober()
+        self._ports = Ports()
 
     async def recorded(self) -> list[Deployment]:
         """Every deployment that an earlier krane wrote down; folders without a record are removed."""
@@ -99,11 +102,10 @@ class ProcessDriver:
             log=self._log(spec.namespace, spec.deployment_id, instance_id),
             stop_grace_seconds=self._settings.stop_grace_seconds,
             memory_bytes=spec.memory_mib << 20,
-            reserves_port=True,
         )
         return Instance(
             instance_id,
-            ProcessRunner(folder, command),
+            ProcessRunner(folder, command, self._ports),
             Record(folder / "history.json", HISTORY),
             effective_check(spec.health_check, record.app.health_path),
             self._prober,
@@ -135,11 +137,14 @@ class DeploymentFolder:
 
 
 class ProcessRunner:
-    """The runs of one instance: one supervised process after the other."""
+    """The runs of one instance: one supervised process after the other, on the same port as far as that can be had."""
 
-    def __init__(self, folder: Path, command: CommandSpec) -> None:
+    def __init__(self, folder: Path, command: CommandSpec, ports: Ports) -> None:
         self._process = SupervisedProcess(folder)
         self._command = command
+        self._ports = ports
+        self._held_port = 0
+        self._hold = ExitStack()
 
     @property
     def port(self) -> int:
@@ -148,7 +153,8 @@ class ProcessRunner:
 
     async def start(self) -> None:
         """Start a process under a shim."""
-        await self._process.start(self._command)
+        self._hold_port()
+        await self._process.start(replace(self._command, wanted_port=self._held_port))
 
     async def is_started(self) -> bool:
         """Whether its shim is there."""
@@ -156,15 +162,27 @@ class ProcessRunner:
 
     async def wait(self) -> Ending:
         """Wait for its end, with nothing left of it."""
-        return await self._process.wait()
+        ending = await self._process.wait()
+        self._hold_port()
+        return ending
 
     async def stop(self) -> None:
         """End its whole process tree."""
         await self._process.stop()
+        self._let_port_go()
 
     async def forget(self) -> None:
         """Forget the run that ended."""
         self._process.forget()
+        self._let_port_go()
+
+    def _hold_port(self) -> None:
+        if not self._held_port:
+            self._held_port = self._hold.enter_context(self._ports.hold(self._process.port))
+
+    def _let_port_go(self) -> None:
+        self._hold.close()
+        self._held_port = 0
 
 
 def _record(folder: Path) -> Record[DeploymentRecord]:

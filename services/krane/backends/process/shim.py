@@ -53,7 +53,8 @@ class Command(TypedDict):
     memory_bytes: int
     # Seconds between asking to stop (SIGTERM) and killing.
     stop_grace_seconds: float
-    reserves_port: bool
+    # The port that the command gets, or another when somebody else has it; 0 = any, None = it needs none.
+    wanted_port: int | None
     # Builds end with krane; instances do not.
     dies_with_krane: bool
 
@@ -108,7 +109,8 @@ class Shim:
 
     def __init__(self, command: Command) -> None:
         self._command = command
-        self._port_reservation = reserve_port() if command["reserves_port"] else None
+        wanted_port = command["wanted_port"]
+        self._port_reservation = None if wanted_port is None else reserve_port(wanted_port)
         self._state = State(
             run_id=command["run_id"],
             is_ended=False,
@@ -235,15 +237,20 @@ def set_process_option(option: int, value: int) -> None:
         raise OSError(ctypes.get_errno(), "prctl was refused")
 
 
-def reserve_port() -> socket.socket:
-    """Bind a free loopback port and never listen.
+def reserve_port(wanted: int) -> socket.socket:
+    """Bind a loopback port, the wanted one unless somebody else has it, and never listen.
 
     The kernel gives it to nobody who asks for any port, while a server that sets SO_REUSEADDR, as servers do, can
     still listen on it.
     """
     reservation = socket.socket()
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    reservation.bind(("127.0.0.1", 0))
+    try:
+        reservation.bind(("127.0.0.1", wanted))
+    except OSError:
+        if wanted == 0:
+            raise
+        reservation.bind(("127.0.0.1", 0))
     return reservation
 
 

@@ -44,7 +44,8 @@ class CommandSpec:
     stop_grace_seconds: float
     # Limit of the whole process tree; 0 = none.
     memory_bytes: int = 0
-    reserves_port: bool = False
+    # The port it gets when nobody else has it; 0 = any, None = it needs none.
+    wanted_port: int | None = None
     dies_with_krane: bool = False
 
 
@@ -195,7 +196,7 @@ def _command(spec: CommandSpec) -> shim.Command:
         log_files=LOG_FILES,
         memory_bytes=spec.memory_bytes,
         stop_grace_seconds=spec.stop_grace_seconds,
-        reserves_port=spec.reserves_port,
+        wanted_port=spec.wanted_port,
         dies_with_krane=spec.dies_with_krane,
     )
 

@@ -63,7 +63,8 @@ class Instance:
         self._reason = "it is stopped"
         self._settled = asyncio.Event()
         self._health = Health(self._settled)
-        self._port: int | None = None
+        # 0 = it has none.
+        self._port = 0
         self._exit_code: int | None = None
         self._pause = FIRST_PAUSE
 
@@ -73,7 +74,7 @@ class Instance:
         is_running = self._status is InstanceStatus.RUNNING
         return InstanceReport(
             id=self.id,
-            address=f"{LOOPBACK}:{self._port}" if is_running and self._port else "",
+            address=f"{LOOPBACK}:{self._port}" if self._port else "",
             status=self._status,
             healthy=is_running and self._health.is_healthy,
             reason=self._health.reason if is_running else self._reason,
@@ -83,7 +84,7 @@ class Instance:
 
     async def probe(self) -> InstanceReport:
         """How it is, asked at this moment."""
-        if self._status is InstanceStatus.RUNNING and self._port:
+        if self._status is InstanceStatus.RUNNING:
             problem = await self._prober.probe(self._port, self._check.path, self._check.timeout_ms)
             if problem:
                 return replace(self.report, healthy=False, reason=problem)
@@ -135,6 +136,8 @@ class Instance:
             self._settled.set()
             self._become(InstanceStatus.FAILED, f"krane could not keep it running: {error}")
             log.exception("instance could not be kept", instance_id=self.id)
+        finally:
+            self._port = 0
 
     async def _keep_running(self) -> None:
         ending = await self._take_over()
@@ -186,6 +189,8 @@ class Instance:
             self._pause = FIRST_PAUSE
         self._become(InstanceStatus.PENDING, f"{ending.reason}; it is started again in {self._pause:.1f} s")
         self._exit_code = ending.exit_code
+        # Where it answers again.
+        self._port = self._runner.port
         log.warning("instance ended", instance_id=self.id, reason=ending.reason, pause_seconds=self._pause)
         self._remember(replace(self._history, restarts=self._history.restarts + 1))
         await self._rest()

@@ -10,7 +10,7 @@ class Runner(Protocol):
 
     @property
     def port(self) -> int:
-        """Where the current run listens on loopback; 0 before it began."""
+        """Where the current run listens on loopback, then where the next one is meant to; 0 before the first began."""
         ...
 
     async def start(self) -> None:

@@ -80,6 +80,6 @@ def _check_krane(row: DeploymentRow, rest: Rest) -> Iterator[Violation]:
 
 def _check_commit_hostnames(entry: Ledger) -> Iterator[Violation]:
     for move in entry.moved:
-        if move.sticky == Sticky.COMMIT and move.before is not None:
+        if move.sticky == Sticky.COMMIT and None not in (move.before, move.after):
             message = f"commit hostname {move.hostname} moved from {move.before} to {move.after}"
             yield Violation(promise="I1", message=message, evidence=(entry,))

@@ -24,6 +24,8 @@ from tests.faults.chaos.schedule import Act
 
 # How many states the search looks at before it gives up; healthy histories need a few for each call.
 MOST_STATES: Final = 100_000
+# A deployment in one of these has been ready.
+_SERVED: Final = frozenset({DeploymentStatus.READY, DeploymentStatus.STOPPED, DeploymentStatus.REMOVED})
 # What is shown around a call that nothing explains.
 NEARBY_SECONDS: Final = 3.0
 
@@ -135,7 +137,7 @@ def _deploys(history: History, project_id: str) -> Iterator[Call]:
             continue
         span = Span(begin=asked[project_id, row.idempotency_key], end=ended.get(row.id, math.inf))
         take = _take(row, generations)
-        if row.status in (DeploymentStatus.READY, DeploymentStatus.STOPPED):
+        if row.status in _SERVED:
             yield Call(name=f"deploy {row.id}", span=span, effect=_or_nothing(take))
         else:
             yield from _undone(f"deploy {row.id}", span, take, row.generation)
@@ -149,7 +151,7 @@ def _moves(done: Done, number: int) -> Iterator[Call]:
             yield Call(name=name, span=done.span, effect=effect)
         case Outcome.REFUSED:
             yield from _undone(name, done.span, effect, -1 - number)
-        case Outcome.UNKNOWN:
+        case Outcome.UNKNOWN | Outcome.UNANSWERED:
             span = Span(begin=done.span.begin, end=math.inf)
             yield Call(name=name, span=span, effect=effect, is_certain=False)
         case Outcome.NOTHING_TO_DO:

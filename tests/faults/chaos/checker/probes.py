@@ -21,10 +21,9 @@ from tests.faults.chaos.schedule import Blow
 
 # Envoy acknowledges in its main thread and tells its workers at once; a busy machine lets them wait.
 WORKERS_SECONDS: Final = 0.5
-# A deployment whose app was killed answers at the latest when those who bring it back (restart, check, routes)
-# were left alone for so long.
+# A deployment whose app was killed answers at the latest when krane, which alone brings it back, was left alone for
+# so long.
 RECOVERY_SECONDS: Final = 20.0
-HELPERS: Final = frozenset({"endpoint", "krane", "gateway", "database"})
 # New connections are refused a little longer than Envoy's own health page says.
 ENVOY_SECONDS: Final = 1.0
 
@@ -141,7 +140,7 @@ def _recovered(struck: Struck, history: History) -> float:
     """When the deployment answered for the first time after its app was killed, or has to."""
     deadline = struck.span.end + RECOVERY_SECONDS
     for fault in sorted(history.faults, key=lambda fault: fault.span.begin):
-        if fault.hit and fault.part in HELPERS and struck.span.begin <= fault.span.end and fault.span.begin <= deadline:
+        if fault.hit and fault.part == "krane" and struck.span.begin <= fault.span.end and fault.span.begin <= deadline:
             deadline = max(deadline, fault.span.end + RECOVERY_SECONDS)
     answers = (
         probe.span.end
