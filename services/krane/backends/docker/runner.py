@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 
-from services.domain.errors import PreconditionFailed, Unavailable
+from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from services.krane.backends.docker.containers import Container, Containers, DeploymentRecord, Mark
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.keepsakes import Keepsakes
@@ -93,6 +93,8 @@ class ContainerRunner:
                 await self._engine.start_container(container.id)
             except PortTaken:
                 container = await self._replace()
+            except (NotFound, Conflict) as error:
+                raise Unavailable(f"the container of {self._instance_id} is being removed") from error
             # Only now: a krane that is killed before starts it again, and does not take it for ended.
             await self._containers.mark(container, self._instance_id, Mark.NONE)
             self._port = container.port
