@@ -23,35 +23,39 @@ def ensure_image(socket: Path) -> str:
     """The tag of the image, which is imported into the engine when it does not have it."""
     digest = hashlib.sha256(APP.read_bytes() + Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
     tag = f"interlock-test-app:{digest[:16]}"
-    transport = httpx.HTTPTransport(uds=str(socket))
-    with httpx.Client(transport=transport, base_url="http://docker", timeout=BUILD_SECONDS) as engine:
-        if engine.get(f"/images/{tag}/json").is_error:
-            _import(engine, tag)
+    with _client(socket) as engine:
+        is_there = engine.get(f"/images/{tag}/json").is_success
+    if not is_there:
+        changes = [
+            f'CMD ["{PYTHON}", "-S", "/app/app.py", "--port=8080"]',
+            "ENV PYTHONUNBUFFERED=1",
+            'LABEL "interlock.health-path"="/healthz"',
+            "WORKDIR /app",
+            "VOLUME /scratch",
+        ]
+        python = {PYTHON, *_modules(), *_libraries([PYTHON, *_modules()])}
+        files = {str(path).lstrip("/"): path.read_bytes() for path in sorted(python)}
+        import_image(socket, tag, changes, {"app/app.py": APP.read_bytes(), **files})
     return tag
 
 
-def _import(engine: httpx.Client, tag: str) -> None:
-    changes = [
-        f'CMD ["{PYTHON}", "-S", "/app/app.py", "--port=8080"]',
-        "ENV PYTHONUNBUFFERED=1",
-        'LABEL "interlock.health-path"="/healthz"',
-        "WORKDIR /app",
-        "VOLUME /scratch",
-    ]
-    query = [("fromSrc", "-"), ("repo", tag), *(("changes", change) for change in changes)]
-    answer = engine.post(
-        "/images/create", params=tuple(query), content=_files(), headers={"Content-Type": "application/x-tar"}
-    )
+def import_image(socket: Path, tag: str, changes: list[str], files: dict[str, bytes]) -> None:
+    """Make an image of files, all executable; `changes` are lines of a Dockerfile."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    query = (("fromSrc", "-"), ("repo", tag), *(("changes", change) for change in changes))
+    with _client(socket) as engine:
+        headers = {"Content-Type": "application/x-tar"}
+        answer = engine.post("/images/create", params=query, content=packed.getvalue(), headers=headers)
     assert answer.is_success, answer.text
 
 
-def _files() -> bytes:
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=packed, mode="w") as tar:
-        tar.add(APP, "app/app.py")
-        for path in sorted({PYTHON, *_modules(), *_libraries([PYTHON, *_modules()])}):
-            tar.add(path.resolve(), str(path).lstrip("/"))
-    return packed.getvalue()
+def _client(socket: Path) -> httpx.Client:
+    return httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://docker", timeout=BUILD_SECONDS)
 
 
 def _modules() -> set[Path]:

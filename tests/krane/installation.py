@@ -83,7 +83,7 @@ class DockerKind:
             backend=KraneBackend.DOCKER, docker_socket=socket, port=0, stop_grace_seconds=GRACE_SECONDS
         )
 
-    async def image(self, client: KraneClient) -> str:
+    async def image(self, client: KraneClient | None = None) -> str:
         return await asyncio.to_thread(ensure_image, self.settings.docker_socket)
 
     def processes(self, data_dir: Path, deployment_id: str) -> set[int]:
@@ -123,10 +123,12 @@ class Krane:
 @asynccontextmanager
 async def serving(kind: Kind, data_dir: Path) -> AsyncGenerator[Krane]:
     """A krane that serves over real gRPC from this process and leaves nothing behind."""
-    async with running(data_dir, kind.settings) as address, KraneClient(address) as client:
-        image = await kind.image(client)
-        yield Krane(client=client, address=address, data_dir=data_dir, image=image, kind=kind)
-    await kind.end(data_dir)
+    try:
+        async with running(data_dir, kind.settings) as address, KraneClient(address) as client:
+            image = await kind.image(client)
+            yield Krane(client=client, address=address, data_dir=data_dir, image=image, kind=kind)
+    finally:
+        await kind.end(data_dir)
 
 
 class KraneProcess:

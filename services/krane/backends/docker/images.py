@@ -13,13 +13,14 @@ DEFAULT_PORT = 8080
 HEALTH_PATH_LABEL = "interlock.health-path"
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _PART = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
+_REGISTRY = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
 NAME = re.compile(
-    rf"(?P<repository>(?:[A-Za-z0-9.-]+(?::[0-9]{{1,5}})?/)?{_PART}(?:/{_PART})*)"
+    rf"(?P<repository>(?:{_REGISTRY}/)?{_PART}(?:/{_PART})*)"
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 MAX_NAME = 400
-# Kinds of the process backend's references, which would read as names of images.
-NOT_IMAGES = ("artifact", "source")
+# What would read as a repository: the kinds of the process backend's references, and an image id that is cut short.
+NOT_REPOSITORIES = ("artifact", "source", "sha256")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,7 +57,7 @@ def _complete(name: str) -> str:
     if IMAGE_ID.fullmatch(name):
         return name
     match = NAME.fullmatch(name) if len(name) <= MAX_NAME else None
-    if match is None or match["repository"] in NOT_IMAGES:
+    if match is None or match["repository"] in NOT_REPOSITORIES:
         raise Invalid(f"{name[:120]!r} names no image of the Docker Engine: use name:tag, name@sha256:… or sha256:…")
     # Without a tag the engine would pull all that there are.
     return name if match["tag"] or match["digest"] else f"{name}:latest"

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Coroutine
 
-from services.domain.errors import PreconditionFailed, Unavailable
+from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from services.krane.backends.docker.containers import Container, Containers, DeploymentRecord, Mark
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.keepsakes import Keepsakes
@@ -89,21 +89,27 @@ class ContainerRunner:
             elif container.mark in (Mark.STOPPED, Mark.DELETED):
                 # It ended just when its deployment was stopped; the mark must stay.
                 raise PreconditionFailed("its deployment is being stopped")
+            elif container.mark is Mark.NEXT:
+                # It has taken the other's place, and may have to be replaced itself.
+                await self._containers.mark(container, self._instance_id, Mark.HALTED)
             try:
                 await self._engine.start_container(container.id)
             except PortTaken:
                 container = await self._replace()
+            except (NotFound, Conflict) as error:
+                raise Unavailable(f"the container of {self._instance_id} is being removed") from error
             # Only now: a krane that is killed before starts it again, and does not take it for ended.
             await self._containers.mark(container, self._instance_id, Mark.NONE)
             self._port = container.port
 
     async def _replace(self) -> Container:
         """Start another container, with another port; at every moment there is one with the record."""
-        current, *leftover = await self._containers.of_instance(self._instance_id)
-        for summary in leftover:
-            await self._engine.remove_container(summary.id)
+        found = await self._containers.of_instance(self._instance_id)
+        for leftover in found[1:]:
+            await self._engine.remove_container(leftover.id)
         fresh = await self._containers.create(self._record, self._index, Mark.NEXT)
-        await self._keepsakes.remove_container(self._record.spec, current)
+        for former in found[:1]:
+            await self._keepsakes.remove_container(self._record.spec, former)
         await self._engine.start_container(fresh.id)
         return fresh
 
