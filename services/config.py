@@ -3,6 +3,7 @@
 Restate's own settings live in restate.toml. Defaults run everything on one machine, on loopback, with SQLite.
 """
 
+from enum import StrEnum
 from pathlib import Path
 
 from pydantic import BaseModel, Field
@@ -35,9 +36,19 @@ class EndpointSettings(BaseModel):
     restart_pause_seconds: float = 5.0
 
 
-class KraneSettings(BaseModel):
-    """The orchestrator and its process backend."""
+class KraneBackend(StrEnum):
+    """What runs instances."""
 
+    PROCESS = "process"  # supervised processes of this machine
+    DOCKER = "docker"  # containers of a Docker Engine
+
+
+class KraneSettings(BaseModel):
+    """The orchestrator and its backends."""
+
+    backend: KraneBackend = KraneBackend.PROCESS
+    # Where the Docker Engine listens; only the docker backend asks for it.
+    docker_socket: Path = Path("/var/run/docker.sock")
     host: str = LOOPBACK
     port: int = 5050
     # Seconds between asking an instance to stop (SIGTERM) and killing it.

@@ -7,7 +7,7 @@ import sys
 from services import telemetry
 from services.config import Settings
 from services.domain.errors import InterlockError
-from services.krane.backends.process.backend import stop_all
+from services.krane.backends.opening import stop_all
 from services.krane.server import serve
 
 
@@ -23,7 +23,7 @@ def main() -> int:
         if command == "serve":
             asyncio.run(serve(settings.data_dir, settings.krane))
         else:
-            asyncio.run(stop_all(settings.data_dir))
+            asyncio.run(stop_all(settings.data_dir, settings.krane))
             log.info("instances stopped")
     except InterlockError as error:
         log.error("krane cannot run", reason=error.message)

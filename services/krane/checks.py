@@ -51,10 +51,9 @@ def check_health_path(path: str) -> str:
 
 
 def check_spec(spec: DeploymentSpec) -> None:
-    """Raise Invalid when a spec cannot be run as it stands."""
+    """Raise Invalid when a spec cannot be run as it stands. What names an image is for its backend to say."""
     check_id("namespace", spec.namespace)
     check_id("deployment_id", spec.deployment_id)
-    check_reference("artifact", spec.image)
     _check_range("replicas", spec.replicas, 1, MAX_REPLICAS)
     _check_range("memory_size_mib", spec.memory_mib, 1, 1 << 24)
     health = spec.health_check

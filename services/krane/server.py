@@ -19,7 +19,8 @@ from services.gen.krane.v1.build_pb2_grpc import (
 from services.gen.krane.v1.deployment_pb2_grpc import (
     add_DeploymentServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
 )
-from services.krane.backends.process.backend import Backend, open_backend
+from services.krane.backends.backend import Backend
+from services.krane.backends.opening import open_backend
 from services.krane.servicers import BuildServicer, DeploymentServicer
 from services.telemetry import get_logger
 

@@ -7,7 +7,7 @@ import grpc
 
 from services.domain.errors import Invalid
 from services.gen.krane.v1 import build_pb2, build_pb2_grpc, deployment_pb2, deployment_pb2_grpc
-from services.krane.backends.process.backend import Backend
+from services.krane.backends.backend import Backend
 from services.krane.checks import check_id
 from services.krane.codec import DEPLOYMENT_STATUSES, decode_spec, encode_build, encode_deployment, refusing
 
@@ -78,7 +78,7 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
         """Hand out the newest log lines."""
         async with refusing(context):
             count = _tail_lines(request.tail_lines, DEFAULT_LOG_LINES)
-            lines = self._deployments.logs(request.namespace, request.deployment_id, request.instance_id, count)
+            lines = await self._deployments.logs(request.namespace, request.deployment_id, request.instance_id, count)
             return deployment_pb2.GetLogsResponse(
                 lines=[deployment_pb2.LogLine(instance_id=line.instance_id, text=line.text) for line in lines]
             )

@@ -43,10 +43,10 @@ class DeploymentSpec:
     # The workspace; names never cross it.
     namespace: str
     deployment_id: str
-    # "artifact@sha256:<hex>"
+    # As its backend names images: "artifact@sha256:<hex>", or what a Docker Engine knows or can pull.
     image: str
     replicas: int
-    # Recorded; the process backend does not limit CPU.
+    # Of each instance; 0 = no limit. The process backend records it and does not limit CPU.
     cpu_millicores: int
     # Limit of each instance's whole process tree.
     memory_mib: int

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from services.config import Settings
 from services.domain.errors import InterlockError
-from services.krane.backends.process.backend import stop_all
+from services.krane.backends.opening import stop_all
 from services.runtime.identity import ensure_identity
 from services.runtime.lock import hold_data_dir
 from services.runtime.parts import describe_chores, describe_parts
@@ -69,7 +69,7 @@ class _Up:
         finally:
             withdraw(self._ready_files)
             await supervisor.stop()
-            await stop_all(self._data_dir)
+            await stop_all(self._data_dir, settings.krane)
             self._say("interlock", "stopped")
 
     async def _supervise(self, supervisor: Supervisor) -> None:

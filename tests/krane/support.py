@@ -104,7 +104,7 @@ def spec(deployment_id: str, image: str, *, replicas: int = 1, memory_mib: int =
         deployment_id=deployment_id,
         image=image,
         replicas=replicas,
-        cpu_millicores=100,
+        cpu_millicores=1000,
         memory_mib=memory_mib,
         health_check=HealthCheck(path=path, interval_ms=50, timeout_ms=1000),
     )
@@ -164,6 +164,12 @@ def _environment(process: Path) -> list[bytes]:
 def processes_of(data_dir: Path, deployment_id: str) -> set[int]:
     """The pids of the first instance of a deployment, descendants included, found by its private home."""
     return processes_with(f"HOME={data_dir}/krane/deployments/{deployment_id}/instances/0/home")
+
+
+def container_processes(deployment_id: str) -> set[int]:
+    """The pids of the first instance of a deployment in its container, without the engine's own first process."""
+    found = processes_with(f"INTERLOCK_INSTANCE_ID={deployment_id}-0")
+    return {pid for pid in found if Path(f"/proc/{pid}/comm").read_text() != "docker-init\n"}
 
 
 def shims_of(data_dir: Path) -> set[int]:

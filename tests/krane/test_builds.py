@@ -14,7 +14,7 @@ from services.domain.errors import Conflict, Invalid, PreconditionFailed
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import BuildStatus
-from tests.krane.conftest import Krane
+from tests.krane.installation import Krane
 from tests.krane.support import (
     NAMESPACE,
     ask,

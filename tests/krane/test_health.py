@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from services.krane.backends.process.health import Health
-from services.krane.backends.process.probe import Prober
+from services.krane.backends.shared.health import Health
+from services.krane.backends.shared.probe import Prober
 from services.krane.types import HealthCheck
 from tests.krane.support import until
 

@@ -7,7 +7,7 @@ import pytest
 
 from services.domain.errors import Invalid, PreconditionFailed
 from services.krane.types import BuildStatus
-from tests.krane.conftest import Krane
+from tests.krane.installation import Krane
 from tests.krane.support import NAMESPACE, build, build_ended, in_chunks, pack, slow_source, spec
 
 NOW = timedelta(0)

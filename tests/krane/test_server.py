@@ -10,7 +10,7 @@ from services.config import KraneSettings
 from services.domain.errors import Conflict, Invalid, Unavailable
 from services.krane.client import KraneClient
 from services.krane.server import running
-from tests.krane.conftest import Krane
+from tests.krane.installation import Krane
 from tests.krane.support import NAMESPACE
 
 

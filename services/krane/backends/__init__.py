@@ -1,1 +1,1 @@
-"""Drivers that run instances. `process` needs nothing but Linux: supervised local processes."""
+"""Drivers that run instances. `process` needs nothing but Linux, `docker` an engine; `shared` is what both promise."""

@@ -18,7 +18,7 @@ ballast = []
 
 def leave_descendants():
     """Start one process in a session of its own, and one that lost its parent, its session and its descriptors."""
-    subprocess.Popen(["sleep", "3600"], start_new_session=True)
+    subprocess.Popen([sys.executable, "-S", "-c", "import time; time.sleep(3600)"], start_new_session=True)
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
@@ -71,4 +71,4 @@ if BEHAVIOUR == "exits":
 if BEHAVIOUR == "silent":
     time.sleep(3600)
 print("arguments", *sys.argv[1:])
-ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), App).serve_forever()
+ThreadingHTTPServer((os.environ.get("HOST", ""), int(os.environ["PORT"])), App).serve_forever()

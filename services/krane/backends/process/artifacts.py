@@ -15,8 +15,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from services.krane.backends.process.files import Record
 from services.krane.backends.process.start_command import AppConfig
+from services.krane.backends.shared.files import Record
 
 # Part of every image's address: a change of the builder or of Python makes other images. Count up with the builder.
 BUILDER = f"process-1 {sys.implementation.cache_tag}"

@@ -18,12 +18,12 @@ from services.files import write_atomically
 from services.krane.backends.process.artifacts import Artifact, artifact_of_source
 from services.krane.backends.process.build_job import BUILD_JOB, BuildJob
 from services.krane.backends.process.environment import build_environment
-from services.krane.backends.process.files import Record, remove_tree
-from services.krane.backends.process.folders import Folders
-from services.krane.backends.process.locks import Locks
-from services.krane.backends.process.logs import tail
-from services.krane.backends.process.sources import Sources
 from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
+from services.krane.backends.shared.files import Record, remove_tree
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.locks import Locks
+from services.krane.backends.shared.logs import tail
+from services.krane.backends.shared.sources import Sources
 from services.krane.checks import check_id, check_reference
 from services.krane.types import BuildState, BuildStatus
 from services.telemetry import get_logger

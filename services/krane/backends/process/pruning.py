@@ -13,9 +13,9 @@ from pathlib import Path
 from services.domain.errors import Invalid
 from services.krane.backends.process.artifacts import artifact, artifact_of_source
 from services.krane.backends.process.builds import Builds
-from services.krane.backends.process.deployments import Deployments
-from services.krane.backends.process.files import remove_tree
-from services.krane.backends.process.folders import Folders
+from services.krane.backends.shared.deployments import Deployments
+from services.krane.backends.shared.files import remove_tree
+from services.krane.backends.shared.folders import Folders
 from services.krane.checks import REFERENCE
 from services.telemetry import get_logger
 

@@ -20,6 +20,7 @@ from services.domain.errors import Unavailable
 from services.files import write_atomically
 from services.krane.backends.process import shim
 from services.krane.backends.process.run_cookie import kill_run
+from services.krane.backends.shared.ending import NEVER_RAN, Ending
 
 START_SECONDS = 10.0
 # Seconds beyond the grace period that a shim gets to kill the tree and record the exit.
@@ -46,33 +47,6 @@ class CommandSpec:
     # The port it gets when nobody else has it; 0 = any, None = it needs none.
     wanted_port: int | None = None
     dies_with_krane: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ending:
-    """How a run ended."""
-
-    # Negative: by that signal. None: nobody was there to see it, because the shim was killed or the machine restarted.
-    exit_code: int | None
-    was_stopped: bool
-    # Why the shim ended it without being asked; empty otherwise.
-    shim_reason: str = ""
-
-    @property
-    def is_own(self) -> bool:
-        """It ended by itself: nobody asked for it, and nothing befell its supervisor."""
-        return self.exit_code is not None and not self.was_stopped
-
-    @property
-    def reason(self) -> str:
-        """What happened, as the beginning of a sentence."""
-        if self.exit_code is None:
-            return "its supervisor was killed"
-        if self.shim_reason:
-            return self.shim_reason
-        if self.exit_code < 0:
-            return f"it was ended by {_signal_name(-self.exit_code)}"
-        return f"it exited with code {self.exit_code}"
 
 
 class SupervisedProcess:
@@ -117,11 +91,11 @@ class SupervisedProcess:
         self._reap()
         command, state = self._command(), self._state()
         if command is None:
-            return Ending(exit_code=None, was_stopped=True)
+            return NEVER_RAN
         if state is None or not state["is_ended"]:
             await kill_run(command["run_id"])
-            return Ending(exit_code=None, was_stopped=False)
-        return Ending(exit_code=state["exit_code"], was_stopped=state["was_stopped"], shim_reason=state["reason"])
+            return Ending(exit_code=None, was_stopped=False, cause="its supervisor was killed")
+        return Ending(exit_code=state["exit_code"], was_stopped=state["was_stopped"], cause=state["reason"])
 
     async def stop(self) -> Ending:
         """End the whole process tree: asked first, killed when the grace period is over. Succeeds when it is gone."""
@@ -225,11 +199,6 @@ def _command(spec: CommandSpec) -> shim.Command:
         wanted_port=spec.wanted_port,
         dies_with_krane=spec.dies_with_krane,
     )
-
-
-def _signal_name(number: int) -> str:
-    # Most real-time signals have no name.
-    return signal.Signals(number).name if number in list(signal.Signals) else f"signal {number}"
 
 
 async def _end(handle: int, timeout_seconds: float) -> None:

@@ -8,8 +8,8 @@ import pytest
 from services.domain.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from services.domain.readiness import InstanceStatus
 from services.krane.types import DeploymentStatus
-from tests.krane.conftest import Krane
-from tests.krane.support import NAMESPACE, ask, healthy, processes_of, spec, state_of, until
+from tests.krane.installation import Krane
+from tests.krane.support import NAMESPACE, ask, healthy, spec, state_of, until
 
 HOSTILE_IDS = ["", "..", "../up", "a/b", "-a", ".hidden", "a\n", "a\0b", "a" * 64, "ü"]
 
@@ -36,7 +36,7 @@ async def test_same_create_at_the_same_time_is_one_deployment(krane: Krane) -> N
     instance = await healthy(krane.client, "twice-1")
     await krane.create("twice-1")
     assert (await healthy(krane.client, "twice-1")).address == instance.address
-    assert len(processes_of(krane.data_dir, "twice-1")) == 1
+    assert len(krane.processes("twice-1")) == 1
 
     await krane.client.delete(NAMESPACE, "twice-1")
 
@@ -73,7 +73,7 @@ async def test_delete_during_create_leaves_nothing_running(krane: Krane) -> None
     await krane.client.delete(NAMESPACE, "brief-1")
 
     assert await krane.client.get(NAMESPACE, "brief-1") is None
-    assert processes_of(krane.data_dir, "brief-1") == set()
+    assert krane.processes("brief-1") == set()
 
 
 async def test_delete_is_finished_when_its_caller_goes_away(krane: Krane) -> None:
@@ -86,7 +86,7 @@ async def test_delete_is_finished_when_its_caller_goes_away(krane: Krane) -> Non
     await asyncio.wait([deleting])
     await krane.client.delete(NAMESPACE, "orphan-1")
 
-    assert processes_of(krane.data_dir, "orphan-1") == set()
+    assert krane.processes("orphan-1") == set()
 
 
 async def test_create_after_delete_begins_anew_and_keeps_the_logs(krane: Krane) -> None:
@@ -111,7 +111,7 @@ async def test_stopped_deployment_starts_again(krane: Krane) -> None:
     await krane.client.stop(NAMESPACE, "pause-1")
     await krane.client.stop(NAMESPACE, "pause-1")
     stopped = await state_of(krane.client, "pause-1")
-    assert processes_of(krane.data_dir, "pause-1") == set()
+    assert krane.processes("pause-1") == set()
     await krane.client.start(NAMESPACE, "pause-1")
     await krane.client.start(NAMESPACE, "pause-1")
     started = await healthy(krane.client, "pause-1")
@@ -124,7 +124,7 @@ async def test_stopped_deployment_starts_again(krane: Krane) -> None:
 
 async def test_create_from_an_image_that_is_not_there_says_what_to_do(krane: Krane) -> None:
     with pytest.raises(PreconditionFailed, match="build it again"):
-        await krane.client.create(spec("nothing-1", f"artifact@sha256:{'0' * 64}"))
+        await krane.client.create(spec("nothing-1", krane.kind.absent_image))
 
     assert await krane.client.get(NAMESPACE, "nothing-1") is None
 

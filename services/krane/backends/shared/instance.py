@@ -1,27 +1,28 @@
-"""One instance, from the first start of its process to its end.
+"""One instance, from its first start to its end, whatever runs it.
 
     PENDING ──> RUNNING ──ended by itself, never healthy──> FAILED
        ^           └───────ended, was healthy───┐
        └─────────────waits, growing─────────────┘
     any ──stop──> TERMINATING ──> STOPPED
 
-A keeper task owns the state while the instance is wanted. `stop` ends the keeper and then the process; `release` ends
-the keeper alone, and the keeper of the next krane takes the process over.
+A keeper task owns the state while the instance is wanted. `stop` ends the keeper and then the run; `release` ends the
+keeper alone, and the keeper of the next krane takes the run over. A backend that does not answer is weather: a start is
+tried until it does.
 """
 
 import asyncio
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from services.config import LOOPBACK
+from services.domain.errors import Refusal, Unavailable
 from services.domain.readiness import InstanceStatus
-from services.krane.backends.process.files import Record
-from services.krane.backends.process.health import Health
-from services.krane.backends.process.ports import Ports
-from services.krane.backends.process.probe import Prober
-from services.krane.backends.process.supervised import CommandSpec, Ending, SupervisedProcess
+from services.krane.backends.shared.ending import Ending
+from services.krane.backends.shared.files import Record
+from services.krane.backends.shared.health import Health
+from services.krane.backends.shared.probe import Prober
+from services.krane.backends.shared.runner import Runner
 from services.krane.types import HealthCheck, InstanceReport
 from services.telemetry import get_logger
 
@@ -49,21 +50,13 @@ class Instance:
     """One copy of a deployment."""
 
     def __init__(
-        self,
-        instance_id: str,
-        folder: Path,
-        command: CommandSpec,
-        check: HealthCheck,
-        prober: Prober,
-        ports: Ports,
+        self, instance_id: str, runner: Runner, record: Record[History], check: HealthCheck, prober: Prober
     ) -> None:
         self.id = instance_id
-        self._command = command
+        self._runner = runner
         self._check = check
         self._prober = prober
-        self._ports = ports
-        self._process = SupervisedProcess(folder)
-        self._record = Record(folder / "history.json", HISTORY)
+        self._record = record
         self._history = self._record.read() or History()
         self._keeper: asyncio.Task[None] | None = None
         self._status = InstanceStatus.STOPPED
@@ -101,15 +94,15 @@ class Instance:
     def _is_kept(self) -> bool:
         return self._keeper is not None and not self._keeper.done()
 
-    def start(self) -> None:
+    async def start(self) -> None:
         """Keep it running from now on. Earlier runs are forgotten: one that failed is tried anew."""
         if not self._is_kept:
             self._remember(History())
-            self._process.forget()
+            await self._runner.forget()
             self.adopt()
 
     def adopt(self) -> None:
-        """Keep it running from now on, beginning with what an earlier krane left: a process, or the way it ended."""
+        """Keep it running from now on, beginning with what an earlier krane left: a run, or the way it ended."""
         self._become(InstanceStatus.PENDING, "it is being started")
         self._exit_code = None
         self._pause = FIRST_PAUSE
@@ -120,14 +113,14 @@ class Instance:
         await self._settled.wait()
 
     async def stop(self) -> None:
-        """End its whole process tree."""
+        """End its run and everything that it started."""
         self._become(InstanceStatus.TERMINATING, "it is being stopped")
         await self.release()
-        await self._process.stop()
+        await self._runner.stop()
         self._become(InstanceStatus.STOPPED, "it is stopped")
 
     async def release(self) -> None:
-        """Stop looking after it and leave its process as it is."""
+        """Stop looking after it and leave its run as it is."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
@@ -135,6 +128,9 @@ class Instance:
     async def _keep(self) -> None:
         try:
             await self._keep_running()
+        except Refusal as error:
+            self._settled.set()
+            self._fail(error.message)
         # Whatever it is: an instance that nobody looks after must not be reported as it last was.
         except Exception as error:
             self._settled.set()
@@ -146,34 +142,41 @@ class Instance:
     async def _keep_running(self) -> None:
         ending = await self._take_over()
         self._settled.set()
-        with self._ports.hold(self._process.port) as port:
-            self._port = port
-            while not self._is_final(ending):
-                if not ending.was_stopped:
-                    await self._wait_before_restart(ending)
-                await self._process.start(replace(self._command, wanted_port=port))
-                ending = await self._watch()
+        while not self._is_final(ending):
+            if not ending.was_stopped:
+                await self._wait_before_restart(ending)
+            await self._begin()
+            ending = await self._watch()
         self._exit_code = ending.exit_code
-        self._become(InstanceStatus.FAILED, f"{ending.reason} before it was ever healthy")
-        log.warning("instance failed", instance_id=self.id, reason=self._reason)
+        self._fail(f"{ending.reason} before it was ever healthy")
 
     async def _take_over(self) -> Ending:
-        if await self._process.is_started():
+        if await self._runner.is_started():
             log.info("instance adopted", instance_id=self.id)
             return await self._watch()
-        return await self._process.wait()
+        return await self._runner.wait()
+
+    async def _begin(self) -> None:
+        """Begin a run, however long the backend has to be waited for."""
+        while True:
+            try:
+                return await self._runner.start()
+            except Unavailable as error:
+                self._become(InstanceStatus.PENDING, f"{error.message}; tried again in {self._pause:.1f} s")
+                log.warning("instance cannot be started yet", instance_id=self.id, reason=error.message)
+                await self._rest()
 
     async def _watch(self) -> Ending:
         """Probe it until it ends."""
         self._health = Health(self._settled)
-        self._port = self._process.port
+        self._port = self._runner.port
         self._become(InstanceStatus.RUNNING, "")
         probing = asyncio.create_task(
-            self._health.follow(self._prober, self._process.port, self._check, self._note_was_healthy),
+            self._health.follow(self._prober, self._runner.port, self._check, self._note_was_healthy),
             name=f"probe {self.id}",
         )
         try:
-            ending = await self._process.wait()
+            ending = await self._runner.wait()
         finally:
             probing.cancel()
         return ending
@@ -186,10 +189,19 @@ class Instance:
             self._pause = FIRST_PAUSE
         self._become(InstanceStatus.PENDING, f"{ending.reason}; it is started again in {self._pause:.1f} s")
         self._exit_code = ending.exit_code
+        # Where it answers again.
+        self._port = self._runner.port
         log.warning("instance ended", instance_id=self.id, reason=ending.reason, pause_seconds=self._pause)
         self._remember(replace(self._history, restarts=self._history.restarts + 1))
+        await self._rest()
+
+    async def _rest(self) -> None:
         await asyncio.sleep(self._pause)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
+
+    def _fail(self, reason: str) -> None:
+        self._become(InstanceStatus.FAILED, reason)
+        log.warning("instance failed", instance_id=self.id, reason=reason)
 
     def _note_was_healthy(self) -> None:
         log.info("instance healthy", instance_id=self.id, port=self._port)

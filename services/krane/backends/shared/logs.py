@@ -1,10 +1,10 @@
-"""Reads the newest lines of logs that a shim rotates."""
+"""Reads the newest lines of logs."""
 
 from pathlib import Path
 
 
 def tail(log: Path, lines: int, max_bytes: int) -> list[str]:
-    """The newest lines, oldest first, of a log and the files it was rotated into; at most `max_bytes` of them.
+    """The newest lines, oldest first, of a log and the files that a shim rotated it into; at most `max_bytes` of them.
 
     Undecodable bytes are shown as U+FFFD. A log that does not exist is empty.
     """
@@ -13,6 +13,11 @@ def tail(log: Path, lines: int, max_bytes: int) -> list[str]:
         content = _read(file) + content
         if len(content) > max_bytes or content.count(b"\n") > lines:
             break
+    return newest(content, lines, max_bytes)
+
+
+def newest(content: bytes, lines: int, max_bytes: int) -> list[str]:
+    """The newest lines of what was written, oldest first; at most `max_bytes` of them."""
     return content[-max_bytes:].decode(errors="replace").splitlines()[-lines:]
 
 

@@ -4,9 +4,11 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from services.krane.backends.process.probe import Prober
+from services.krane.backends.shared.probe import Prober
 from services.krane.types import HealthCheck
 
+DEFAULT_INTERVAL_MS = 500
+DEFAULT_TIMEOUT_MS = 2000
 # Seconds between probes until the first one passes.
 STARTING_INTERVAL = 0.05
 # One slow answer is weather; two in a row are a state.
@@ -44,3 +46,12 @@ class Health:
             self.is_healthy = not problem
             self.reason = problem
         self._probed.set()
+
+
+def effective_check(asked: HealthCheck, image_path: str) -> HealthCheck:
+    """How an instance is asked: as its deployment says, else its image (empty = TCP connect), else the default."""
+    return HealthCheck(
+        path=asked.path or image_path,
+        interval_ms=asked.interval_ms or DEFAULT_INTERVAL_MS,
+        timeout_ms=asked.timeout_ms or DEFAULT_TIMEOUT_MS,
+    )

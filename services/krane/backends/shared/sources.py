@@ -9,7 +9,7 @@ from pathlib import Path
 
 from services.domain.errors import Invalid
 from services.files import sync_folder
-from services.krane.backends.process.archive import check_archive
+from services.krane.backends.shared.archive import check_archive
 from services.krane.types import StoredSource
 
 PARTIAL = ".partial"

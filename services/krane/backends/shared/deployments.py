@@ -7,35 +7,25 @@ running is taken over or started.
 
 import asyncio
 import contextlib
-from collections.abc import Coroutine
-from pathlib import Path
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine
+from functools import partial
+from typing import TypeVar, assert_never
 
-from services.config import KraneSettings
-from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
-from services.krane.backends.process.artifacts import artifact
-from services.krane.backends.process.deployment import DEPLOYMENT_RECORD, Deployment, DeploymentRecord, Wanted
-from services.krane.backends.process.environment import instance_environment
-from services.krane.backends.process.files import Record, remove_tree
-from services.krane.backends.process.folders import Folders
-from services.krane.backends.process.instance import Instance
-from services.krane.backends.process.locks import Locks
-from services.krane.backends.process.logs import tail
-from services.krane.backends.process.ports import Ports
-from services.krane.backends.process.probe import Prober
-from services.krane.backends.process.start_command import AppConfig
-from services.krane.backends.process.supervised import CommandSpec
-from services.krane.checks import check_id, check_instance_id, check_reference, check_spec
-from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus, HealthCheck, LogLine
+from services.domain.errors import Conflict, NotFound, Unavailable
+from services.krane.backends.shared.deployment import Deployment, Wanted
+from services.krane.backends.shared.driver import Driver
+from services.krane.backends.shared.locks import Locks
+from services.krane.checks import check_id, check_instance_id, check_spec
+from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus, LogLine
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
 
 T = TypeVar("T")
 
-DEFAULT_INTERVAL_MS = 500
-DEFAULT_TIMEOUT_MS = 2000
 SETTLE_SECONDS = 2.0
+# Between attempts to finish what an earlier krane began, while the backend does not answer.
+RETRY_SECONDS = 1.0
 # All lines of one answer together; gRPC takes messages of 4 MiB.
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 
@@ -43,24 +33,16 @@ MAX_ANSWER_BYTES = 3 * 1024 * 1024
 class Deployments:
     """The deployments of one installation."""
 
-    def __init__(self, folders: Folders, settings: KraneSettings) -> None:
-        self._folders = folders
-        self._settings = settings
-        self._prober = Prober()
-        self._ports = Ports()
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
         self._locks = Locks()
         self._deployments: dict[str, Deployment] = {}
         self._operations: set[asyncio.Task[object]] = set()
 
     async def open(self) -> None:
         """Take over what an earlier krane left."""
-        self._folders.deployments.mkdir(parents=True, exist_ok=True)
-        for folder in sorted(self._folders.deployments.iterdir()):
-            record = self._record(folder.name).read()
-            if record is None:
-                remove_tree(folder)
-            else:
-                self._take_over(record)
+        for deployment in await self._driver.recorded():
+            self._take_over(deployment)
         await self._settle()
 
     async def close(self) -> None:
@@ -69,7 +51,7 @@ class Deployments:
             operation.cancel()
         await asyncio.gather(*self._operations, return_exceptions=True)
         await asyncio.gather(*(deployment.release() for deployment in self._deployments.values()))
-        await self._prober.close()
+        await self._driver.close()
 
     async def create(self, spec: DeploymentSpec) -> DeploymentStatus:
         """Start what the spec says, or find it started.
@@ -110,19 +92,29 @@ class Deployments:
         check_id("deployment_id", deployment_id)
         await self._finish(self._delete(namespace, deployment_id))
 
-    def logs(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
+    async def logs(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
         """The newest lines of one instance, or of each when it is empty; also after a delete. Raises NotFound."""
         check_id("namespace", namespace)
         check_id("deployment_id", deployment_id)
-        folder = self._folders.logs(namespace, deployment_id)
-        names = [check_instance_id(deployment_id, instance_id)] if instance_id else _logged_instances(folder)
-        if not folder.is_dir():
-            self._find(namespace, deployment_id)
+        asked = [check_instance_id(deployment_id, instance_id)] if instance_id else []
+        logged = self._logged(namespace, deployment_id)
+        names = asked or logged
         return [
             LogLine(instance_id=name, text=text)
             for name in names
-            for text in tail(folder / f"{name}.log", lines, MAX_ANSWER_BYTES // len(names))
+            for text in await self._driver.tail(namespace, deployment_id, name, lines, MAX_ANSWER_BYTES // len(names))
         ]
+
+    def _logged(self, namespace: str, deployment_id: str) -> list[str]:
+        """The instances that may have logs: those whose logs were kept, and those there are. Raises NotFound."""
+        kept = self._driver.logged(namespace, deployment_id)
+        try:
+            there = [instance.id for instance in self._find(namespace, deployment_id).state.instances]
+        except NotFound:
+            if not kept:
+                raise
+            return kept
+        return sorted({*kept, *there})
 
     async def _create(self, spec: DeploymentSpec) -> DeploymentStatus:
         async with self._locks.of(spec.deployment_id):
@@ -134,23 +126,15 @@ class Deployments:
             return known.state.status
 
     async def _begin(self, spec: DeploymentSpec) -> Deployment:
-        app = artifact(self._folders.artifacts, check_reference("artifact", spec.image)).config
-        if app is None:
-            raise PreconditionFailed(f"deployment {spec.deployment_id}: {spec.image} is not here: build it again")
-        deployment = self._build(DeploymentRecord(spec=spec, app=app, wanted=Wanted.RUNNING))
+        deployment = await self._driver.plan(spec)
+        await deployment.start()
         self._deployments[spec.deployment_id] = deployment
-        try:
-            await deployment.start()
-        except OSError as error:
-            # Nothing is started before the record is written.
-            del self._deployments[spec.deployment_id]
-            raise Unavailable(f"deployment {spec.deployment_id} could not be written down: {error}") from error
         log.info("deployment created", deployment_id=spec.deployment_id, replicas=spec.replicas)
         return deployment
 
     async def _stop(self, namespace: str, deployment_id: str) -> None:
         async with self._locks.of(deployment_id):
-            await self._find(namespace, deployment_id).stop(Wanted.STOPPED)
+            await self._find(namespace, deployment_id).stop()
             log.info("deployment stopped", deployment_id=deployment_id)
 
     async def _start(self, namespace: str, deployment_id: str) -> None:
@@ -161,23 +145,25 @@ class Deployments:
     async def _delete(self, namespace: str, deployment_id: str) -> None:
         async with self._locks.of(deployment_id):
             known = self._deployments.get(deployment_id)
-            if known is None or known.spec.namespace != namespace:
-                return
-            await known.stop(Wanted.DELETED)
-            await asyncio.to_thread(remove_tree, self._folders.deployments / deployment_id)
-            del self._deployments[deployment_id]
-            log.info("deployment deleted", deployment_id=deployment_id)
+            if known is None:
+                await self._driver.sweep(namespace, deployment_id)
+            elif known.spec.namespace == namespace:
+                await known.delete()
+                del self._deployments[deployment_id]
+                log.info("deployment deleted", deployment_id=deployment_id)
 
-    def _take_over(self, record: DeploymentRecord) -> None:
-        spec = record.spec
-        deployment = self._deployments[spec.deployment_id] = self._build(record)
-        match record.wanted:
+    def _take_over(self, deployment: Deployment) -> None:
+        spec = deployment.spec
+        self._deployments[spec.deployment_id] = deployment
+        match deployment.wanted:
             case Wanted.RUNNING:
                 deployment.adopt()
             case Wanted.STOPPED:
-                self._spawn(self._stop(spec.namespace, spec.deployment_id))
+                self._spawn(_until_done(partial(self._stop, spec.namespace, spec.deployment_id)))
             case Wanted.DELETED:
-                self._spawn(self._delete(spec.namespace, spec.deployment_id))
+                self._spawn(_until_done(partial(self._delete, spec.namespace, spec.deployment_id)))
+            case _:
+                assert_never(deployment.wanted)
 
     async def _settle(self) -> None:
         """Probe what was taken over before anybody is told how it is: it may have been healthy all along."""
@@ -186,37 +172,12 @@ class Deployments:
             async with asyncio.timeout(SETTLE_SECONDS):
                 await asyncio.gather(*adopted)
 
-    def _build(self, record: DeploymentRecord) -> Deployment:
-        instances = [self._instance(record, index) for index in range(record.spec.replicas)]
-        return Deployment(record, self._record(record.spec.deployment_id), instances)
-
-    def _instance(self, record: DeploymentRecord, index: int) -> Instance:
-        spec = record.spec
-        image = artifact(self._folders.artifacts, check_reference("artifact", spec.image))
-        instance_id = f"{spec.deployment_id}-{index}"
-        folder = self._folders.instance(spec.deployment_id, index)
-        command = CommandSpec(
-            arguments=record.app.command,
-            environment=instance_environment(
-                deployment_id=spec.deployment_id, instance_id=instance_id, folder=folder, venv=image.venv
-            ),
-            working_directory=image.app,
-            log=self._folders.logs(spec.namespace, spec.deployment_id) / f"{instance_id}.log",
-            stop_grace_seconds=self._settings.stop_grace_seconds,
-            memory_bytes=spec.memory_mib << 20,
-        )
-        check = _effective(spec.health_check, record.app)
-        return Instance(instance_id, folder, command, check, self._prober, self._ports)
-
     def _find(self, namespace: str, deployment_id: str) -> Deployment:
         check_id("namespace", namespace)
         deployment = self._deployments.get(check_id("deployment_id", deployment_id))
         if deployment is None or deployment.spec.namespace != namespace:
             raise NotFound(f"there is no deployment {deployment_id} in {namespace}: create it first")
         return deployment
-
-    def _record(self, deployment_id: str) -> Record[DeploymentRecord]:
-        return Record(self._folders.deployments / deployment_id / "deployment.json", DEPLOYMENT_RECORD)
 
     async def _finish(self, operation: Coroutine[object, object, T]) -> T:
         """Await an operation that goes on when the caller stops waiting."""
@@ -229,13 +190,10 @@ class Deployments:
         return task
 
 
-def _effective(asked: HealthCheck, app: AppConfig) -> HealthCheck:
-    return HealthCheck(
-        path=asked.path or app.health_path,
-        interval_ms=asked.interval_ms or DEFAULT_INTERVAL_MS,
-        timeout_ms=asked.timeout_ms or DEFAULT_TIMEOUT_MS,
-    )
-
-
-def _logged_instances(folder: Path) -> list[str]:
-    return sorted(file.stem for file in folder.glob("*.log"))
+async def _until_done(operation: Callable[[], Awaitable[None]]) -> None:
+    while True:
+        try:
+            return await operation()
+        except Unavailable as error:
+            log.warning("operation of an earlier krane waits", reason=error.message)
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it when it is not there, starts it
+# when it does not run, and returns when it answers. It runs on until its pid, in /var/run/docker.pid, is ended.
+set -euo pipefail
+export DEBIAN_FRONTEND=noninteractive
+
+socket=/var/run/docker.sock
+log=/var/log/dockerd.log
+
+answers() {
+    curl --silent --fail --max-time 2 --output /dev/null --unix-socket "$socket" http://docker/_ping
+}
+
+if answers; then
+    exit 0
+fi
+if ! command -v dockerd >/dev/null || ! command -v iptables >/dev/null; then
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends docker.io iptables >/dev/null
+fi
+# After a SIGKILL these name processes that are gone, and the engine would wait for them.
+rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
+setsid dockerd --live-restore --log-level=warn >"$log" 2>&1 </dev/null &
+for _ in {1..150}; do
+    if answers; then
+        exit 0
+    fi
+    sleep 0.2
+done
+tail -n 20 "$log" >&2
+echo "dockerd did not answer within 30 s" >&2
+exit 1

@@ -1,0 +1,92 @@
+"""What krane's services call, whatever runs the instances."""
+
+from collections.abc import AsyncIterable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.krane.types import (
+    BuildState,
+    DeploymentSpec,
+    DeploymentState,
+    DeploymentStatus,
+    LogLine,
+    StoredSource,
+)
+
+
+class Deployments(Protocol):
+    """The deployments of one installation. Each call raises Invalid for what is no id."""
+
+    async def create(self, spec: DeploymentSpec) -> DeploymentStatus:
+        """Start what the spec says, or find it started. Raises Conflict, PreconditionFailed or Unavailable."""
+        ...
+
+    def get(self, namespace: str, deployment_id: str) -> DeploymentState:
+        """How a deployment is. Raises NotFound."""
+        ...
+
+    async def probe(self, namespace: str, deployment_id: str) -> DeploymentState:
+        """How a deployment is, with its instances asked at this moment. Raises NotFound."""
+        ...
+
+    def in_namespace(self, namespace: str) -> list[DeploymentState]:
+        """All deployments of a namespace, or of all namespaces when it is empty, by id."""
+        ...
+
+    async def stop(self, namespace: str, deployment_id: str) -> None:
+        """End the instances and keep what is needed to start them again. Raises NotFound or Unavailable."""
+        ...
+
+    async def start(self, namespace: str, deployment_id: str) -> None:
+        """Start what is stopped or failed; what runs is left as it is. Raises NotFound or Unavailable."""
+        ...
+
+    async def delete(self, namespace: str, deployment_id: str) -> None:
+        """End the instances and forget the deployment, except for its logs. Raises Unavailable."""
+        ...
+
+    async def logs(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
+        """The newest lines of one instance, or of each when it is empty; also after a delete. Raises NotFound."""
+        ...
+
+
+class Sources(Protocol):
+    """Uploaded source trees."""
+
+    async def store(self, chunks: AsyncIterable[bytes]) -> StoredSource:
+        """Store a gzipped tar; the same one again is the same source. Raises Invalid when it is refused."""
+        ...
+
+
+class Builds(Protocol):
+    """Builds of sources."""
+
+    async def start(self, namespace: str, build_id: str, source: str) -> None:
+        """Begin a build, or find it begun. Raises Invalid, Conflict or PreconditionFailed."""
+        ...
+
+    def get(self, namespace: str, build_id: str, tail_lines: int) -> BuildState:
+        """How far a build is, with the newest lines of its log. Raises NotFound."""
+        ...
+
+    async def cancel(self, namespace: str, build_id: str) -> None:
+        """End a build; returns when nothing is left, also when nothing was there."""
+        ...
+
+
+class Pruning(Protocol):
+    """Removal of what nobody needs."""
+
+    async def prune(self, keep: Iterable[str], unneeded_seconds: float) -> list[str]:
+        """Remove what was unneeded in all calls of the last `unneeded_seconds`; returns it sorted. Raises Invalid."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backend:
+    """The parts of an open backend."""
+
+    deployments: Deployments
+    sources: Sources
+    builds: Builds
+    pruning: Pruning

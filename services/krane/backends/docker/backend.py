@@ -1,0 +1,48 @@
+"""The docker backend as a whole, on folders that no other krane uses."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from services.config import KraneSettings
+from services.krane.backends.backend import Backend
+from services.krane.backends.docker.builds import NoBuilds, NoPruning
+from services.krane.backends.docker.containers import INSTANCE_ID, Containers
+from services.krane.backends.docker.driver import DockerDriver
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.watcher import Watcher
+from services.krane.backends.shared.deployments import Deployments
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.sources import Sources
+
+
+@asynccontextmanager
+async def open_docker(folders: Folders, settings: KraneSettings) -> AsyncGenerator[Backend]:
+    """Take over the containers there are; on the way out leave them running. Raises Unavailable without an engine."""
+    engine = Engine(settings.docker_socket)
+    containers = Containers(engine, folders)
+    watcher = Watcher(engine, containers)
+    sources = Sources(folders.sources, settings.max_source_bytes)
+    deployments = Deployments(
+        DockerDriver(engine=engine, containers=containers, watcher=watcher, folders=folders, settings=settings)
+    )
+    try:
+        sources.open()
+        watcher.open()
+        await deployments.open()
+        yield Backend(deployments=deployments, sources=sources, builds=NoBuilds(), pruning=NoPruning())
+    finally:
+        await deployments.close()
+        await watcher.close()
+        await engine.close()
+
+
+async def stop_docker(folders: Folders, settings: KraneSettings) -> None:
+    """End every container that runs. What is wanted stays in their names."""
+    engine = Engine(settings.docker_socket)
+    containers = Containers(engine, folders)
+    try:
+        running = [one.labels[INSTANCE_ID] for one in await containers.all() if one.state == "running"]
+        await asyncio.gather(*(containers.halt(instance_id, settings.stop_grace_seconds) for instance_id in running))
+    finally:
+        await engine.close()

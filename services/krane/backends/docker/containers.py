@@ -1,0 +1,231 @@
+"""The containers of one installation: their names, marks, labels and limits, and how they are found again."""
+
+import asyncio
+import hashlib
+import socket
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from pydantic import JsonValue, TypeAdapter, ValidationError
+
+from services.config import LOOPBACK
+from services.domain.errors import Conflict, NotFound, PreconditionFailed
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.shapes import ContainerDetails, ContainerSummary
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.locks import Locks
+from services.krane.types import DeploymentSpec
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+INSTALLATION = "interlock.installation"
+NAMESPACE = "interlock.namespace"
+DEPLOYMENT_ID = "interlock.deployment-id"
+INSTANCE_ID = "interlock.instance-id"
+RECORD = "interlock.record"
+LOG_FILE_BYTES = 2 * 1024 * 1024
+LOG_FILES = 3
+MAX_PROCESSES = 512
+# What images of web servers do before they take traffic: own their folders, bind port 80, become another user.
+CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
+
+
+class Mark(StrEnum):
+    """What krane wants of a container, at the end of its name."""
+
+    NONE = ""  # that it runs: when it ended, it did so by itself
+    HALTED = ".halted"  # that it is started: it never ran, or krane ended it
+    STOPPED = ".stopped"  # on the first container: that the deployment is stopped
+    DELETED = ".deleted"  # on the first container: that the deployment is deleted
+    NEXT = ".next"  # that it takes the place of one whose port was taken
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRecord:
+    """What never changes about a deployment."""
+
+    spec: DeploymentSpec
+    # What the spec's image meant when the deployment was created.
+    image_id: str
+    # Where instances listen in their container.
+    container_port: int
+    # The health path that the image asks for; empty = none.
+    health_path: str
+
+    def instance_id(self, index: int) -> str:
+        """The name of one instance for krane's callers."""
+        return f"{self.spec.deployment_id}-{index}"
+
+
+RECORD_ADAPTER = TypeAdapter(DeploymentRecord)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Container:
+    """A container as the engine has it."""
+
+    id: str
+    mark: Mark
+    is_running: bool
+    # It ran, and does not any more.
+    has_ended: bool
+    exit_code: int
+    was_out_of_memory: bool
+    # Of this machine.
+    port: int
+
+
+class Containers:
+    """The containers that carry this installation's label. Two installations on one engine do not see each other's."""
+
+    def __init__(self, engine: Engine, folders: Folders) -> None:
+        self._engine = engine
+        self._locks = Locks()
+        # Of the path, not drawn and kept: an emptied folder finds its containers again.
+        self._installation = hashlib.sha256(str(folders.root).encode()).hexdigest()[:12]
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """What every container of the installation carries."""
+        return {INSTALLATION: self._installation}
+
+    def changing(self, instance_id: str) -> asyncio.Lock:
+        """The lock that whoever changes the container of an instance, or what is wanted of it, holds."""
+        return self._locks.of(instance_id)
+
+    async def all(self) -> list[ContainerSummary]:
+        """Every container."""
+        return await self._engine.list_containers(self.labels)
+
+    async def of_deployment(self, namespace: str, deployment_id: str) -> list[ContainerSummary]:
+        """The containers of one deployment, the first instance's last."""
+        labels = {NAMESPACE: namespace, DEPLOYMENT_ID: deployment_id}
+        found = await self._engine.list_containers(self.labels | labels)
+        return sorted(found, key=lambda summary: summary.labels[INSTANCE_ID] == f"{deployment_id}-0")
+
+    async def of_instance(self, instance_id: str) -> list[ContainerSummary]:
+        """The containers of one instance: one, or for a moment also the one that takes its place."""
+        found = await self._engine.list_containers(self.labels | {INSTANCE_ID: instance_id})
+        return sorted(found, key=lambda summary: mark_of(summary.names) is Mark.NEXT)
+
+    async def find(self, instance_id: str) -> Container | None:
+        """The container of one instance."""
+        found = await self.of_instance(instance_id)
+        details = await self._engine.inspect_container(found[0].id) if found else None
+        return _container(details) if details else None
+
+    async def create(self, record: DeploymentRecord, index: int, mark: Mark = Mark.NONE) -> Container:
+        """Create the container of one instance, or find it created. Raises Conflict when another has its name."""
+        name = self._name(record.instance_id(index), mark)
+        try:
+            created = await self._engine.create_container(name, self._config(record, index))
+        except Conflict:
+            # Perhaps by an earlier attempt, whose answer was lost.
+            created = name
+        except NotFound as error:
+            raise PreconditionFailed(f"{name} cannot be created: its image {record.image_id} was removed") from error
+        details = await self._engine.inspect_container(created)
+        if details is None or (details.config.labels or {}).get(INSTALLATION) != self._installation:
+            raise Conflict(f"the container name {name} is taken by one that krane did not make: remove it")
+        return _container(details)
+
+    async def mark(self, container: Container, instance_id: str, mark: Mark) -> None:
+        """Write down what is wanted of a container."""
+        if container.mark is not mark:
+            await self._engine.rename_container(container.id, self._name(instance_id, mark))
+
+    async def halt(self, instance_id: str, grace_seconds: float) -> None:
+        """End the container of one instance, and return when it has ended. What ends by itself is not marked."""
+        async with self.changing(instance_id):
+            container = await self.find(instance_id)
+            if container is None or not container.is_running:
+                return
+            if container.mark is Mark.NONE:
+                await self.mark(container, instance_id, Mark.HALTED)
+            await self._engine.stop_container(container.id, grace_seconds)
+
+    def _name(self, instance_id: str, mark: Mark) -> str:
+        return f"interlock-{self._installation}-{instance_id}{mark}"
+
+    def _labels(self, record: DeploymentRecord, instance_id: str) -> dict[str, JsonValue]:
+        spec = record.spec
+        return {
+            **self.labels,
+            NAMESPACE: spec.namespace,
+            DEPLOYMENT_ID: spec.deployment_id,
+            INSTANCE_ID: instance_id,
+            RECORD: RECORD_ADAPTER.dump_json(record).decode(),
+            "app.kubernetes.io/name": spec.deployment_id,
+            "app.kubernetes.io/instance": instance_id,
+            "app.kubernetes.io/part-of": spec.namespace,
+            "app.kubernetes.io/managed-by": "interlock",
+        }
+
+    def _config(self, record: DeploymentRecord, index: int) -> dict[str, JsonValue]:
+        instance_id, port = record.instance_id(index), f"{record.container_port}/tcp"
+        return {
+            "Image": record.image_id,
+            "Env": [
+                f"PORT={record.container_port}",
+                f"INTERLOCK_DEPLOYMENT_ID={record.spec.deployment_id}",
+                f"INTERLOCK_INSTANCE_ID={instance_id}",
+            ],
+            "Labels": self._labels(record, instance_id),
+            "ExposedPorts": {port: {}},
+            "HostConfig": {**_limits(record.spec), "PortBindings": {port: [_free_port()]}},
+        }
+
+
+def read_record(containers: Iterable[ContainerSummary]) -> DeploymentRecord | None:
+    """The record that the containers of one deployment carry; None when it cannot be read."""
+    for container in containers:
+        try:
+            return RECORD_ADAPTER.validate_json(container.labels[RECORD])
+        except (KeyError, ValidationError):
+            log.exception("container record cannot be read", container_id=container.id)
+    return None
+
+
+def mark_of(names: Iterable[str]) -> Mark:
+    """The mark in a container's names."""
+    suffixes = {name[name.index(".") :] for name in names if "." in name}
+    return next((mark for mark in Mark if mark in suffixes), Mark.NONE)
+
+
+def _limits(spec: DeploymentSpec) -> dict[str, JsonValue]:
+    memory = spec.memory_mib << 20
+    return {
+        "Memory": memory,
+        # Memory and swap together: no swap.
+        "MemorySwap": memory,
+        "NanoCpus": spec.cpu_millicores * 1_000_000,
+        "PidsLimit": MAX_PROCESSES,
+        "CapDrop": ["ALL"],
+        "CapAdd": list(CAPABILITIES),
+        "SecurityOpt": ["no-new-privileges"],
+        # A first process that forwards signals and buries orphans, whatever the image runs.
+        "Init": True,
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": str(LOG_FILE_BYTES), "max-file": str(LOG_FILES)}},
+    }
+
+
+def _free_port() -> dict[str, JsonValue]:
+    """A port of loopback that is free now. It is part of the container, so that it stays over restarts."""
+    with socket.create_server((LOOPBACK, 0)) as probe:
+        return {"HostIp": LOOPBACK, "HostPort": str(probe.getsockname()[1])}
+
+
+def _container(details: ContainerDetails) -> Container:
+    bindings = (details.host_config.port_bindings or {}).values()
+    return Container(
+        id=details.id,
+        mark=mark_of([details.name]),
+        is_running=details.state.running,
+        has_ended=not details.state.running and details.state.status != "created",
+        exit_code=details.state.exit_code,
+        was_out_of_memory=details.state.oom_killed,
+        port=next(int(binding.host_port) for binding in next(iter(bindings))),
+    )

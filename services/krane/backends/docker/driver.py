@@ -1,0 +1,136 @@
+"""Deployments of the docker backend: a group of containers each, with its record in their labels."""
+
+import asyncio
+from collections import defaultdict
+
+from services.config import KraneSettings
+from services.krane.backends.docker.containers import (
+    DEPLOYMENT_ID,
+    INSTANCE_ID,
+    Containers,
+    DeploymentRecord,
+    Mark,
+    mark_of,
+    read_record,
+)
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.images import find_image
+from services.krane.backends.docker.keepsakes import Keepsakes
+from services.krane.backends.docker.probe import PublishedPortProber
+from services.krane.backends.docker.runner import ContainerRunner
+from services.krane.backends.docker.shapes import ContainerSummary
+from services.krane.backends.docker.watcher import Watcher
+from services.krane.backends.shared.deployment import Deployment, Wanted
+from services.krane.backends.shared.files import Record, remove_tree
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.health import effective_check
+from services.krane.backends.shared.instance import HISTORY, Instance
+from services.krane.types import DeploymentSpec
+
+WANTED = {Mark.STOPPED: Wanted.STOPPED, Mark.DELETED: Wanted.DELETED}
+MARKS = {Wanted.STOPPED: Mark.STOPPED, Wanted.DELETED: Mark.DELETED}
+
+
+class DockerDriver:
+    """The deployments that one installation has on an engine."""
+
+    def __init__(
+        self, *, engine: Engine, containers: Containers, watcher: Watcher, folders: Folders, settings: KraneSettings
+    ) -> None:
+        self._engine = engine
+        self._containers = containers
+        self._watcher = watcher
+        self._folders = folders
+        self._settings = settings
+        self._keepsakes = Keepsakes(engine, containers, folders)
+        self._prober = PublishedPortProber()
+
+    async def recorded(self) -> list[Deployment]:
+        """Every deployment that has a container; what its creation or deletion left undone follows from its marks."""
+        groups: defaultdict[str, list[ContainerSummary]] = defaultdict(list)
+        for container in await self._containers.all():
+            groups[container.labels[DEPLOYMENT_ID]].append(container)
+        records = [(read_record(group), group) for _, group in sorted(groups.items())]
+        return [self._deployment(record, _wanted(group)) for record, group in records if record is not None]
+
+    async def plan(self, spec: DeploymentSpec) -> Deployment:
+        """A deployment of an image that the engine has or can pull."""
+        image = await find_image(self._engine, spec.image)
+        record = DeploymentRecord(
+            spec=spec, image_id=image.id, container_port=image.port, health_path=image.health_path
+        )
+        return self._deployment(record, Wanted.RUNNING)
+
+    async def sweep(self, namespace: str, deployment_id: str) -> None:
+        """Remove containers of a creation whose answer was lost."""
+        for container in await self._containers.of_deployment(namespace, deployment_id):
+            await self._engine.remove_container(container.id)
+
+    def logged(self, namespace: str, deployment_id: str) -> list[str]:
+        """The instances of which logs outlived their containers."""
+        return self._keepsakes.kept(namespace, deployment_id)
+
+    async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
+        """The newest log lines of one instance."""
+        return await self._keepsakes.tail(namespace, deployment_id, instance_id, lines, max_bytes)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._prober.close()
+
+    def _deployment(self, record: DeploymentRecord, wanted: Wanted) -> Deployment:
+        book = ContainerBook(self._containers, self._keepsakes, self._folders, record)
+        instances = [self._instance(record, index) for index in range(record.spec.replicas)]
+        return Deployment(record.spec, wanted, book, instances)
+
+    def _instance(self, record: DeploymentRecord, index: int) -> Instance:
+        runner = ContainerRunner(
+            engine=self._engine,
+            containers=self._containers,
+            keepsakes=self._keepsakes,
+            watcher=self._watcher,
+            record=record,
+            index=index,
+            stop_grace_seconds=self._settings.stop_grace_seconds,
+        )
+        history = Record(self._folders.instance(record.spec.deployment_id, index) / "history.json", HISTORY)
+        check = effective_check(record.spec.health_check, record.health_path)
+        return Instance(record.instance_id(index), runner, history, check, self._prober)
+
+
+class ContainerBook:
+    """The book of one deployment: the mark of its first container."""
+
+    def __init__(
+        self, containers: Containers, keepsakes: Keepsakes, folders: Folders, record: DeploymentRecord
+    ) -> None:
+        self._containers = containers
+        self._keepsakes = keepsakes
+        self._folders = folders
+        self._record = record
+
+    async def want(self, wanted: Wanted) -> None:
+        """Mark the first container, which is created when it is not there."""
+        instance_id = self._record.instance_id(0)
+        async with self._containers.changing(instance_id):
+            container = await self._containers.find(instance_id)
+            if container is None:
+                await self._containers.create(self._record, 0, MARKS.get(wanted, Mark.NONE))
+            elif wanted in MARKS:
+                await self._containers.mark(container, instance_id, MARKS[wanted])
+            elif container.mark in WANTED:
+                await self._containers.mark(container, instance_id, Mark.HALTED)
+
+    async def forget(self) -> None:
+        """Remove the containers, the first one last: until then it says that they are to be removed."""
+        spec = self._record.spec
+        for container in await self._containers.of_deployment(spec.namespace, spec.deployment_id):
+            await self._keepsakes.remove_container(spec, container)
+        await asyncio.to_thread(remove_tree, self._folders.deployments / spec.deployment_id)
+
+
+def _wanted(containers: list[ContainerSummary]) -> Wanted:
+    firsts = [one for one in containers if one.labels[INSTANCE_ID] == f"{one.labels[DEPLOYMENT_ID]}-0"]
+    # Without a first container somebody removed it by hand: a deletion removes it last.
+    marks = [mark_of(first.names) for first in firsts]
+    return next((WANTED[mark] for mark in marks if mark in WANTED), Wanted.RUNNING)

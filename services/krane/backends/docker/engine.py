@@ -1,0 +1,252 @@
+"""A thin client of the Docker Engine API, over its unix socket: the calls that krane makes, and no others.
+
+Every call is bounded in time. What the engine refuses is raised as `problems` says; an engine that does not answer is
+Unavailable. What is asked for and not there is None, where that is an answer. The version of the API is settled with
+the engine on the first call, and again after the engine was away.
+"""
+
+import asyncio
+import json
+import struct
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+import httpx
+from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
+
+from services.domain.errors import NotFound, Unavailable
+from services.krane.backends.docker.problems import engine_problem, pull_problem
+from services.krane.backends.docker.shapes import (
+    ContainerDetails,
+    ContainerSummary,
+    Created,
+    EngineVersion,
+    Event,
+    ImageDetails,
+    Problem,
+    Progress,
+)
+
+Shape = TypeVar("Shape", bound=BaseModel)
+
+# The newest version of the API that krane was written for. Engines of today refuse those before 1.44.
+API_VERSION = (1, 44)
+CALL_SECONDS = 20.0
+PULL_SECONDS = 600.0
+# Beyond the grace period: the engine kills, and records the exit.
+KILL_SECONDS = 10.0
+SUMMARIES = TypeAdapter(list[ContainerSummary])
+# Of each piece of a log: which stream it came from, three empty bytes, its length.
+LOG_HEADER = struct.Struct(">BxxxI")
+
+
+class Engine:
+    """One Docker Engine."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = socket
+        # No kept connection: one of an engine that was restarted would break the next call.
+        self._client = httpx.AsyncClient(
+            transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_keepalive_connections=0)),
+            base_url="http://docker",
+            timeout=None,
+        )
+        self._version: EngineVersion | None = None
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._client.aclose()
+
+    async def version(self) -> EngineVersion:
+        """What the engine is."""
+        if self._version is None:
+            response = await self._send("ask for its version", "GET", "/version")
+            self._version = EngineVersion.model_validate_json(response.content)
+        return self._version
+
+    async def list_containers(self, labels: Mapping[str, str]) -> list[ContainerSummary]:
+        """Every container with all of the labels, whether it runs or not."""
+        query = {"all": "true", "filters": json.dumps({"label": _label_filter(labels)})}
+        response = await self._call("list containers", "GET", "/containers/json", params=query)
+        return SUMMARIES.validate_json(response.content)
+
+    async def inspect_container(self, name: str) -> ContainerDetails | None:
+        """A container by its id or name."""
+        try:
+            response = await self._call(f"look at container {name}", "GET", f"/containers/{name}/json")
+        except NotFound:
+            return None
+        return ContainerDetails.model_validate_json(response.content)
+
+    async def create_container(self, name: str, config: Mapping[str, JsonValue]) -> str:
+        """Create a container and return its id. Raises Conflict when the name is taken, NotFound without its image."""
+        response = await self._call(
+            f"create container {name}", "POST", "/containers/create", params={"name": name}, body=config
+        )
+        return Created.model_validate_json(response.content).id
+
+    async def start_container(self, container_id: str) -> None:
+        """Start a container; one that runs is left as it is. Raises PortTaken when its port is."""
+        await self._call(f"start container {container_id}", "POST", f"/containers/{container_id}/start")
+
+    async def stop_container(self, container_id: str, grace_seconds: float) -> None:
+        """Ask a container to end, kill it after the grace period, and return when it has ended or is gone."""
+        # The engine counts in whole seconds, and takes 0 as "at once".
+        grace = max(1, round(grace_seconds))
+        try:
+            await self._call(
+                f"stop container {container_id}",
+                "POST",
+                f"/containers/{container_id}/stop",
+                params={"t": str(grace)},
+                seconds=grace + KILL_SECONDS,
+            )
+        except NotFound:
+            return
+
+    async def rename_container(self, container_id: str, name: str) -> None:
+        """Give a container another name."""
+        await self._call(
+            f"rename container {container_id}", "POST", f"/containers/{container_id}/rename", params={"name": name}
+        )
+
+    async def remove_container(self, container_id: str) -> None:
+        """Remove a container and its anonymous volumes, killing it when it runs; succeeds when it is gone."""
+        try:
+            await self._call(
+                f"remove container {container_id}",
+                "DELETE",
+                f"/containers/{container_id}",
+                params={"force": "true", "v": "true"},
+            )
+        except NotFound:
+            return
+
+    async def container_log(self, container_id: str, lines: int) -> bytes:
+        """The newest lines that a container wrote to either stream; empty when it is gone."""
+        query = {"stdout": "true", "stderr": "true", "tail": str(lines)}
+        try:
+            response = await self._call(
+                f"read the log of container {container_id}", "GET", f"/containers/{container_id}/logs", params=query
+            )
+        except NotFound:
+            return b""
+        return _without_headers(response.content)
+
+    async def inspect_image(self, name: str) -> ImageDetails | None:
+        """An image that the engine has, by id, digest or tag."""
+        try:
+            response = await self._call(f"look at image {name}", "GET", f"/images/{name}/json")
+        except NotFound:
+            return None
+        return ImageDetails.model_validate_json(response.content)
+
+    async def pull_image(self, name: str, *, registry_auth: str = "") -> None:
+        """Have the engine fetch an image. `registry_auth` is the base64 of X-Registry-Auth; empty = anonymous.
+
+        Raises PreconditionFailed when the registry will not give it, Unavailable when it does not answer.
+        """
+        headers = {"X-Registry-Auth": registry_auth} if registry_auth else {}
+        query = {"fromImage": name}
+        async with self._stream("POST", "/images/create", query, headers, PULL_SECONDS) as response:
+            if response.is_error:
+                raise pull_problem(name, _message(await response.aread()))
+            async for line in response.aiter_lines():
+                progress = Progress.model_validate_json(line)
+                if progress.error:
+                    raise pull_problem(name, progress.error)
+
+    @asynccontextmanager
+    async def events(self, labels: Mapping[str, str]) -> AsyncGenerator[AsyncGenerator[Event]]:
+        """The ends and removals of containers with all of the labels, from now on until the engine goes away."""
+        filters = {"type": ["container"], "event": ["die", "destroy"], "label": _label_filter(labels)}
+        async with self._stream("GET", "/events", {"filters": json.dumps(filters)}, {}, None) as response:
+            if response.is_error:
+                raise engine_problem("follow events", response.status_code, _message(await response.aread()))
+            yield (Event.model_validate_json(line) async for line in response.aiter_lines())
+
+    async def _call(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, JsonValue] | None = None,
+        seconds: float = CALL_SECONDS,
+    ) -> httpx.Response:
+        return await self._send(what, method, await self._versioned(path), params, body, seconds)
+
+    async def _send(
+        self,
+        what: str,
+        method: str,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        body: Mapping[str, JsonValue] | None = None,
+        seconds: float = CALL_SECONDS,
+    ) -> httpx.Response:
+        async with self._answering(what, seconds):
+            response = await self._client.request(method, path, params=params, json=body)
+        if response.is_error:
+            raise engine_problem(what, response.status_code, _message(response.content))
+        return response
+
+    @asynccontextmanager
+    async def _stream(
+        self, method: str, path: str, params: Mapping[str, str], headers: Mapping[str, str], seconds: float | None
+    ) -> AsyncGenerator[httpx.Response]:
+        versioned = await self._versioned(path)
+        async with (
+            self._answering(f"answer {path}", seconds),
+            self._client.stream(method, versioned, params=params, headers=headers) as response,
+        ):
+            yield response
+
+    @asynccontextmanager
+    async def _answering(self, what: str, seconds: float | None) -> AsyncGenerator[None]:
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise Unavailable(f"{what}: the Docker Engine did not answer within {seconds} s") from error
+        except (httpx.TransportError, OSError) as error:
+            # Whatever comes back may be another version of the engine.
+            self._version = None
+            raise Unavailable(f"{what}: nothing answers at {self._socket}: start the Docker Engine") from error
+
+    async def _versioned(self, path: str) -> str:
+        """The path in the newest version of the API that both sides know."""
+        version = await self.version()
+        newest, oldest = _numbers(version.api_version), _numbers(version.min_api_version)
+        major, minor = min(newest, max(API_VERSION, oldest))
+        return f"/v{major}.{minor}{path}"
+
+
+def _numbers(version: str) -> tuple[int, int]:
+    major, _, minor = version.partition(".")
+    return int(major), int(minor)
+
+
+def _label_filter(labels: Mapping[str, str]) -> list[str]:
+    return [f"{name}={value}" for name, value in labels.items()]
+
+
+def _message(body: bytes) -> str:
+    try:
+        return Problem.model_validate_json(body).message
+    except ValidationError:
+        return body.decode(errors="replace")
+
+
+def _without_headers(content: bytes) -> bytes:
+    pieces: list[bytes] = []
+    start = 0
+    while len(content) - start >= LOG_HEADER.size:
+        _, length = LOG_HEADER.unpack_from(content, start)
+        start += LOG_HEADER.size
+        pieces.append(content[start : start + length])
+        start += length
+    return b"".join(pieces)

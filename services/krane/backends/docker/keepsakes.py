@@ -1,0 +1,55 @@
+"""The logs of containers that are gone. They are krane's to keep: with a container the engine removes its log."""
+
+import asyncio
+from pathlib import Path
+
+from services.files import write_atomically
+from services.krane.backends.docker.containers import INSTANCE_ID, Containers
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.shapes import ContainerSummary
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.logs import newest, tail
+from services.krane.types import DeploymentSpec
+
+# Of each instance.
+MAX_BYTES = 1024 * 1024
+MAX_LINES = 10_000
+
+
+class Keepsakes:
+    """One file for each instance that ever had its container removed."""
+
+    def __init__(self, engine: Engine, containers: Containers, folders: Folders) -> None:
+        self._engine = engine
+        self._containers = containers
+        self._folders = folders
+
+    def kept(self, namespace: str, deployment_id: str) -> list[str]:
+        """The instances of which a log is kept."""
+        return sorted(file.stem for file in self._folders.logs(namespace, deployment_id).glob("*.log"))
+
+    async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
+        """The newest lines of an instance, of its container and of those before it."""
+        kept = tail(self._path(namespace, deployment_id, instance_id), lines, max_bytes)
+        written = b""
+        for container in await self._containers.of_deployment(namespace, deployment_id):
+            if container.labels[INSTANCE_ID] == instance_id:
+                written += await self._engine.container_log(container.id, lines)
+        return newest("".join(f"{line}\n" for line in kept).encode() + written, lines, max_bytes)
+
+    async def remove_container(self, spec: DeploymentSpec, container: ContainerSummary) -> None:
+        """Remove a container, once its log is kept."""
+        path = self._path(spec.namespace, spec.deployment_id, container.labels[INSTANCE_ID])
+        written = await self._engine.container_log(container.id, MAX_LINES)
+        if written:
+            await asyncio.to_thread(_append, path, written)
+        await self._engine.remove_container(container.id)
+
+    def _path(self, namespace: str, deployment_id: str, instance_id: str) -> Path:
+        return self._folders.logs(namespace, deployment_id) / f"{instance_id}.log"
+
+
+def _append(path: Path, written: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    before = path.read_bytes() if path.exists() else b""
+    write_atomically(path, (before + written)[-MAX_BYTES:])

@@ -1,0 +1,41 @@
+"""Probes ports that the engine publishes.
+
+Its proxy takes a connection whether or not something listens behind it, and closes it when nothing does. A connection
+counts once it stays open, and a closed one is looked at again before an instance is said to talk nonsense.
+"""
+
+import asyncio
+
+import httpx
+
+from services.config import LOOPBACK
+from services.krane.backends.shared.probe import Prober
+
+# How long a fresh connection must stay open. The proxy finds out within a millisecond.
+OPEN_SECONDS = 0.05
+
+
+class PublishedPortProber(Prober):
+    """Tells a port that nothing listens behind from an instance that answers badly."""
+
+    async def _get(self, port: int, path: str) -> str:
+        try:
+            return await super()._get(port, path)
+        except httpx.TransportError:
+            await self._connect(port)
+            raise
+
+    async def _connect(self, port: int) -> str:
+        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+        try:
+            async with asyncio.timeout(OPEN_SECONDS):
+                is_open = bool(await reader.read(1))
+        except TimeoutError:
+            is_open = True
+        except ConnectionResetError:
+            is_open = False
+        finally:
+            writer.close()
+        if not is_open:
+            raise ConnectionRefusedError
+        return ""

@@ -1,0 +1,118 @@
+"""The few shapes of the Docker Engine API that krane reads. Fields that it does not need are ignored."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_pascal
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(alias_generator=to_pascal, frozen=True, extra="ignore")
+
+
+class EngineVersion(_Shape):
+    """GET /version."""
+
+    # "1.41"
+    api_version: str
+    min_api_version: str = Field(alias="MinAPIVersion")
+    # As images name it: "amd64".
+    arch: str
+
+
+class ContainerSummary(_Shape):
+    """One of GET /containers/json."""
+
+    id: str
+    # Each with a "/" before it.
+    names: list[str]
+    labels: dict[str, str]
+    # "created", "running", "exited", ...
+    state: str
+
+
+class PortBinding(_Shape):
+    """A port of this machine."""
+
+    host_port: str
+
+
+class HostConfig(_Shape):
+    """What a container takes of this machine."""
+
+    # By "<port>/tcp" of the container.
+    port_bindings: dict[str, list[PortBinding]] | None = None
+
+
+class ContainerConfig(_Shape):
+    """What a container was created with."""
+
+    labels: dict[str, str] | None = None
+
+
+class ContainerRunState(_Shape):
+    """How a container is."""
+
+    status: str
+    running: bool
+    exit_code: int
+    oom_killed: bool = Field(alias="OOMKilled")
+
+
+class ContainerDetails(_Shape):
+    """GET /containers/{id}/json."""
+
+    id: str
+    # With a "/" before it.
+    name: str
+    state: ContainerRunState
+    config: ContainerConfig
+    host_config: HostConfig
+
+
+class ImageConfig(_Shape):
+    """What an image says about its containers."""
+
+    # "<port>/<protocol>"
+    exposed_ports: dict[str, object] | None = None
+    cmd: list[str] | None = None
+    entrypoint: list[str] | None = None
+    labels: dict[str, str] | None = None
+
+
+class ImageDetails(_Shape):
+    """GET /images/{name}/json."""
+
+    # "sha256:<hex>"
+    id: str
+    architecture: str
+    config: ImageConfig | None = None
+
+
+class EventActor(_Shape):
+    """What an event is about."""
+
+    # The labels of the container, its name and more.
+    attributes: dict[str, str]
+
+
+class Event(_Shape):
+    """A line of GET /events."""
+
+    actor: EventActor
+
+
+class Created(_Shape):
+    """POST /containers/create."""
+
+    id: str
+
+
+class Progress(BaseModel):
+    """A line of POST /images/create; only the problem matters."""
+
+    error: str = ""
+
+
+class Problem(BaseModel):
+    """The body of an answer that is no success."""
+
+    message: str

@@ -1,0 +1,189 @@
+"""Deployments of the process backend: a folder each, with a record that is written before anything is started."""
+
+import asyncio
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from services.config import KraneSettings
+from services.domain.errors import PreconditionFailed, Unavailable
+from services.krane.backends.process.artifacts import artifact
+from services.krane.backends.process.environment import instance_environment
+from services.krane.backends.process.ports import Ports
+from services.krane.backends.process.start_command import AppConfig
+from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
+from services.krane.backends.shared.deployment import Deployment, Wanted
+from services.krane.backends.shared.ending import Ending
+from services.krane.backends.shared.files import Record, remove_tree
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.health import effective_check
+from services.krane.backends.shared.instance import HISTORY, Instance
+from services.krane.backends.shared.logs import tail
+from services.krane.backends.shared.probe import Prober
+from services.krane.checks import check_reference
+from services.krane.types import DeploymentSpec
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeploymentRecord:
+    """What is kept of a deployment."""
+
+    spec: DeploymentSpec
+    # Read from the image once, so that a deployment never changes.
+    app: AppConfig
+    wanted: Wanted
+
+
+DEPLOYMENT_RECORD = TypeAdapter(DeploymentRecord)
+
+
+class ProcessDriver:
+    """The deployments of one data directory."""
+
+    def __init__(self, folders: Folders, settings: KraneSettings) -> None:
+        self._folders = folders
+        self._settings = settings
+        self._prober = Prober()
+        self._ports = Ports()
+
+    async def recorded(self) -> list[Deployment]:
+        """Every deployment that an earlier krane wrote down; folders without a record are removed."""
+        self._folders.deployments.mkdir(parents=True, exist_ok=True)
+        recorded: list[Deployment] = []
+        for folder in sorted(self._folders.deployments.iterdir()):
+            record = _record(folder).read()
+            if record is None:
+                remove_tree(folder)
+            else:
+                recorded.append(self._deployment(record))
+        return recorded
+
+    async def plan(self, spec: DeploymentSpec) -> Deployment:
+        """A deployment of an image that a build made."""
+        app = artifact(self._folders.artifacts, check_reference("artifact", spec.image)).config
+        if app is None:
+            raise PreconditionFailed(f"deployment {spec.deployment_id}: {spec.image} is not here: build it again")
+        return self._deployment(DeploymentRecord(spec=spec, app=app, wanted=Wanted.RUNNING))
+
+    async def sweep(self, namespace: str, deployment_id: str) -> None:
+        """Nothing is left without a record: it is the first thing that is written."""
+
+    def logged(self, namespace: str, deployment_id: str) -> list[str]:
+        """The instances that have a log."""
+        return sorted(file.stem for file in self._folders.logs(namespace, deployment_id).glob("*.log"))
+
+    async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
+        """The newest log lines of one instance."""
+        return tail(self._log(namespace, deployment_id, instance_id), lines, max_bytes)
+
+    async def close(self) -> None:
+        """Close what is open."""
+        await self._prober.close()
+
+    def _deployment(self, record: DeploymentRecord) -> Deployment:
+        spec = record.spec
+        book = DeploymentFolder(self._folders.deployments / spec.deployment_id, record)
+        instances = [self._instance(record, index) for index in range(spec.replicas)]
+        return Deployment(spec, record.wanted, book, instances)
+
+    def _instance(self, record: DeploymentRecord, index: int) -> Instance:
+        spec = record.spec
+        image = artifact(self._folders.artifacts, check_reference("artifact", spec.image))
+        instance_id = f"{spec.deployment_id}-{index}"
+        folder = self._folders.instance(spec.deployment_id, index)
+        command = CommandSpec(
+            arguments=record.app.command,
+            environment=instance_environment(
+                deployment_id=spec.deployment_id, instance_id=instance_id, folder=folder, venv=image.venv
+            ),
+            working_directory=image.app,
+            log=self._log(spec.namespace, spec.deployment_id, instance_id),
+            stop_grace_seconds=self._settings.stop_grace_seconds,
+            memory_bytes=spec.memory_mib << 20,
+        )
+        return Instance(
+            instance_id,
+            ProcessRunner(folder, command, self._ports),
+            Record(folder / "history.json", HISTORY),
+            effective_check(spec.health_check, record.app.health_path),
+            self._prober,
+        )
+
+    def _log(self, namespace: str, deployment_id: str, instance_id: str) -> Path:
+        return self._folders.logs(namespace, deployment_id) / f"{instance_id}.log"
+
+
+class DeploymentFolder:
+    """The book of one deployment: a file in its folder."""
+
+    def __init__(self, folder: Path, record: DeploymentRecord) -> None:
+        self._folder = folder
+        self._record = record
+
+    async def want(self, wanted: Wanted) -> None:
+        """Write down what is wanted."""
+        record = replace(self._record, wanted=wanted)
+        try:
+            await asyncio.to_thread(_record(self._folder).write, record)
+        except OSError as error:
+            deployment_id = self._record.spec.deployment_id
+            raise Unavailable(f"deployment {deployment_id} could not be written down: {error}") from error
+
+    async def forget(self) -> None:
+        """Remove the folder."""
+        await asyncio.to_thread(remove_tree, self._folder)
+
+
+class ProcessRunner:
+    """The runs of one instance: one supervised process after the other, on the same port as far as that can be had."""
+
+    def __init__(self, folder: Path, command: CommandSpec, ports: Ports) -> None:
+        self._process = SupervisedProcess(folder)
+        self._command = command
+        self._ports = ports
+        self._held_port = 0
+        self._hold = ExitStack()
+
+    @property
+    def port(self) -> int:
+        """The port that the shim reserved."""
+        return self._process.port
+
+    async def start(self) -> None:
+        """Start a process under a shim."""
+        self._hold_port()
+        await self._process.start(replace(self._command, wanted_port=self._held_port))
+
+    async def is_started(self) -> bool:
+        """Whether its shim is there."""
+        return await self._process.is_started()
+
+    async def wait(self) -> Ending:
+        """Wait for its end, with nothing left of it."""
+        ending = await self._process.wait()
+        self._hold_port()
+        return ending
+
+    async def stop(self) -> None:
+        """End its whole process tree."""
+        await self._process.stop()
+        self._let_port_go()
+
+    async def forget(self) -> None:
+        """Forget the run that ended."""
+        self._process.forget()
+        self._let_port_go()
+
+    def _hold_port(self) -> None:
+        if not self._held_port:
+            self._held_port = self._hold.enter_context(self._ports.hold(self._process.port))
+
+    def _let_port_go(self) -> None:
+        self._hold.close()
+        self._held_port = 0
+
+
+def _record(folder: Path) -> Record[DeploymentRecord]:
+    return Record(folder / "deployment.json", DEPLOYMENT_RECORD)

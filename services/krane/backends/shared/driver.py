@@ -1,0 +1,37 @@
+"""What a backend adds to the shared deployments."""
+
+from typing import Protocol
+
+from services.krane.backends.shared.deployment import Deployment
+from services.krane.types import DeploymentSpec
+
+
+class Driver(Protocol):
+    """How one backend keeps deployments. The ids it is given were checked."""
+
+    async def recorded(self) -> list[Deployment]:
+        """Every deployment that an earlier krane wrote down; what it left half-made is removed."""
+        ...
+
+    async def plan(self, spec: DeploymentSpec) -> Deployment:
+        """A deployment that is not written down yet.
+
+        Raises Invalid or PreconditionFailed when its image cannot be run, Unavailable when that cannot be said now.
+        """
+        ...
+
+    async def sweep(self, namespace: str, deployment_id: str) -> None:
+        """Remove what is left of a deployment that was never written down as a whole."""
+        ...
+
+    def logged(self, namespace: str, deployment_id: str) -> list[str]:
+        """The instances of which logs are kept, also when the deployment is deleted."""
+        ...
+
+    async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
+        """The newest log lines of one instance, oldest first; at most `max_bytes` of them."""
+        ...
+
+    async def close(self) -> None:
+        """Close what is open."""
+        ...

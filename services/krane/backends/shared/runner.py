@@ -1,0 +1,40 @@
+"""What a backend does for one instance."""
+
+from typing import Protocol
+
+from services.krane.backends.shared.ending import Ending
+
+
+class Runner(Protocol):
+    """The runs of one instance, one after the other; a run outlives krane, and the next krane's runner finds it."""
+
+    @property
+    def port(self) -> int:
+        """Where the current run listens on loopback, then where the next one is meant to; 0 before the first began."""
+        ...
+
+    async def start(self) -> None:
+        """Begin a run; returns when it is there.
+
+        Raises Unavailable when that may succeed later, and a Refusal when it never will.
+        """
+        ...
+
+    async def is_started(self) -> bool:
+        """Whether a run is there."""
+        ...
+
+    async def wait(self) -> Ending:
+        """Wait for the end of the run, or say how the last one ended."""
+        ...
+
+    async def stop(self) -> None:
+        """End the run and everything it started: asked first, killed when the grace period is over.
+
+        Succeeds when it is gone; raises Unavailable when it cannot be ended now.
+        """
+        ...
+
+    async def forget(self) -> None:
+        """Forget the run that ended: it counts as never begun."""
+        ...

@@ -1,0 +1,72 @@
+"""An image of the test app, made without any registry: this machine's Python, as far as the app needs it."""
+
+import hashlib
+import io
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+import httpx
+
+APP = Path(__file__).parent / "app" / "app.py"
+# What the app imports, so that the files behind it can be listed.
+LOADED = """
+import encodings.idna, http.server, json, os, pathlib, subprocess, sys, time, urllib.parse
+print(*(file for module in sys.modules.values() if (file := getattr(module, "__file__", None))), sep="\\n")
+"""
+PYTHON = Path(sys.base_prefix) / "bin" / "python3"
+BUILD_SECONDS = 60.0
+
+
+def ensure_image(socket: Path) -> str:
+    """The tag of the image, which is imported into the engine when it does not have it."""
+    digest = hashlib.sha256(APP.read_bytes() + Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
+    tag = f"interlock-test-app:{digest[:16]}"
+    with _client(socket) as engine:
+        is_there = engine.get(f"/images/{tag}/json").is_success
+    if not is_there:
+        changes = [
+            f'CMD ["{PYTHON}", "-S", "/app/app.py", "--port=8080"]',
+            "ENV PYTHONUNBUFFERED=1",
+            'LABEL "interlock.health-path"="/healthz"',
+            "WORKDIR /app",
+            "VOLUME /scratch",
+        ]
+        python = {PYTHON, *_modules(), *_libraries([PYTHON, *_modules()])}
+        files = {str(path).lstrip("/"): path.read_bytes() for path in sorted(python)}
+        import_image(socket, tag, changes, {"app/app.py": APP.read_bytes(), **files})
+    return tag
+
+
+def import_image(socket: Path, tag: str, changes: list[str], files: dict[str, bytes]) -> None:
+    """Make an image of files, all executable; `changes` are lines of a Dockerfile."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(name)
+            entry.size, entry.mode = len(content), 0o755
+            tar.addfile(entry, io.BytesIO(content))
+    query = (("fromSrc", "-"), ("repo", tag), *(("changes", change) for change in changes))
+    with _client(socket) as engine:
+        headers = {"Content-Type": "application/x-tar"}
+        answer = engine.post("/images/create", params=query, content=packed.getvalue(), headers=headers)
+    assert answer.is_success, answer.text
+
+
+def _client(socket: Path) -> httpx.Client:
+    return httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://docker", timeout=BUILD_SECONDS)
+
+
+def _modules() -> set[Path]:
+    command = [str(PYTHON), "-I", "-S", "-c", LOADED]
+    listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
+    encodings = Path(next(name for name in listed if name.endswith("encodings/__init__.py"))).parent
+    return {Path(name) for name in listed} | set(encodings.glob("*.py"))
+
+
+def _libraries(paths: list[Path]) -> set[Path]:
+    """What the dynamic linker loads for them."""
+    binaries = [str(path) for path in paths if path.suffix != ".py"]
+    listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=True).stdout
+    return {Path(word) for word in listed.split() if word.startswith("/") and not word.endswith(":")}

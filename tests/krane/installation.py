@@ -1,0 +1,188 @@
+"""krane on each of its backends, for tests: served in this process, or as a process of its own that can be killed."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from services.config import KraneBackend, KraneSettings
+from services.domain.errors import Unavailable
+from services.krane.backends.docker.containers import Containers
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.opening import stop_all
+from services.krane.backends.shared.folders import Folders
+from services.krane.client import KraneClient
+from services.krane.server import running
+from services.krane.types import DeploymentSpec
+from tests.krane.docker_image import ensure_image
+from tests.krane.support import build, container_processes, pack_folder, processes_of, shims_of, spec, until
+
+APP = Path(__file__).parent / "app"
+GRACE_SECONDS = 1.0
+
+
+class Kind(Protocol):
+    """What tests must know of a backend."""
+
+    @property
+    def settings(self) -> KraneSettings:
+        """Settings of a krane on it."""
+        ...
+
+    @property
+    def absent_image(self) -> str:
+        """The name of an image that is not there."""
+        ...
+
+    async def image(self, client: KraneClient) -> str:
+        """The badly behaved app of tests/krane/app, as an image."""
+        ...
+
+    def processes(self, data_dir: Path, deployment_id: str) -> set[int]:
+        """The pids of the first instance of a deployment, descendants included."""
+        ...
+
+    async def end(self, data_dir: Path) -> None:
+        """End what an ended krane left running, and check that nothing is left at all."""
+        ...
+
+
+class ProcessKind:
+    """Supervised processes."""
+
+    settings = KraneSettings(
+        port=0, stop_grace_seconds=GRACE_SECONDS, max_source_bytes=1024 * 1024, build_timeout_seconds=20.0
+    )
+    absent_image = f"artifact@sha256:{'0' * 64}"
+
+    async def image(self, client: KraneClient) -> str:
+        built = await build(client, "test-app", pack_folder(APP))
+        assert built.image, built
+        return built.image
+
+    def processes(self, data_dir: Path, deployment_id: str) -> set[int]:
+        return processes_of(data_dir, deployment_id)
+
+    async def end(self, data_dir: Path) -> None:
+        await stop_all(data_dir, self.settings)
+        assert shims_of(data_dir) == set()
+
+
+class DockerKind:
+    """Containers of one engine."""
+
+    absent_image = f"sha256:{'0' * 64}"
+
+    def __init__(self, socket: Path) -> None:
+        self.settings = KraneSettings(
+            backend=KraneBackend.DOCKER, docker_socket=socket, port=0, stop_grace_seconds=GRACE_SECONDS
+        )
+
+    async def image(self, client: KraneClient | None = None) -> str:
+        return await asyncio.to_thread(ensure_image, self.settings.docker_socket)
+
+    def processes(self, data_dir: Path, deployment_id: str) -> set[int]:
+        return container_processes(deployment_id)
+
+    async def end(self, data_dir: Path) -> None:
+        engine = Engine(self.settings.docker_socket)
+        left = await Containers(engine, Folders.under(data_dir)).all()
+        for container in left:
+            await engine.remove_container(container.id)
+        await engine.close()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Krane:
+    """A running krane."""
+
+    client: KraneClient
+    # host:port
+    address: str
+    data_dir: Path
+    # The badly behaved app of tests/krane/app.
+    image: str
+    kind: Kind
+
+    async def create(self, deployment_id: str, *, replicas: int = 1, memory_mib: int = 128) -> DeploymentSpec:
+        """Start the test app; the part of the id before "-" is its behaviour."""
+        wanted = spec(deployment_id, self.image, replicas=replicas, memory_mib=memory_mib)
+        await self.client.create(wanted)
+        return wanted
+
+    def processes(self, deployment_id: str) -> set[int]:
+        """The pids of the first instance of a deployment, descendants included."""
+        return self.kind.processes(self.data_dir, deployment_id)
+
+
+@asynccontextmanager
+async def serving(kind: Kind, data_dir: Path) -> AsyncGenerator[Krane]:
+    """A krane that serves over real gRPC from this process and leaves nothing behind."""
+    try:
+        async with running(data_dir, kind.settings) as address, KraneClient(address) as client:
+            image = await kind.image(client)
+            yield Krane(client=client, address=address, data_dir=data_dir, image=image, kind=kind)
+    finally:
+        await kind.end(data_dir)
+
+
+class KraneProcess:
+    """`python -m services.krane` on one data directory."""
+
+    def __init__(self, kind: Kind, data_dir: Path, port: int) -> None:
+        self.kind = kind
+        self.data_dir = data_dir
+        self.address = f"127.0.0.1:{port}"
+        settings = kind.settings
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "INTERLOCK_DATA_DIR": str(data_dir),
+            "INTERLOCK_KRANE__BACKEND": settings.backend,
+            "INTERLOCK_KRANE__DOCKER_SOCKET": str(settings.docker_socket),
+            "INTERLOCK_KRANE__PORT": str(port),
+            "INTERLOCK_KRANE__STOP_GRACE_SECONDS": str(settings.stop_grace_seconds),
+        }
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> None:
+        with (self.data_dir / "krane.log").open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "services.krane", env=self._environment, stderr=log
+            )
+        async with KraneClient(self.address) as client:
+            await until(lambda: self._serves(client))
+
+    async def _serves(self, client: KraneClient) -> bool:
+        try:
+            await client.list()
+        except Unavailable:
+            return False
+        return True
+
+    async def end(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(number)
+        return await self._process.wait()
+
+    def processes(self, deployment_id: str) -> set[int]:
+        """The pids of the first instance of a deployment, descendants included."""
+        return self.kind.processes(self.data_dir, deployment_id)
+
+
+@asynccontextmanager
+async def krane_process(kind: Kind, data_dir: Path, port: int) -> AsyncGenerator[tuple[KraneProcess, KraneClient]]:
+    """A krane of its own process, its client, and nothing left behind."""
+    process = KraneProcess(kind, data_dir, port)
+    await process.start()
+    try:
+        async with KraneClient(process.address) as client:
+            yield process, client
+    finally:
+        await process.end(signal.SIGKILL)
+        await kind.end(data_dir)
