@@ -169,7 +169,15 @@ def processes_of(data_dir: Path, deployment_id: str) -> set[int]:
 def container_processes(deployment_id: str) -> set[int]:
     """The pids of the first instance of a deployment in its container, without the engine's own first process."""
     found = processes_with(f"INTERLOCK_INSTANCE_ID={deployment_id}-0")
-    return {pid for pid in found if Path(f"/proc/{pid}/comm").read_text() != "docker-init\n"}
+    return {pid for pid in found if _name(pid) not in ("", "docker-init")}
+
+
+def _name(pid: int) -> str:
+    """What a process is called; empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def shims_of(data_dir: Path) -> set[int]:

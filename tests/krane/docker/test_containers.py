@@ -8,8 +8,12 @@ import pytest
 
 from services.domain.errors import Conflict, Invalid, PreconditionFailed
 from services.krane.backends.backend import Backend
+from services.krane.backends.docker.containers import Containers, DeploymentRecord
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.images import find_image
 from services.krane.backends.opening import open_backend
 from services.krane.backends.shared.files import remove_tree
+from services.krane.backends.shared.folders import Folders
 from services.krane.types import DeploymentStatus
 from tests.krane.docker.support import call, container, containers
 from tests.krane.installation import DockerKind, Krane, serving
@@ -127,6 +131,28 @@ async def test_create_that_was_cut_off_is_finished_by_the_next_krane(docker_kind
         await backend.deployments.delete(NAMESPACE, "half-1")
 
     assert await containers(docker_kind, "half-1-0") == await containers(docker_kind, "half-1-1") == []
+
+
+async def test_create_whose_answer_was_lost_is_finished_by_the_same_and_removed_by_delete(
+    docker_kind: DockerKind, tmp_path: Path
+) -> None:
+    wanted = spec("lost-1", await docker_kind.image())
+    engine = Engine(docker_kind.settings.docker_socket)
+    image = await find_image(engine, wanted.image)
+    record = DeploymentRecord(spec=wanted, image_id=image.id, container_port=image.port, health_path=image.health_path)
+    lost = Containers(engine, Folders.under(tmp_path))
+    async with open_backend(tmp_path, docker_kind.settings) as backend:
+        await lost.create(record, 0)
+        with pytest.raises(Conflict, match="delete it first"):
+            await backend.deployments.create(replace(wanted, replicas=2))
+        await backend.deployments.delete(NAMESPACE, "lost-1")
+        assert await lost.all() == []
+
+        made = await lost.create(record, 0)
+        await backend.deployments.create(wanted)
+        assert [container.id for container in await lost.all()] == [made.id]
+        await backend.deployments.delete(NAMESPACE, "lost-1")
+    await engine.close()
 
 
 async def test_delete_that_was_cut_off_is_finished_by_the_next_krane(docker_kind: DockerKind, tmp_path: Path) -> None:

@@ -118,7 +118,8 @@ class Containers:
 
     async def create(self, record: DeploymentRecord, index: int, mark: Mark = Mark.NONE) -> Container:
         """Create the container of one instance, or find it created. Raises Conflict when another has its name."""
-        name = self._name(record.instance_id(index), mark)
+        instance_id = record.instance_id(index)
+        name = self._name(instance_id, mark)
         try:
             created = await self._engine.create_container(name, self._config(record, index))
         except Conflict:
@@ -127,8 +128,8 @@ class Containers:
         except NotFound as error:
             raise PreconditionFailed(f"{name} cannot be created: its image {record.image_id} was removed") from error
         details = await self._engine.inspect_container(created)
-        if details is None or (details.config.labels or {}).get(INSTALLATION) != self._installation:
-            raise Conflict(f"the container name {name} is taken by one that krane did not make: remove it")
+        if details is None or not self._labels(record, instance_id).items() <= (details.config.labels or {}).items():
+            raise Conflict(f"the container name {name} is taken by another: delete its deployment, or remove it")
         return _container(details)
 
     async def mark(self, container: Container, instance_id: str, mark: Mark) -> None:
@@ -149,7 +150,7 @@ class Containers:
     def _name(self, instance_id: str, mark: Mark) -> str:
         return f"interlock-{self._installation}-{instance_id}{mark}"
 
-    def _labels(self, record: DeploymentRecord, instance_id: str) -> dict[str, JsonValue]:
+    def _labels(self, record: DeploymentRecord, instance_id: str) -> dict[str, str]:
         spec = record.spec
         return {
             **self.labels,
@@ -172,7 +173,7 @@ class Containers:
                 f"INTERLOCK_DEPLOYMENT_ID={record.spec.deployment_id}",
                 f"INTERLOCK_INSTANCE_ID={instance_id}",
             ],
-            "Labels": self._labels(record, instance_id),
+            "Labels": {**self._labels(record, instance_id)},
             "ExposedPorts": {port: {}},
             "HostConfig": {**_limits(record.spec), "PortBindings": {port: [_free_port()]}},
         }

@@ -4,6 +4,7 @@ import asyncio
 from collections import defaultdict
 
 from services.config import KraneSettings
+from services.domain.errors import Conflict
 from services.krane.backends.docker.containers import (
     DEPLOYMENT_ID,
     INSTANCE_ID,
@@ -59,6 +60,10 @@ class DockerDriver:
         record = DeploymentRecord(
             spec=spec, image_id=image.id, container_port=image.port, health_path=image.health_path
         )
+        # Of a creation whose answer was lost; the same one is finished.
+        leftover = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
+        if leftover and read_record(leftover) != record:
+            raise Conflict(f"deployment {spec.deployment_id} was begun with something else: delete it first")
         return self._deployment(record, Wanted.RUNNING)
 
     async def sweep(self, namespace: str, deployment_id: str) -> None:
