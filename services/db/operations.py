@@ -12,6 +12,9 @@ from services.domain.live import Candidate, previous_live
 from services.domain.routing_plan import Change, Held, RoutingPlan
 from services.domain.stickiness import Sticky
 
+# The kind of an operation that takes a removed deployment's own hostname away.
+WITHDRAW = "withdraw"
+
 
 async def find_operation(session: AsyncSession, operation_id: str) -> RoutingOperation | None:
     """An operation in the ledger."""
@@ -39,6 +42,19 @@ async def load_changes(session: AsyncSession, operation: RoutingOperation) -> Ro
         rolled_back_before=operation.rolled_back_before,
         rolled_back_after=operation.rolled_back_after,
     )
+
+
+async def newest_standing_operation(session: AsyncSession, project_id: str) -> str:
+    """The id of the operation that moved a project's hostnames last and was not undone; empty when there is none."""
+    query = (
+        select(RoutingOperation.id)
+        .where(RoutingOperation.project_id == project_id, ~RoutingOperation.is_undone)
+        # What is removed takes nothing with it that anybody could want to move.
+        .where(RoutingOperation.kind != WITHDRAW)
+        .order_by(RoutingOperation.revision.desc(), RoutingOperation.created_at_ms.desc(), RoutingOperation.id)
+        .limit(1)
+    )
+    return await session.scalar(query) or ""
 
 
 async def record_operation(

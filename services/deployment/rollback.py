@@ -4,9 +4,9 @@ Both re-check the target in krane at that moment, then move every domain that fo
 routing transaction, which also sets or clears the rolled-back flag.
 """
 
-from services.db.deployments import Metadata
 from services.deployment.run import Run
 from services.deployment.serving import ensure_serving
+from services.deployment.steps import Move
 from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
 
@@ -18,7 +18,7 @@ async def rollback(run: Run, request: pb.RollbackRequest) -> pb.RollbackResponse
     move = await run.saga.step("validate deployments", validate, run.project_id, source_id, target_id)
     start = await ensure_serving(run, move.target)
     reason = routing_pb2.SWITCH_REASON_ROLLBACK
-    moved = await switch(run, move.target, reason, request.reason, expected_live=move.source_id)
+    moved = await switch(run, move, reason, request.reason, expected_live=move.source_id)
     return pb.RollbackResponse(
         domains=moved, source_deployment_id=move.source_id, target_deployment_id=target_id, start=start
     )
@@ -30,17 +30,15 @@ async def promote(run: Run, request: pb.PromoteRequest) -> pb.PromoteResponse:
     move = await run.saga.step("validate deployment", validate, run.project_id, target_id)
     start = await ensure_serving(run, move.target)
     reason = routing_pb2.SWITCH_REASON_PROMOTE
-    moved = await switch(run, move.target, reason, request.reason, expected_live="")
+    moved = await switch(run, move, reason, request.reason, expected_live="")
     return pb.PromoteResponse(
         domains=moved, source_deployment_id=move.source_id, target_deployment_id=target_id, start=start
     )
 
 
-async def switch(
-    run: Run, target: Metadata, reason: routing_pb2.SwitchReason, note: str, *, expected_live: str
-) -> list[str]:
+async def switch(run: Run, move: Move, reason: routing_pb2.SwitchReason, note: str, *, expected_live: str) -> list[str]:
     """Find the sticky domains, switch them, read back the live pointer; returns the hostnames that moved."""
-    saga, steps, project_id = run.saga, run.steps, run.project_id
+    saga, steps, project_id, target = run.saga, run.steps, run.project_id, move.target
     domain_ids = await saga.step("find sticky domains", steps.find_sticky_domains, project_id, target.environment_id)
     undo = routing_pb2.RestoreDomainsRequest(operation_id=run.id)
     saga.undo_call("restore domains", run.routing.restore_domains, project_id, undo)
@@ -50,6 +48,7 @@ async def switch(
         operation_id=run.id,
         reason=reason,
         expected_live_deployment_id=expected_live,
+        expected_operation_id=move.newest_operation_id,
         note=note,
     )
     answer = await saga.call("switch domains", run.routing.switch_domains, project_id, request)

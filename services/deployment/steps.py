@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.config import DeploySettings
-from services.db import deployments, domains, instances, retention
+from services.db import deployments, domains, instances, operations, retention
 from services.db.engine import Database
 from services.db.steps import end_open_steps
 from services.db.tables import Project
@@ -39,6 +39,8 @@ class Move:
 
     source_id: str
     target: deployments.Metadata
+    # What moved the project's hostnames last, when this was decided.
+    newest_operation_id: str = ""
 
 
 class DeploymentSteps:
@@ -206,7 +208,7 @@ class DeploymentSteps:
             source = await deployments.fetch_candidate(session, project_id, source_id)
             target = await deployments.fetch_candidate(session, project_id, target_id)
             check_rollback(project.live_deployment_id, source, target)
-            return Move(source_id=source_id, target=await deployments.fetch_metadata(session, project_id, target_id))
+            return await _move(session, project_id, source_id, target_id)
 
     async def validate_promote(self, project_id: str, target_id: str) -> Move:
         """Source and target. Raises NotFound or PreconditionFailed by the rules of promote."""
@@ -214,7 +216,7 @@ class DeploymentSteps:
             project = await domains.load_project(session, project_id)
             target = await deployments.fetch_candidate(session, project_id, target_id)
             source_id = check_promote(project.live_deployment_id, target, is_rolled_back=project.is_rolled_back)
-            return Move(source_id=source_id, target=await deployments.fetch_metadata(session, project_id, target_id))
+            return await _move(session, project_id, source_id, target_id)
 
     async def find_sticky_domains(self, project_id: str, environment_id: str) -> list[str]:
         """Ids of the domains that follow live or the environment. Raises PreconditionFailed when there are none."""
@@ -255,3 +257,11 @@ class DeploymentSteps:
         is_ready = status is DeploymentStatus.READY
         keep = self._settings.keep_ready if is_ready else self._settings.keep_stopped
         return await retention.find_surplus(session, project_id, environment_id, status, keep)
+
+
+async def _move(session: AsyncSession, project_id: str, source_id: str, target_id: str) -> Move:
+    return Move(
+        source_id=source_id,
+        target=await deployments.fetch_metadata(session, project_id, target_id),
+        newest_operation_id=await operations.newest_standing_operation(session, project_id),
+    )

@@ -158,7 +158,16 @@ class RestateClient:
             f"from sys_invocation where {condition} order by created_at"
         )
         headers = {"accept": "application/json"}
-        response = await _request(self._admin, "POST", "/query", timeout=_QUICK, json={"query": query}, headers=headers)
+        response = await _request(
+            self._admin,
+            "POST",
+            "/query",
+            timeout=_QUICK,
+            json={"query": query},
+            headers=headers,
+            # One that has just started answers 500 until it has all of its data at hand.
+            otherwise=Unavailable,
+        )
         rows = cast(list[dict[str, Any]], response.json()["rows"])
         return [
             Invocation(
@@ -197,6 +206,7 @@ async def _request(
     content: bytes | None = None,
     json: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
+    otherwise: type[InterlockError] = InterlockError,
 ) -> httpx.Response:
     try:
         response = await client.request(
@@ -208,7 +218,7 @@ async def _request(
         raise Unavailable(f"Restate at {client.base_url} does not answer") from error
     if response.is_success:
         return response
-    raise _BY_STATUS.get(response.status_code, InterlockError)(_message(response))
+    raise _BY_STATUS.get(response.status_code, otherwise)(_message(response))
 
 
 def _message(response: httpx.Response) -> str:

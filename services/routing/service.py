@@ -193,5 +193,6 @@ def _switch_command(project_id: str, operation_id: str, request: pb.SwitchDomain
         kind=kind,
         is_rolled_back=_FLAG_AFTER[request.reason],
         expected_live=request.expected_live_deployment_id or None,
+        expected_operation=request.expected_operation_id or None,
         note=request.note,
     )

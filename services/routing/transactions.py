@@ -75,6 +75,8 @@ class SwitchCommand(Command):
     is_rolled_back: bool | None
     # Refused unless this is live inside the transaction; None: whatever is.
     expected_live: str | None
+    # Refused unless this is the newest standing operation of the project; None: whatever is.
+    expected_operation: str | None
 
 
 class RoutingTransactions:
@@ -108,7 +110,7 @@ class RoutingTransactions:
                 )
             return plan_switch(project, target, command.domain_ids, existing, is_rolled_back=command.is_rolled_back)
 
-        return await self._run(command, _SWITCHABLE, [], decide)
+        return await self._run(command, _SWITCHABLE, [], decide, expected_operation=command.expected_operation)
 
     async def restore(self, project_id: str, operation_id: str) -> Routed:
         """Undo an operation as far as it still stands. Succeeds when there is nothing to undo, or it never ran."""
@@ -140,7 +142,7 @@ class RoutingTransactions:
                 return await _unchanged(session)
             revision = await domains.apply_plan(session, project, plan, self._apex)
             await operations.record_operation(
-                session, new_id("op"), project_id, "withdraw", deployment_id, plan, revision
+                session, new_id("op"), project_id, operations.WITHDRAW, deployment_id, plan, revision
             )
             return _routed(plan, deployment_id, revision)
 
@@ -150,11 +152,15 @@ class RoutingTransactions:
         statuses: frozenset[DeploymentStatus],
         hostnames: Sequence[str],
         decide: Callable[[ProjectRouting, Target, Sequence[DomainRecord]], RoutingPlan],
+        *,
+        expected_operation: str | None = None,
     ) -> Routed:
         async with self._database.write() as session:
             done = await operations.find_operation(session, command.operation_id)
             if done is not None:
                 return await _repeat(session, done, command.deployment_id)
+            if expected_operation is not None:
+                await _check_newest(session, command.project_id, expected_operation)
             project = await domains.load_project(session, command.project_id)
             target = await domains.load_target(session, command.project_id, command.deployment_id, statuses)
             existing = await domains.load_domains(session, command.project_id, hostnames)
@@ -185,6 +191,14 @@ class RoutingTransactions:
         revision = await read_revision(session)
         await operations.record_operation(
             session, operation_id, project.id, "barred", None, nothing, revision, is_undone=True
+        )
+
+
+async def _check_newest(session: AsyncSession, project_id: str, expected: str) -> None:
+    newest = await operations.newest_standing_operation(session, project_id)
+    if newest != expected:
+        raise PreconditionFailed(
+            f"hostnames of project {project_id} moved meanwhile, by operation {newest or 'none'}; look and ask again"
         )
 
 

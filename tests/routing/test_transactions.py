@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from services.db.deployments import record_failure
 from services.db.engine import Database
+from services.db.operations import newest_standing_operation
 from services.db.routes import read_revision
 from services.db.tables import Deployment, Domain, GatewayConfig, Project, RoutingChange, RoutingOperation
 from services.domain.errors import Conflict, NotFound, PreconditionFailed
@@ -80,7 +81,12 @@ class Routing:
             kind="rollback",
             is_rolled_back=True,
             expected_live=source.id,
+            expected_operation=None,
         )
+
+    async def newest_operation(self) -> str:
+        async with self.database.read() as session:
+            return await newest_standing_operation(session, self.project.id)
 
     async def domain_ids(self, *hostnames: str) -> list[str]:
         async with self.database.read() as session:
@@ -559,6 +565,41 @@ async def test_a_late_assignment_takes_nothing_that_newer_deployments_and_operat
     after = await routing.state()
     own = {commit_name(late): late.id}
     assert after == replace(before, domains=before.domains | own, configs=before.configs | own)
+
+
+@pytest.mark.parametrize("kind", ["rollback", "promote"])
+async def test_a_late_switch_is_refused_although_live_is_where_it_was(routing: Routing, kind: str) -> None:
+    first, second = await routing.deployment(), await routing.deployment()
+    await routing.assign(first)
+    await routing.assign(second)
+    rollback = routing.rollback_command(second, first, *await routing.domain_ids(LIVE, ENVIRONMENT))
+    late = replace(rollback, operation_id="late", kind=kind, expected_operation=await routing.newest_operation())
+    await routing.transactions.switch(rollback)
+    await routing.transactions.switch(
+        replace(rollback, operation_id="back", deployment_id=second.id, is_rolled_back=False, expected_live=first.id)
+    )
+    before = await routing.everything()
+
+    with pytest.raises(PreconditionFailed, match="moved meanwhile, by operation back"):
+        await routing.transactions.switch(late)
+
+    assert await routing.everything() == before
+
+
+async def test_a_switch_goes_on_when_what_came_between_was_undone(routing: Routing) -> None:
+    first, second, third = [await routing.deployment() for _ in range(3)]
+    await routing.assign(first)
+    await routing.assign(second)
+    command = replace(
+        routing.rollback_command(second, first, *await routing.domain_ids(LIVE, ENVIRONMENT)),
+        expected_operation=await routing.newest_operation(),
+    )
+    await routing.assign(third)
+    await routing.transactions.restore(routing.project.id, f"assign_{third.id}")
+
+    await routing.transactions.switch(command)
+
+    assert (await routing.state()).live == first.id
 
 
 async def test_a_late_assignment_takes_nothing_once_the_newer_one_was_undone_and_it_was_barred(

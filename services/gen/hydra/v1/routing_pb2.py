@@ -25,17 +25,17 @@ _sym_db = _symbol_database.Default()
 from services.gen.gateway.v1 import gateway_pb2 as gateway_dot_v1_dot_gateway__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hydra/v1/routing.proto\x12\x08hydra.v1\x1a\x18gateway/v1/gateway.proto\"F\n\x0e\x44omainToAssign\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x06sticky\x18\x02 \x01(\x0e\x32\x16.hydra.v1.DomainSticky\"\xfb\x01\n\x14\x41ssignDomainsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x16\n\x0e\x65nvironment_id\x18\x03 \x01(\t\x12\x15\n\rdeployment_id\x18\x04 \x01(\t\x12)\n\x07\x64omains\x18\x05 \x03(\x0b\x32\x18.hydra.v1.DomainToAssign\x12\x31\n\x0egateway_config\x18\x06 \x01(\x0b\x32\x19.gateway.v1.GatewayConfig\x12\x16\n\x0eis_rolled_back\x18\x07 \x01(\x08\x12\x14\n\x0coperation_id\x18\x08 \x01(\t\"\x84\x01\n\x15\x41ssignDomainsResponse\x12\x1c\n\x14\x63hanged_domain_names\x18\x01 \x03(\t\x12*\n\x0cheld_domains\x18\x02 \x03(\x0b\x32\x14.hydra.v1.HeldDomain\x12\x0f\n\x07is_live\x18\x03 \x01(\x08\x12\x10\n\x08revision\x18\x04 \x01(\x03\"*\n\nHeldDomain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xb9\x01\n\x14SwitchDomainsRequest\x12\x1c\n\x14target_deployment_id\x18\x01 \x01(\t\x12\x12\n\ndomain_ids\x18\x02 \x03(\t\x12\x14\n\x0coperation_id\x18\x03 \x01(\t\x12&\n\x06reason\x18\x04 \x01(\x0e\x32\x16.hydra.v1.SwitchReason\x12#\n\x1b\x65xpected_live_deployment_id\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\"G\n\x15SwitchDomainsResponse\x12\x1c\n\x14\x63hanged_domain_names\x18\x01 \x03(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"-\n\x15RestoreDomainsRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\"I\n\x16RestoreDomainsResponse\x12\x1d\n\x15restored_domain_names\x18\x01 \x03(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03*~\n\x0c\x44omainSticky\x12\x1d\n\x19\x44OMAIN_STICKY_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44OMAIN_STICKY_BRANCH\x10\x01\x12\x1d\n\x19\x44OMAIN_STICKY_ENVIRONMENT\x10\x02\x12\x16\n\x12\x44OMAIN_STICKY_LIVE\x10\x03*d\n\x0cSwitchReason\x12\x1d\n\x19SWITCH_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16SWITCH_REASON_ROLLBACK\x10\x01\x12\x19\n\x15SWITCH_REASON_PROMOTE\x10\x02\x32\x89\x02\n\x0eRoutingService\x12P\n\rAssignDomains\x12\x1e.hydra.v1.AssignDomainsRequest\x1a\x1f.hydra.v1.AssignDomainsResponse\x12P\n\rSwitchDomains\x12\x1e.hydra.v1.SwitchDomainsRequest\x1a\x1f.hydra.v1.SwitchDomainsResponse\x12S\n\x0eRestoreDomains\x12\x1f.hydra.v1.RestoreDomainsRequest\x1a .hydra.v1.RestoreDomainsResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x16hydra/v1/routing.proto\x12\x08hydra.v1\x1a\x18gateway/v1/gateway.proto\"F\n\x0e\x44omainToAssign\x12\x0c\n\x04name\x18\x01 \x01(\t\x12&\n\x06sticky\x18\x02 \x01(\x0e\x32\x16.hydra.v1.DomainSticky\"\xfb\x01\n\x14\x41ssignDomainsRequest\x12\x14\n\x0cworkspace_id\x18\x01 \x01(\t\x12\x12\n\nproject_id\x18\x02 \x01(\t\x12\x16\n\x0e\x65nvironment_id\x18\x03 \x01(\t\x12\x15\n\rdeployment_id\x18\x04 \x01(\t\x12)\n\x07\x64omains\x18\x05 \x03(\x0b\x32\x18.hydra.v1.DomainToAssign\x12\x31\n\x0egateway_config\x18\x06 \x01(\x0b\x32\x19.gateway.v1.GatewayConfig\x12\x16\n\x0eis_rolled_back\x18\x07 \x01(\x08\x12\x14\n\x0coperation_id\x18\x08 \x01(\t\"\x84\x01\n\x15\x41ssignDomainsResponse\x12\x1c\n\x14\x63hanged_domain_names\x18\x01 \x03(\t\x12*\n\x0cheld_domains\x18\x02 \x03(\x0b\x32\x14.hydra.v1.HeldDomain\x12\x0f\n\x07is_live\x18\x03 \x01(\x08\x12\x10\n\x08revision\x18\x04 \x01(\x03\"*\n\nHeldDomain\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0e\n\x06reason\x18\x02 \x01(\t\"\xd8\x01\n\x14SwitchDomainsRequest\x12\x1c\n\x14target_deployment_id\x18\x01 \x01(\t\x12\x12\n\ndomain_ids\x18\x02 \x03(\t\x12\x14\n\x0coperation_id\x18\x03 \x01(\t\x12&\n\x06reason\x18\x04 \x01(\x0e\x32\x16.hydra.v1.SwitchReason\x12#\n\x1b\x65xpected_live_deployment_id\x18\x05 \x01(\t\x12\x0c\n\x04note\x18\x06 \x01(\t\x12\x1d\n\x15\x65xpected_operation_id\x18\x07 \x01(\t\"G\n\x15SwitchDomainsResponse\x12\x1c\n\x14\x63hanged_domain_names\x18\x01 \x03(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03\"-\n\x15RestoreDomainsRequest\x12\x14\n\x0coperation_id\x18\x01 \x01(\t\"I\n\x16RestoreDomainsResponse\x12\x1d\n\x15restored_domain_names\x18\x01 \x03(\t\x12\x10\n\x08revision\x18\x02 \x01(\x03*~\n\x0c\x44omainSticky\x12\x1d\n\x19\x44OMAIN_STICKY_UNSPECIFIED\x10\x00\x12\x18\n\x14\x44OMAIN_STICKY_BRANCH\x10\x01\x12\x1d\n\x19\x44OMAIN_STICKY_ENVIRONMENT\x10\x02\x12\x16\n\x12\x44OMAIN_STICKY_LIVE\x10\x03*d\n\x0cSwitchReason\x12\x1d\n\x19SWITCH_REASON_UNSPECIFIED\x10\x00\x12\x1a\n\x16SWITCH_REASON_ROLLBACK\x10\x01\x12\x19\n\x15SWITCH_REASON_PROMOTE\x10\x02\x32\x89\x02\n\x0eRoutingService\x12P\n\rAssignDomains\x12\x1e.hydra.v1.AssignDomainsRequest\x1a\x1f.hydra.v1.AssignDomainsResponse\x12P\n\rSwitchDomains\x12\x1e.hydra.v1.SwitchDomainsRequest\x1a\x1f.hydra.v1.SwitchDomainsResponse\x12S\n\x0eRestoreDomains\x12\x1f.hydra.v1.RestoreDomainsRequest\x1a .hydra.v1.RestoreDomainsResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'hydra.v1.routing_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_DOMAINSTICKY']._serialized_start=950
-  _globals['_DOMAINSTICKY']._serialized_end=1076
-  _globals['_SWITCHREASON']._serialized_start=1078
-  _globals['_SWITCHREASON']._serialized_end=1178
+  _globals['_DOMAINSTICKY']._serialized_start=981
+  _globals['_DOMAINSTICKY']._serialized_end=1107
+  _globals['_SWITCHREASON']._serialized_start=1109
+  _globals['_SWITCHREASON']._serialized_end=1209
   _globals['_DOMAINTOASSIGN']._serialized_start=62
   _globals['_DOMAINTOASSIGN']._serialized_end=132
   _globals['_ASSIGNDOMAINSREQUEST']._serialized_start=135
@@ -45,13 +45,13 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_HELDDOMAIN']._serialized_start=523
   _globals['_HELDDOMAIN']._serialized_end=565
   _globals['_SWITCHDOMAINSREQUEST']._serialized_start=568
-  _globals['_SWITCHDOMAINSREQUEST']._serialized_end=753
-  _globals['_SWITCHDOMAINSRESPONSE']._serialized_start=755
-  _globals['_SWITCHDOMAINSRESPONSE']._serialized_end=826
-  _globals['_RESTOREDOMAINSREQUEST']._serialized_start=828
-  _globals['_RESTOREDOMAINSREQUEST']._serialized_end=873
-  _globals['_RESTOREDOMAINSRESPONSE']._serialized_start=875
-  _globals['_RESTOREDOMAINSRESPONSE']._serialized_end=948
-  _globals['_ROUTINGSERVICE']._serialized_start=1181
-  _globals['_ROUTINGSERVICE']._serialized_end=1446
+  _globals['_SWITCHDOMAINSREQUEST']._serialized_end=784
+  _globals['_SWITCHDOMAINSRESPONSE']._serialized_start=786
+  _globals['_SWITCHDOMAINSRESPONSE']._serialized_end=857
+  _globals['_RESTOREDOMAINSREQUEST']._serialized_start=859
+  _globals['_RESTOREDOMAINSREQUEST']._serialized_end=904
+  _globals['_RESTOREDOMAINSRESPONSE']._serialized_start=906
+  _globals['_RESTOREDOMAINSRESPONSE']._serialized_end=979
+  _globals['_ROUTINGSERVICE']._serialized_start=1212
+  _globals['_ROUTINGSERVICE']._serialized_end=1477
 # @@protoc_insertion_point(module_scope)

@@ -77,20 +77,22 @@ class HeldDomain(_message.Message):
     def __init__(self, name: _Optional[str] = ..., reason: _Optional[str] = ...) -> None: ...
 
 class SwitchDomainsRequest(_message.Message):
-    __slots__ = ("target_deployment_id", "domain_ids", "operation_id", "reason", "expected_live_deployment_id", "note")
+    __slots__ = ("target_deployment_id", "domain_ids", "operation_id", "reason", "expected_live_deployment_id", "note", "expected_operation_id")
     TARGET_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     DOMAIN_IDS_FIELD_NUMBER: _ClassVar[int]
     OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     EXPECTED_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     NOTE_FIELD_NUMBER: _ClassVar[int]
+    EXPECTED_OPERATION_ID_FIELD_NUMBER: _ClassVar[int]
     target_deployment_id: str
     domain_ids: _containers.RepeatedScalarFieldContainer[str]
     operation_id: str
     reason: SwitchReason
     expected_live_deployment_id: str
     note: str
-    def __init__(self, target_deployment_id: _Optional[str] = ..., domain_ids: _Optional[_Iterable[str]] = ..., operation_id: _Optional[str] = ..., reason: _Optional[_Union[SwitchReason, str]] = ..., expected_live_deployment_id: _Optional[str] = ..., note: _Optional[str] = ...) -> None: ...
+    expected_operation_id: str
+    def __init__(self, target_deployment_id: _Optional[str] = ..., domain_ids: _Optional[_Iterable[str]] = ..., operation_id: _Optional[str] = ..., reason: _Optional[_Union[SwitchReason, str]] = ..., expected_live_deployment_id: _Optional[str] = ..., note: _Optional[str] = ..., expected_operation_id: _Optional[str] = ...) -> None: ...
 
 class SwitchDomainsResponse(_message.Message):
     __slots__ = ("changed_domain_names", "revision")
