@@ -89,5 +89,5 @@ def previous_live(current: Candidate | None, once_live: Sequence[Candidate]) -> 
 def _check_can_serve(target: Candidate) -> None:
     if target.status not in (DeploymentStatus.READY, DeploymentStatus.STOPPED):
         raise PreconditionFailed(
-            f"{target.id} is {target.status}; choose a deployment that is ready or stopped, or deploy again"
+            f"{target.id} is {target.status}, not ready or stopped; choose another deployment, or deploy again"
         )

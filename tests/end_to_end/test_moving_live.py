@@ -107,7 +107,7 @@ async def test_a_rollback_that_would_be_refused_says_why_and_changes_nothing(pro
     preview = await project.deploy("preview", environment="preview", branch="side")
 
     await _refused(project, new.id, PreconditionFailed, "both source and target")
-    await _refused(project, failed.id, PreconditionFailed, "is failed; choose")
+    await _refused(project, failed.id, PreconditionFailed, "is failed, not ready")
     await _refused(project, preview.id, PreconditionFailed, "another environment")
     await _refused(project, "d_unknown", NotFound, "d_unknown")
     await _refused(project, "../..", InterlockError, "is not an id")

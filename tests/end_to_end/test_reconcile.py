@@ -194,7 +194,7 @@ async def test_the_oldest_stopped_deployments_are_removed_with_image_and_hostnam
     statuses = [(await project.control.get_deployment(one.id)).status for one in deployed]
     assert statuses == ["removed", "stopped", "ready", "ready"]
     assert all(path.exists() for path in stored(project, deployed[1]))
-    with pytest.raises(PreconditionFailed, match="is removed; choose"):
+    with pytest.raises(PreconditionFailed, match="is removed, not ready"):
         await project.control.rollback(project.slug, first.id)
     assert await project.answers("live") == "v4"
 
