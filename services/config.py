@@ -132,6 +132,11 @@ class Settings(BaseSettings):
     deploy: DeploySettings = Field(default_factory=DeploySettings)
 
     @property
+    def secrets_dir(self) -> Path:
+        """The keys of this installation; only its owner may look into it."""
+        return self.data_dir.resolve() / "secrets"
+
+    @property
     def database(self) -> str:
         """The effective database URL."""
         return self.database_url or f"sqlite+aiosqlite:///{self.data_dir.resolve() / 'interlock.db'}"

@@ -5,8 +5,8 @@ Everything here changes a row only in the state it expects, so that a race with 
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.db.clock import now_ms
 from services.db.ids import new_id
 from services.db.projects import find_environment, find_project
+from services.db.recorded_environment import record_environment
 from services.db.tables import Deployment
 from services.domain.errors import Conflict
 from services.domain.status import ENDED, DeploymentStatus
@@ -36,6 +37,8 @@ class DeploymentRequest:
     memory_mib: int
     health_path: str
     key_auth_id: str | None
+    # For this deployment alone.
+    variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def digest(self) -> str:
         """Tells a repeated request from another one under the same idempotency key."""
@@ -74,7 +77,7 @@ async def record_deployment(
 
     It supersedes the deployments of its environment and branch that have not begun. The same request under the same
     key is the same deployment; another one under the key raises Conflict. Raises NotFound for an unknown project or
-    environment.
+    environment, and Invalid when the variables of environment and request are too much together.
     """
     # The lock makes one after the other of requests that come at once: generations and keys stay unique.
     project = await find_project(session, request.workspace, request.project, lock=True)
@@ -106,6 +109,7 @@ async def record_deployment(
         created_by=created_by,
         created_at_ms=now_ms(),
     )
+    await record_environment(session, deployment, request.variables)
     await _supersede_older(session, deployment)
     session.add(deployment)
     return deployment.id

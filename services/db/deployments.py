@@ -1,7 +1,7 @@
 """Deployments: what the workflow reads and writes about them. Every read is scoped by project or workspace."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -11,6 +11,7 @@ from services.db.tables import Deployment, Environment, OpenapiDocument, Project
 from services.domain.errors import Conflict, NotFound
 from services.domain.live import Candidate
 from services.domain.openapi import Document
+from services.domain.readiness import InstanceProbe
 from services.domain.status import ENDED, DeploymentStatus, advance
 
 # What a deployment's failure says of each undo that failed for good.
@@ -161,6 +162,12 @@ async def store_openapi(session: AsyncSession, deployment_id: str, document: Doc
     await session.execute(
         update(Deployment).where(Deployment.id == deployment_id).values(openapi_digest=document.digest)
     )
+
+
+async def record_probe(session: AsyncSession, deployment_id: str, found: InstanceProbe) -> None:
+    """Remember what was found when an instance was last asked."""
+    probe = {"instance_id": found.instance_id, **asdict(found.probe)}
+    await session.execute(update(Deployment).where(Deployment.id == deployment_id).values(last_probe=probe))
 
 
 async def record_failure(

@@ -60,7 +60,8 @@ class Database:
 
 
 def _create_engine(url: str) -> AsyncEngine:
-    engine = create_async_engine(url)
+    # Values that people set must not get into logs by way of an error.
+    engine = create_async_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
         event.listen(engine.sync_engine, "begin", _begin_sqlite)

@@ -1,8 +1,9 @@
 """The schema. Times are milliseconds since the epoch, UTC; nothing is ever ordered by them.
 
-Who writes what: ctrl writes workspaces, projects, environments and pending deployments; the deployment workflow writes
-deployments, steps, instances and OpenAPI documents; routing alone writes gateway configs, domains, the ledger of its
-operations, the routing revision, and a project's live pointer and rolled-back flag; gateways write their own row.
+Who writes what: ctrl writes workspaces, projects, environments, their variables and secrets, and pending deployments;
+the deployment workflow writes deployments, steps, instances and OpenAPI documents; routing alone writes gateway
+configs, domains, the ledger of its operations, the routing revision, and a project's live pointer and rolled-back flag;
+gateways write their own row.
 """
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
@@ -62,6 +63,36 @@ class Environment(Base):
     is_production: Mapped[bool]
 
 
+class Variable(Base):
+    """An environment variable that new deployments of an environment get."""
+
+    __tablename__ = "variables"
+
+    environment_id: Mapped[str] = mapped_column(ForeignKey("environments.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    updated_by: Mapped[str]
+    updated_at_ms: Mapped[int]
+
+
+class SecretVersion(Base):
+    """One value that a secret of an environment has, or had when a deployment was recorded; never changed."""
+
+    __tablename__ = "secret_versions"
+    __table_args__ = (UniqueConstraint("environment_id", "name", "version"),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    environment_id: Mapped[str] = mapped_column(ForeignKey("environments.id"))
+    name: Mapped[str]
+    version: Mapped[int]
+    # New deployments get it; at most one version of a name.
+    is_current: Mapped[bool]
+    key_id: Mapped[str]
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    created_by: Mapped[str]
+    created_at_ms: Mapped[int]
+
+
 class Deployment(Base):
     """One attempt to run one build in one environment; immutable apart from its status and what it found out."""
 
@@ -84,6 +115,9 @@ class Deployment(Base):
     cpu_millicores: Mapped[int]
     memory_mib: Mapped[int]
     health_path: Mapped[str] = mapped_column(Text, default="")
+    # What its instances get, as it was when the deployment was recorded: values by name, and secret versions by name.
+    variables: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
+    secrets: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
     key_auth_id: Mapped[str | None]
     openapi_digest: Mapped[str | None]
     # The Restate invocation that works on it; None until it was handed over.
@@ -92,6 +126,8 @@ class Deployment(Base):
     failure: Mapped[str | None] = mapped_column(Text)
     # The last log lines, newline-separated, when it failed.
     failure_log: Mapped[str | None] = mapped_column(Text)
+    # What krane found when it last asked an instance, before it was taken down.
+    last_probe: Mapped[dict[str, str | int] | None] = mapped_column(JSON)
     cancel_reason: Mapped[str | None] = mapped_column(Text)
     idempotency_key: Mapped[str | None]
     # Digest of the create request, to tell a repeat from another request under the same key.

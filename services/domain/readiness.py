@@ -16,6 +16,28 @@ class InstanceStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Probe:
+    """What asking an instance once came to."""
+
+    # One sentence on what was wrong; empty when it passed.
+    problem: str
+    # 0 when there was no HTTP answer.
+    status_code: int = 0
+    # Until the answer, or until it was given up.
+    latency_ms: int = 0
+    # The beginning of an answer that was not 2xx, as printable characters.
+    body: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceProbe:
+    """What asking a certain instance came to."""
+
+    instance_id: str
+    probe: Probe
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceState:
     """One instance as krane reports it."""
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from services.config import Settings
 from services.domain.errors import InterlockError
+from services.keyring import Keyring
 from services.krane.backends.opening import stop_all
 from services.runtime.identity import ensure_identity
 from services.runtime.lock import hold_data_dir
@@ -54,7 +55,8 @@ class _Up:
 
     async def run(self, *, ports_auto: bool) -> None:
         settings = await settle_ports(Settings(data_dir=self._data_dir), auto=ports_auto)
-        identity = ensure_identity(self._data_dir / "secrets")
+        identity = ensure_identity(settings.secrets_dir)
+        Keyring(settings.secrets_dir).ensure()
         supervisor = Supervisor(
             describe_parts(settings, identity),
             describe_chores(settings),
