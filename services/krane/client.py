@@ -5,7 +5,7 @@ time; every call may be repeated.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -64,10 +64,12 @@ class KraneClient:
     ) -> None:
         await self.close()
 
-    async def create(self, spec: DeploymentSpec) -> DeploymentStatus:
-        """Start what the spec says, or find it started."""
+    async def create(self, spec: DeploymentSpec, environment: Mapping[str, str] | None = None) -> DeploymentStatus:
+        """Start what the spec says, with these environment variables, or find it started."""
         response = await self._call(
-            "DeploymentService/CreateDeployment", encode_spec(spec), deployment_pb2.CreateDeploymentResponse
+            "DeploymentService/CreateDeployment",
+            encode_spec(spec, environment or {}),
+            deployment_pb2.CreateDeploymentResponse,
         )
         return DEPLOYMENT_STATUS_OF_WIRE[response.status]
 

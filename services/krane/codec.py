@@ -1,6 +1,6 @@
 """Between krane's types and the wire, in both directions, errors included. Only here and beside it is gen touched."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -15,7 +15,7 @@ from services.domain.errors import (
     PreconditionFailed,
     Unavailable,
 )
-from services.domain.readiness import InstanceStatus
+from services.domain.readiness import InstanceStatus, Probe
 from services.gen.krane.v1 import build_pb2, deployment_pb2
 from services.krane.types import (
     BuildState,
@@ -25,6 +25,7 @@ from services.krane.types import (
     DeploymentStatus,
     HealthCheck,
     InstanceReport,
+    digest_environment,
 )
 
 STATUS_CODES: dict[type[InterlockError], grpc.StatusCode] = {
@@ -87,7 +88,7 @@ def raising(call: str) -> Generator[None]:
         raise kind(error.details() or f"krane refused {call}") from error
 
 
-def encode_spec(spec: DeploymentSpec) -> deployment_pb2.CreateDeploymentRequest:
+def encode_spec(spec: DeploymentSpec, environment: Mapping[str, str]) -> deployment_pb2.CreateDeploymentRequest:
     """What to run, for the wire."""
     return deployment_pb2.CreateDeploymentRequest(
         namespace=spec.namespace,
@@ -101,6 +102,7 @@ def encode_spec(spec: DeploymentSpec) -> deployment_pb2.CreateDeploymentRequest:
             interval_ms=spec.health_check.interval_ms,
             timeout_ms=spec.health_check.timeout_ms,
         ),
+        environment=environment,
     )
 
 
@@ -115,6 +117,7 @@ def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSp
         cpu_millicores=request.cpu_millicores,
         memory_mib=request.memory_size_mib,
         health_check=HealthCheck(path=health.path, interval_ms=health.interval_ms, timeout_ms=health.timeout_ms),
+        environment_digest=digest_environment(request.environment),
     )
 
 
@@ -151,6 +154,7 @@ def _encode_instance(report: InstanceReport) -> deployment_pb2.Instance:
         reason=report.reason,
         exit_code=report.exit_code,
         restarts=report.restarts,
+        last_probe=_encode_probe(report.last_probe) if report.last_probe else None,
     )
 
 
@@ -163,7 +167,18 @@ def _decode_instance(instance: deployment_pb2.Instance) -> InstanceReport:
         reason=instance.reason,
         exit_code=instance.exit_code if instance.HasField("exit_code") else None,
         restarts=instance.restarts,
+        last_probe=_decode_probe(instance.last_probe) if instance.HasField("last_probe") else None,
     )
+
+
+def _encode_probe(probe: Probe) -> deployment_pb2.Probe:
+    return deployment_pb2.Probe(
+        problem=probe.problem, status_code=probe.status_code, latency_ms=probe.latency_ms, body=probe.body
+    )
+
+
+def _decode_probe(probe: deployment_pb2.Probe) -> Probe:
+    return Probe(problem=probe.problem, status_code=probe.status_code, latency_ms=probe.latency_ms, body=probe.body)
 
 
 def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:

@@ -29,7 +29,7 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     ) -> deployment_pb2.CreateDeploymentResponse:
         """Start instances."""
         async with refusing(context):
-            status = await self._deployments.create(decode_spec(request))
+            status = await self._deployments.create(decode_spec(request), dict(request.environment))
             return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUSES[status])
 
     async def GetDeployment(

@@ -1,9 +1,12 @@
 """What krane is asked for and what it answers, free of the wire."""
 
-from dataclasses import dataclass, field
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
-from services.domain.readiness import InstanceState
+from services.domain.readiness import InstanceProbe, InstanceState, Probe
 
 
 class DeploymentStatus(StrEnum):
@@ -51,13 +54,24 @@ class DeploymentSpec:
     # Limit of each instance's whole process tree.
     memory_mib: int
     health_check: HealthCheck = field(default_factory=HealthCheck)
+    # Of the environment variables that are given beside it. Their values may be secret, and a spec is logged and shown.
+    environment_digest: str = ""
+
+
+def digest_environment(environment: Mapping[str, str]) -> str:
+    """Tells environments apart without showing their values; empty for an empty one."""
+    if not environment:
+        return ""
+    return f"sha256:{hashlib.sha256(json.dumps(dict(environment), sort_keys=True).encode()).hexdigest()}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReport(InstanceState):
-    """One instance, and how often it was started again after it had been healthy."""
+    """One instance, how often it was started again after it had been healthy, and what its last probe found."""
 
     restarts: int = 0
+    # None before the first probe of a run.
+    last_probe: Probe | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +89,17 @@ class DeploymentState:
 def running_instances(state: DeploymentState | None) -> tuple[InstanceReport, ...] | None:
     """The instances of a deployment; None when it is stopped or krane does not know it."""
     return None if state is None or state.status is DeploymentStatus.STOPPED else state.instances
+
+
+def last_probe(instances: Sequence[InstanceReport]) -> InstanceProbe | None:
+    """What was found when an instance was last asked: one that is not healthy rather than one that is."""
+    asked = sorted(instances, key=lambda instance: instance.healthy)
+    return next((InstanceProbe(i.id, i.last_probe) for i in asked if i.last_probe is not None), None)
+
+
+def without_probes(state: DeploymentState | None) -> DeploymentState | None:
+    """The same, without what an app answered: that differs with every look, and has no place in a journal."""
+    return state and replace(state, instances=tuple(replace(one, last_probe=None) for one in state.instances))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

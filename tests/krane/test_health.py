@@ -46,8 +46,36 @@ def head(status: int) -> bytes:
 async def test_probe_says_what_is_wrong(answer: bytes, problem: str) -> None:
     prober = Prober()
     async with server(answer) as port:
-        assert await prober.probe(port, "/up", 1000) == problem
+        assert (await prober.probe(port, "/up", 1000)).problem == problem
     await prober.close()
+
+
+async def test_probe_keeps_the_status_and_the_beginning_of_an_answer_that_is_not_2xx() -> None:
+    body = b"\x1b[31mno \xff database\r\n" + b"x" * 100_000
+    prober = Prober()
+    async with server(b"HTTP/1.1 503 X\r\nContent-Length: 200000\r\n\r\n" + body) as port:
+        found = await prober.probe(port, "/up", 1000)
+    await prober.close()
+
+    assert found.status_code == 503
+    assert found.body.startswith(" [31mno \N{REPLACEMENT CHARACTER} database  xxx")
+    assert len(found.body) == 200
+    assert found.body.isprintable()
+
+
+async def test_probe_says_the_status_when_the_body_never_comes() -> None:
+    async def answer_slowly(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 500 X\r\nContent-Length: 5\r\n\r\n")
+        await reader.read()
+        writer.close()
+
+    prober = Prober()
+    async with await asyncio.start_server(answer_slowly, "127.0.0.1", 0) as slow:
+        found = await prober.probe(slow.sockets[0].getsockname()[1], "/up", 1000)
+    await prober.close()
+
+    assert (found.problem, found.body) == ("GET /up answered 500", "")
+    assert 150 < found.latency_ms < 1000
 
 
 async def test_probe_that_is_not_answered_in_time_says_so(unused_tcp_port: int) -> None:
@@ -57,9 +85,11 @@ async def test_probe_that_is_not_answered_in_time_says_so(unused_tcp_port: int) 
 
     prober = Prober()
     async with await asyncio.start_server(say_nothing, "127.0.0.1", unused_tcp_port):
-        assert await prober.probe(unused_tcp_port, "/up", 50) == "GET /up was not answered within 50 ms"
-        assert await prober.probe(unused_tcp_port, "", 50) == ""
-    assert await prober.probe(unused_tcp_port, "", 50) == f"nothing listens on port {unused_tcp_port}"
+        silent = await prober.probe(unused_tcp_port, "/up", 50)
+        assert silent.problem == "GET /up was not answered within 50 ms"
+        assert silent.latency_ms >= 50
+        assert (await prober.probe(unused_tcp_port, "", 50)).problem == ""
+    assert (await prober.probe(unused_tcp_port, "", 50)).problem == f"nothing listens on port {unused_tcp_port}"
     await prober.close()
 
 

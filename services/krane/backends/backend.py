@@ -1,6 +1,6 @@
 """What krane's services call, whatever runs the instances."""
 
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -17,7 +17,7 @@ from services.krane.types import (
 class Deployments(Protocol):
     """The deployments of one installation. Each call raises Invalid for what is no id."""
 
-    async def create(self, spec: DeploymentSpec) -> DeploymentStatus:
+    async def create(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> DeploymentStatus:
         """Start what the spec says, or find it started. Raises Conflict, PreconditionFailed or Unavailable."""
         ...
 

@@ -94,14 +94,16 @@ async def test_delete_leaves_neither_container_nor_volume(krane: Krane) -> None:
 
 
 async def test_container_that_was_removed_by_hand_is_made_again(krane: Krane) -> None:
-    await krane.create("robbed-1")
+    await krane.client.create(spec("robbed-1", krane.image), {"TOKEN": "secret-4711"})
     await healthy(krane.client, "robbed-1")
     made = await container(krane.kind, "robbed-1-0")
+    assert "secret-4711" not in str(made["Config"]["Labels"])
 
     await call(krane.kind, "DELETE", f"/containers/{made['Id']}", force="true", v="true")
-    await instance_when(krane.client, "robbed-1", lambda i: i.healthy and i.restarts == 1)
+    instance = await instance_when(krane.client, "robbed-1", lambda i: i.healthy and i.restarts == 1)
 
     assert (await container(krane.kind, "robbed-1-0"))["Id"] != made["Id"]
+    assert (await ask(instance, "/context")).json()["environment"]["TOKEN"] == "secret-4711"
     await krane.client.delete(NAMESPACE, "robbed-1")
 
 
@@ -122,7 +124,7 @@ async def test_two_installations_on_one_engine_do_not_see_each_other(
 async def test_create_that_was_cut_off_is_finished_by_the_next_krane(docker_kind: DockerKind, tmp_path: Path) -> None:
     wanted = spec("half-1", await docker_kind.image(), replicas=2)
     async with open_backend(tmp_path, docker_kind.settings) as backend:
-        await backend.deployments.create(wanted)
+        await backend.deployments.create(wanted, {})
         await until(lambda: _is_running(backend, "half-1"))
     await _remove(docker_kind, "half-1-1")
 
@@ -144,12 +146,12 @@ async def test_create_whose_answer_was_lost_is_finished_by_the_same_and_removed_
     async with open_backend(tmp_path, docker_kind.settings) as backend:
         await lost.create(record, 0)
         with pytest.raises(Conflict, match="delete it first"):
-            await backend.deployments.create(replace(wanted, replicas=2))
+            await backend.deployments.create(replace(wanted, replicas=2), {})
         await backend.deployments.delete(NAMESPACE, "lost-1")
         assert await lost.all() == []
 
         made = await lost.create(record, 0)
-        await backend.deployments.create(wanted)
+        await backend.deployments.create(wanted, {})
         assert [container.id for container in await lost.all()] == [made.id]
         await backend.deployments.delete(NAMESPACE, "lost-1")
     await engine.close()
@@ -158,7 +160,7 @@ async def test_create_whose_answer_was_lost_is_finished_by_the_same_and_removed_
 async def test_delete_that_was_cut_off_is_finished_by_the_next_krane(docker_kind: DockerKind, tmp_path: Path) -> None:
     wanted = spec("fading-1", await docker_kind.image(), replicas=2)
     async with open_backend(tmp_path, docker_kind.settings) as backend:
-        await backend.deployments.create(wanted)
+        await backend.deployments.create(wanted, {})
         await until(lambda: _is_running(backend, "fading-1"))
     first = await container(docker_kind, "fading-1-0")
     await call(docker_kind, "POST", f"/containers/{first['Id']}/rename", name=f"{first['Name'][1:]}.deleted")
@@ -173,14 +175,14 @@ async def test_delete_that_was_cut_off_is_finished_by_the_next_krane(docker_kind
 async def test_deployment_is_found_again_when_kranes_folder_was_lost(docker_kind: DockerKind, tmp_path: Path) -> None:
     wanted = spec("kept-2", await docker_kind.image())
     async with open_backend(tmp_path, docker_kind.settings) as backend:
-        await backend.deployments.create(wanted)
+        await backend.deployments.create(wanted, {})
         await until(lambda: _is_running(backend, "kept-2"))
     remove_tree(tmp_path / "krane")
 
     async with open_backend(tmp_path, docker_kind.settings) as backend:
-        assert await backend.deployments.create(wanted) is DeploymentStatus.RUNNING
+        assert await backend.deployments.create(wanted, {}) is DeploymentStatus.RUNNING
         with pytest.raises(Conflict, match="kept-2"):
-            await backend.deployments.create(replace(wanted, replicas=2))
+            await backend.deployments.create(replace(wanted, replicas=2), {})
         await backend.deployments.delete(NAMESPACE, "kept-2")
 
 

@@ -36,7 +36,14 @@ INSTANCE_STATUS_FAILED: InstanceStatus
 INSTANCE_STATUS_STOPPED: InstanceStatus
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check")
+    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check", "environment")
+    class EnvironmentEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
@@ -44,6 +51,7 @@ class CreateDeploymentRequest(_message.Message):
     CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_SIZE_MIB_FIELD_NUMBER: _ClassVar[int]
     HEALTH_CHECK_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     deployment_id: str
     image: str
@@ -51,7 +59,8 @@ class CreateDeploymentRequest(_message.Message):
     cpu_millicores: int
     memory_size_mib: int
     health_check: HealthCheck
-    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ...) -> None: ...
+    environment: _containers.ScalarMap[str, str]
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class HealthCheck(_message.Message):
     __slots__ = ("path", "interval_ms", "timeout_ms")
@@ -70,7 +79,7 @@ class CreateDeploymentResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[DeploymentStatus, str]] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ("id", "address", "status", "healthy", "reason", "exit_code", "restarts")
+    __slots__ = ("id", "address", "status", "healthy", "reason", "exit_code", "restarts", "last_probe")
     ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -78,6 +87,7 @@ class Instance(_message.Message):
     REASON_FIELD_NUMBER: _ClassVar[int]
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    LAST_PROBE_FIELD_NUMBER: _ClassVar[int]
     id: str
     address: str
     status: InstanceStatus
@@ -85,7 +95,20 @@ class Instance(_message.Message):
     reason: str
     exit_code: int
     restarts: int
-    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., exit_code: _Optional[int] = ..., restarts: _Optional[int] = ...) -> None: ...
+    last_probe: Probe
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., exit_code: _Optional[int] = ..., restarts: _Optional[int] = ..., last_probe: _Optional[_Union[Probe, _Mapping]] = ...) -> None: ...
+
+class Probe(_message.Message):
+    __slots__ = ("problem", "status_code", "latency_ms", "body")
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    problem: str
+    status_code: int
+    latency_ms: int
+    body: str
+    def __init__(self, problem: _Optional[str] = ..., status_code: _Optional[int] = ..., latency_ms: _Optional[int] = ..., body: _Optional[str] = ...) -> None: ...
 
 class GetDeploymentRequest(_message.Message):
     __slots__ = ("namespace", "deployment_id", "probe_now")

@@ -12,6 +12,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from services.config import LOOPBACK
 from services.domain.errors import Conflict, NotFound, PreconditionFailed
 from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.environments import Environments
 from services.krane.backends.docker.shapes import ContainerDetails, ContainerSummary
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
@@ -82,6 +83,7 @@ class Containers:
 
     def __init__(self, engine: Engine, folders: Folders) -> None:
         self._engine = engine
+        self.environments = Environments(folders)
         self._locks = Locks()
         # Of the path, not drawn and kept: an emptied folder finds its containers again.
         self._installation = hashlib.sha256(str(folders.root).encode()).hexdigest()[:12]
@@ -121,7 +123,7 @@ class Containers:
         instance_id = record.instance_id(index)
         name = self._name(instance_id, mark)
         try:
-            created = await self._engine.create_container(name, self._config(record, index))
+            created = await self._engine.create_container(name, await self._config(record, index))
         except Conflict:
             # Perhaps by an earlier attempt, whose answer was lost.
             created = name
@@ -164,11 +166,13 @@ class Containers:
             "app.kubernetes.io/managed-by": "interlock",
         }
 
-    def _config(self, record: DeploymentRecord, index: int) -> dict[str, JsonValue]:
+    async def _config(self, record: DeploymentRecord, index: int) -> dict[str, JsonValue]:
+        given = await self.environments.find(record.spec)
         instance_id, port = record.instance_id(index), f"{record.container_port}/tcp"
         return {
             "Image": record.image_id,
             "Env": [
+                *(f"{name}={value}" for name, value in given.items()),
                 f"PORT={record.container_port}",
                 f"INTERLOCK_DEPLOYMENT_ID={record.spec.deployment_id}",
                 f"INTERLOCK_INSTANCE_ID={instance_id}",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import defaultdict
+from collections.abc import Mapping
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict
@@ -54,7 +55,7 @@ class DockerDriver:
         records = [(read_record(group), group) for _, group in sorted(groups.items())]
         return [self._deployment(record, _wanted(group)) for record, group in records if record is not None]
 
-    async def plan(self, spec: DeploymentSpec) -> Deployment:
+    async def plan(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> Deployment:
         """A deployment of an image that the engine has or can pull."""
         image = await find_image(self._engine, spec.image)
         record = DeploymentRecord(
@@ -64,12 +65,14 @@ class DockerDriver:
         leftover = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
         if leftover and read_record(leftover) != record:
             raise Conflict(f"deployment {spec.deployment_id} was begun with something else: delete it first")
+        await self._containers.environments.keep(spec, environment)
         return self._deployment(record, Wanted.RUNNING)
 
     async def sweep(self, namespace: str, deployment_id: str) -> None:
-        """Remove containers of a creation whose answer was lost."""
+        """Remove what is left of a creation whose answer was lost."""
         for container in await self._containers.of_deployment(namespace, deployment_id):
             await self._engine.remove_container(container.id)
+        await asyncio.to_thread(remove_tree, self._folders.deployments / deployment_id)
 
     def logged(self, namespace: str, deployment_id: str) -> list[str]:
         """The instances of which logs outlived their containers."""

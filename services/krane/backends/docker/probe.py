@@ -9,6 +9,7 @@ import asyncio
 import httpx
 
 from services.config import LOOPBACK
+from services.domain.readiness import Probe
 from services.krane.backends.shared.probe import Prober
 
 # How long a fresh connection must stay open. The proxy finds out within a millisecond.
@@ -18,14 +19,14 @@ OPEN_SECONDS = 0.05
 class PublishedPortProber(Prober):
     """Tells a port that nothing listens behind from an instance that answers badly."""
 
-    async def _get(self, port: int, path: str) -> str:
+    async def _get(self, port: int, path: str) -> Probe:
         try:
             return await super()._get(port, path)
         except httpx.TransportError:
             await self._connect(port)
             raise
 
-    async def _connect(self, port: int) -> str:
+    async def _connect(self, port: int) -> Probe:
         reader, writer = await asyncio.open_connection(LOOPBACK, port)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
@@ -38,4 +39,4 @@ class PublishedPortProber(Prober):
             writer.close()
         if not is_open:
             raise ConnectionRefusedError
-        return ""
+        return Probe(problem="")

@@ -1,8 +1,9 @@
 """Deployments of the process backend: a folder each, with a record that is written before anything is started."""
 
 import asyncio
+from collections.abc import Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -34,6 +35,8 @@ class DeploymentRecord:
     # Read from the image once, so that a deployment never changes.
     app: AppConfig
     wanted: Wanted
+    # Given by its caller. Kept, since the next krane starts instances with it as well; the file is its owner's alone.
+    environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
 DEPLOYMENT_RECORD = TypeAdapter(DeploymentRecord)
@@ -50,7 +53,8 @@ class ProcessDriver:
 
     async def recorded(self) -> list[Deployment]:
         """Every deployment that an earlier krane wrote down; folders without a record are removed."""
-        self._folders.deployments.mkdir(parents=True, exist_ok=True)
+        # What is below may hold secrets.
+        self._folders.deployments.mkdir(mode=0o700, parents=True, exist_ok=True)
         recorded: list[Deployment] = []
         for folder in sorted(self._folders.deployments.iterdir()):
             record = _record(folder).read()
@@ -60,12 +64,13 @@ class ProcessDriver:
                 recorded.append(self._deployment(record))
         return recorded
 
-    async def plan(self, spec: DeploymentSpec) -> Deployment:
+    async def plan(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> Deployment:
         """A deployment of an image that a build made."""
         app = artifact(self._folders.artifacts, check_reference("artifact", spec.image)).config
         if app is None:
             raise PreconditionFailed(f"deployment {spec.deployment_id}: {spec.image} is not here: build it again")
-        return self._deployment(DeploymentRecord(spec=spec, app=app, wanted=Wanted.RUNNING))
+        record = DeploymentRecord(spec=spec, app=app, wanted=Wanted.RUNNING, environment=dict(environment))
+        return self._deployment(record)
 
     async def sweep(self, namespace: str, deployment_id: str) -> None:
         """Nothing is left without a record: it is the first thing that is written."""
@@ -96,7 +101,11 @@ class ProcessDriver:
         command = CommandSpec(
             arguments=record.app.command,
             environment=instance_environment(
-                deployment_id=spec.deployment_id, instance_id=instance_id, folder=folder, venv=image.venv
+                deployment_id=spec.deployment_id,
+                instance_id=instance_id,
+                folder=folder,
+                venv=image.venv,
+                given=record.environment,
             ),
             working_directory=image.app,
             log=self._log(spec.namespace, spec.deployment_id, instance_id),

@@ -25,18 +25,24 @@ INSTALLER_VARIABLES = (
 )
 
 
-def instance_environment(*, deployment_id: str, instance_id: str, folder: Path, venv: Path) -> dict[str, str]:
-    """What an instance sees; the shim adds PORT. Its home and temporary folder lie in its own folder."""
+def instance_environment(
+    *, deployment_id: str, instance_id: str, folder: Path, venv: Path, given: Mapping[str, str]
+) -> dict[str, str]:
+    """What an instance sees; the shim adds PORT. Its home and temporary folder lie in its own folder.
+
+    What it was given wins over what is only usual here, such as PATH, and cannot hold the names that krane answers for.
+    """
     return {
         **_basics(folder, f"{venv / 'bin'}:{SYSTEM_PATH}"),
-        "HOST": "127.0.0.1",
-        "INTERLOCK_DEPLOYMENT_ID": deployment_id,
-        "INTERLOCK_INSTANCE_ID": instance_id,
         # The image holds compiled code already and is read-only.
         "PYTHONDONTWRITEBYTECODE": "1",
         # What an instance prints is in its log at once, and not lost when it is killed.
         "PYTHONUNBUFFERED": "1",
         "VIRTUAL_ENV": str(venv),
+        **given,
+        "HOST": "127.0.0.1",
+        "INTERLOCK_DEPLOYMENT_ID": deployment_id,
+        "INTERLOCK_INSTANCE_ID": instance_id,
     }
 
 

@@ -7,11 +7,12 @@ running is taken over or started.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import TypeVar, assert_never
 
 from services.domain.errors import Conflict, NotFound, Unavailable
+from services.domain.variables import check_variables
 from services.krane.backends.shared.deployment import Deployment, Wanted
 from services.krane.backends.shared.driver import Driver
 from services.krane.backends.shared.locks import Locks
@@ -53,13 +54,14 @@ class Deployments:
         await asyncio.gather(*(deployment.release() for deployment in self._deployments.values()))
         await self._driver.close()
 
-    async def create(self, spec: DeploymentSpec) -> DeploymentStatus:
-        """Start what the spec says, or find it started.
+    async def create(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> DeploymentStatus:
+        """Start what the spec says with these environment variables, or find it started.
 
         Raises Invalid, Conflict (something else has the id) or PreconditionFailed (the image is not here).
         """
         check_spec(spec)
-        return await self._finish(self._create(spec))
+        check_variables(environment)
+        return await self._finish(self._create(spec, environment))
 
     def get(self, namespace: str, deployment_id: str) -> DeploymentState:
         """How a deployment is. Raises NotFound."""
@@ -116,17 +118,17 @@ class Deployments:
             return kept
         return sorted({*kept, *there})
 
-    async def _create(self, spec: DeploymentSpec) -> DeploymentStatus:
+    async def _create(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> DeploymentStatus:
         async with self._locks.of(spec.deployment_id):
             known = self._deployments.get(spec.deployment_id)
             if known is None:
-                known = await self._begin(spec)
+                known = await self._begin(spec, environment)
             elif known.spec != spec:
                 raise Conflict(f"deployment {spec.deployment_id} exists and runs something else: use another id")
             return known.state.status
 
-    async def _begin(self, spec: DeploymentSpec) -> Deployment:
-        deployment = await self._driver.plan(spec)
+    async def _begin(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> Deployment:
+        deployment = await self._driver.plan(spec, environment)
         await deployment.start()
         self._deployments[spec.deployment_id] = deployment
         log.info("deployment created", deployment_id=spec.deployment_id, replicas=spec.replicas)

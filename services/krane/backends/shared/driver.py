@@ -1,5 +1,6 @@
 """What a backend adds to the shared deployments."""
 
+from collections.abc import Mapping
 from typing import Protocol
 
 from services.krane.backends.shared.deployment import Deployment
@@ -13,8 +14,8 @@ class Driver(Protocol):
         """Every deployment that an earlier krane wrote down; what it left half-made is removed."""
         ...
 
-    async def plan(self, spec: DeploymentSpec) -> Deployment:
-        """A deployment that is not written down yet.
+    async def plan(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> Deployment:
+        """A deployment that is not written down yet. Its environment may be secret.
 
         Raises Invalid or PreconditionFailed when its image cannot be run, Unavailable when that cannot be said now.
         """

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
+from services.domain.readiness import Probe
 from services.krane.backends.shared.probe import Prober
 from services.krane.types import HealthCheck
 
@@ -20,6 +21,7 @@ class Health:
 
     def __init__(self, probed: asyncio.Event) -> None:
         self.is_healthy = False
+        self.last_probe: Probe | None = None
         self._probed = probed
         self.reason = "it was not probed yet"
         self._first_passed_at: float | None = None
@@ -33,7 +35,8 @@ class Health:
     async def follow(self, prober: Prober, port: int, check: HealthCheck, on_first_passed: Callable[[], None]) -> None:
         """Probe for ever: quickly until the first probe passes, then at the check's interval."""
         while True:
-            problem = await prober.probe(port, check.path, check.timeout_ms)
+            self.last_probe = await prober.probe(port, check.path, check.timeout_ms)
+            problem = self.last_probe.problem
             if not problem and self._first_passed_at is None:
                 on_first_passed()
                 self._first_passed_at = time.monotonic()

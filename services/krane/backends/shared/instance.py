@@ -80,14 +80,15 @@ class Instance:
             reason=self._health.reason if is_running else self._reason,
             exit_code=self._exit_code,
             restarts=self._history.restarts,
+            last_probe=self._health.last_probe,
         )
 
     async def probe(self) -> InstanceReport:
         """How it is, asked at this moment."""
         if self._status is InstanceStatus.RUNNING:
-            problem = await self._prober.probe(self._port, self._check.path, self._check.timeout_ms)
-            if problem:
-                return replace(self.report, healthy=False, reason=problem)
+            found = await self._prober.probe(self._port, self._check.path, self._check.timeout_ms)
+            if found.problem:
+                return replace(self.report, healthy=False, reason=found.problem, last_probe=found)
         return self.report
 
     @property

@@ -1,14 +1,23 @@
 """Asks an instance from outside whether it is healthy."""
 
 import asyncio
+import contextlib
+import time
+from dataclasses import replace
 
 import httpx
 
 from services.config import LOOPBACK
+from services.domain.readiness import Probe
+
+# Of an answer that is not 2xx: what is read and how long it is waited for, and what is shown of it.
+BODY_BYTES = 1024
+BODY_SECONDS = 0.2
+BODY_CHARACTERS = 200
 
 
 class Prober:
-    """Probes ports of this machine. An answer is one sentence on what is wrong, empty when the instance is healthy."""
+    """Probes ports of this machine."""
 
     def __init__(self) -> None:
         # No proxy and no redirect: an instance is asked itself, and nothing it says leads elsewhere. No kept
@@ -20,33 +29,57 @@ class Prober:
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
-    async def probe(self, port: int, path: str, timeout_ms: int) -> str:
+    async def probe(self, port: int, path: str, timeout_ms: int) -> Probe:
         """Ask once, by GET when there is a path, else by connecting."""
-        what = f"GET {path}" if path else f"a connection to port {port}"
-        try:
-            async with asyncio.timeout(timeout_ms / 1000):
-                return await (self._get(port, path) if path else self._connect(port))
-        except (TimeoutError, httpx.TimeoutException):
-            return f"{what} was not answered within {timeout_ms} ms"
-        except (ConnectionRefusedError, httpx.ConnectError):
-            return f"nothing listens on port {port}"
-        except (OSError, httpx.HTTPError, httpx.InvalidURL):
-            return f"{what} was answered with something that is not HTTP"
+        began = time.monotonic()
+        found = await self._ask(port, path, timeout_ms)
+        return replace(found, latency_ms=int((time.monotonic() - began) * 1000))
 
     async def close(self) -> None:
         """Close what is open."""
         await self._client.aclose()
 
-    async def _get(self, port: int, path: str) -> str:
-        # Streamed and left: the head is all that is read, whatever the size of the body.
-        async with self._client.stream("GET", f"http://{LOOPBACK}:{port}{path}", timeout=None) as response:
-            if response.is_success:
-                return ""
-            if response.is_redirect:
-                return f"GET {path} answered {response.status_code}: a health check is answered 2xx, not by a redirect"
-            return f"GET {path} answered {response.status_code}"
+    async def _ask(self, port: int, path: str, timeout_ms: int) -> Probe:
+        what = f"GET {path}" if path else f"a connection to port {port}"
+        try:
+            async with asyncio.timeout(timeout_ms / 1000):
+                return await (self._get(port, path) if path else self._connect(port))
+        except (TimeoutError, httpx.TimeoutException):
+            return Probe(problem=f"{what} was not answered within {timeout_ms} ms")
+        except (ConnectionRefusedError, httpx.ConnectError):
+            return Probe(problem=f"nothing listens on port {port}")
+        except (OSError, httpx.HTTPError, httpx.InvalidURL):
+            return Probe(problem=f"{what} was answered with something that is not HTTP")
 
-    async def _connect(self, port: int) -> str:
+    async def _get(self, port: int, path: str) -> Probe:
+        # Streamed and left: of an answer that is 2xx the head is all that is read, whatever the size of the body.
+        async with self._client.stream("GET", f"http://{LOOPBACK}:{port}{path}", timeout=None) as response:
+            problem = _problem(path, response)
+            body = await _beginning(response) if problem else ""
+            return Probe(problem=problem, status_code=response.status_code, body=body)
+
+    async def _connect(self, port: int) -> Probe:
         _, writer = await asyncio.open_connection(LOOPBACK, port)
         writer.close()
+        return Probe(problem="")
+
+
+def _problem(path: str, response: httpx.Response) -> str:
+    if response.is_success:
         return ""
+    if response.is_redirect:
+        return f"GET {path} answered {response.status_code}: a health check is answered 2xx, not by a redirect"
+    return f"GET {path} answered {response.status_code}"
+
+
+async def _beginning(response: httpx.Response) -> str:
+    body = b""
+    # A body that does not come, or is no body, does not hide the status.
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(BODY_SECONDS):
+            async for chunk in response.aiter_bytes():
+                body += chunk[:BODY_BYTES]
+                if len(body) >= BODY_BYTES:
+                    break
+    text = body.decode(errors="replace")[:BODY_CHARACTERS]
+    return "".join(character if character.isprintable() else " " for character in text)
