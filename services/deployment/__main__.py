@@ -21,6 +21,7 @@ from services.durable.client import RestateClient
 from services.durable.failpoints import FailpointsOf, no_failpoints
 from services.durable.serving import code_revision, endpoint_app, serve
 from services.gateway.client import GatewayClient
+from services.keyring import Keyring
 from services.krane.client import KraneClient
 from services.routing.service import RoutingService
 from services.routing.transactions import RoutingTransactions
@@ -74,7 +75,7 @@ async def run_endpoint(settings: Settings, failpoints: FailpointsOf = no_failpoi
         timedelta(seconds=settings.deploy.gateway_timeout_seconds),
         failpoints,
     )
-    steps = DeploymentSteps(database, krane, settings.apex, settings.deploy)
+    steps = DeploymentSteps(database, krane, Keyring(settings.secrets_dir), settings.apex, settings.deploy)
     deployment = DeploymentService(database, steps, routing, settings.deploy, failpoints)
     app = endpoint_app([deployment.object, routing.object], settings.restate.identity_key)
     stop = asyncio.Event()

@@ -134,7 +134,7 @@ class Reconciler:
         else:
             await self._restore(finding.project_id, deployment_id)
         await self._steps.krane.cancel_build(finding.workspace_id, deployment_id)
-        await self._steps.krane.delete(finding.workspace_id, deployment_id)
+        await self._steps.delete(finding.workspace_id, deployment_id)
         await self._steps.delete_instances(deployment_id)
 
     async def _restore(self, project_id: str, deployment_id: str) -> None:

@@ -10,6 +10,7 @@ from services.db import deployments, domains, instances, operations, retention
 from services.db.engine import Database
 from services.db.steps import end_open_steps
 from services.db.tables import Project
+from services.deployment.environment import open_environment
 from services.deployment.scrape import fetch_openapi
 from services.domain.errors import Conflict, InterlockError, PreconditionFailed
 from services.domain.hostnames import Naming
@@ -18,8 +19,16 @@ from services.domain.readiness import InstanceState
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import WantedDomain, build_domains
 from services.durable.saga import Failure
+from services.keyring import Keyring
 from services.krane.client import KraneClient
-from services.krane.types import BuildState, DeploymentSpec, DeploymentState, HealthCheck
+from services.krane.types import (
+    BuildState,
+    DeploymentSpec,
+    DeploymentState,
+    HealthCheck,
+    last_probe,
+    without_probes,
+)
 
 # Lines of log kept with a failed deployment.
 FAILURE_LOG_LINES = 50
@@ -46,9 +55,12 @@ class Move:
 class DeploymentSteps:
     """The effects, and what they need."""
 
-    def __init__(self, database: Database, krane: KraneClient, apex: str, settings: DeploySettings) -> None:
+    def __init__(
+        self, database: Database, krane: KraneClient, keyring: Keyring, apex: str, settings: DeploySettings
+    ) -> None:
         self._database = database
         self.krane = krane
+        self._keyring = keyring
         self._apex = apex
         self._settings = settings
 
@@ -136,7 +148,8 @@ class DeploymentSteps:
         return state and replace(state, log_lines=())
 
     async def create(self, metadata: deployments.Metadata, image: str) -> None:
-        """Start the instances."""
+        """Start the instances, with the environment that the deployment was recorded with."""
+        environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
         await self.krane.create(
             DeploymentSpec(
                 namespace=metadata.workspace_id,
@@ -146,16 +159,26 @@ class DeploymentSteps:
                 cpu_millicores=metadata.cpu_millicores,
                 memory_mib=metadata.memory_mib,
                 health_check=HealthCheck(path=metadata.health_path),
-            )
+            ),
+            environment,
         )
+
+    async def delete(self, namespace: str, deployment_id: str) -> None:
+        """End the instances and forget them in krane, keeping in the row what was last found when one was asked."""
+        state = await self.krane.get(namespace, deployment_id)
+        found = last_probe(state.instances) if state else None
+        if found is not None:
+            async with self._database.write() as session:
+                await deployments.record_probe(session, deployment_id, found)
+        await self.krane.delete(namespace, deployment_id)
 
     async def observe(self, namespace: str, deployment_id: str) -> DeploymentState | None:
         """The deployment as krane sees it; None when krane does not know it."""
-        return await self.krane.get(namespace, deployment_id)
+        return without_probes(await self.krane.get(namespace, deployment_id))
 
     async def probe(self, namespace: str, deployment_id: str) -> DeploymentState | None:
         """The deployment with its instances asked at this moment; None when krane does not know it."""
-        return await self.krane.get(namespace, deployment_id, probe_now=True)
+        return without_probes(await self.krane.get(namespace, deployment_id, probe_now=True))
 
     async def upsert_instances(self, deployment_id: str, states: Sequence[InstanceState]) -> None:
         """Copy krane's view."""

@@ -45,7 +45,7 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     image = metadata.image or await build(run, metadata)
     await saga.step("status deploying", steps.set_image, deployment_id, image)
 
-    saga.undo("delete from krane", steps.krane.delete, metadata.workspace_id, deployment_id)
+    saga.undo("delete from krane", steps.delete, metadata.workspace_id, deployment_id)
     await saga.step("create in krane", steps.create, metadata, image)
     saga.undo("delete instances", steps.delete_instances, deployment_id)
     instances = await poll_until_ready(run, metadata)

@@ -26,6 +26,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(500 if BEHAVIOUR == "unhealthy" else 200, b"no" if BEHAVIOUR == "unhealthy" else b"ok")
         elif self.path == "/openapi.json":
             self.openapi()
+        elif self.path == "/environment":
+            self.answer(200, json.dumps(dict(os.environ)).encode(), "application/json")
         elif self.path == "/crash":
             os._exit(9)
         else:

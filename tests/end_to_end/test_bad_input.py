@@ -33,6 +33,8 @@ async def test_an_app_that_never_becomes_healthy_fails_with_its_reason_and_log(
     assert bad.status == "failed"
     assert bad.failure.step == step
     assert words in bad.failure.reason
+    assert bad.failure.last_probe.status_code == (500 if behaviour == "unhealthy" else 0)
+    assert bad.failure.last_probe.body == ("no" if behaviour == "unhealthy" else "")
     assert any(f"version bad behaves {behaviour}" in line for line in bad.failure.log_lines)
     assert next(s for s in bad.steps if s.name == step).error
     await project.assert_gone(bad.id)
