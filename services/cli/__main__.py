@@ -9,7 +9,8 @@ from typing import IO, Annotated
 
 import typer
 
-from services.cli.arguments import hoist, parse_duration
+from services.cli.arguments import ProjectOption, hoist, parse_duration, parse_variables
+from services.cli.configuration import env_app, secrets_app
 from services.cli.exit_codes import ExitCode, of_ended, of_error
 from services.cli.git import Revision, revision_of
 from services.cli.packing import pack
@@ -27,7 +28,7 @@ from services.cli.render import (
     result_text,
     transitions_table,
 )
-from services.cli.session import Output, Session
+from services.cli.session import Output, Session, session_of
 from services.ctrl import defaults
 from services.ctrl.client import ControlClient, MoveOptions
 from services.domain.errors import InterlockError
@@ -47,8 +48,9 @@ project_app = typer.Typer(no_args_is_help=True, help="Create and list projects."
 domains_app = typer.Typer(no_args_is_help=True, help="List domains.")
 app.add_typer(project_app, name="project")
 app.add_typer(domains_app, name="domains")
+app.add_typer(env_app, name="env")
+app.add_typer(secrets_app, name="secrets")
 
-ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
 DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]
 DryRunOption = Annotated[
     bool, typer.Option("--dry-run", help="Say what would move and how, and change nothing.", show_default=False)
@@ -92,14 +94,14 @@ def up(
 
     if ports not in ("auto", "default"):
         raise typer.BadParameter("use auto or default", param_hint="--ports")
-    session = _session(context)
+    session = session_of(context)
     raise typer.Exit(run(session.data_dir, ports == "auto", session.ready_file))
 
 
 @project_app.command("create")
 def create_project(context: typer.Context, slug: str) -> None:
     """Create a project with the environments production and preview."""
-    session = _session(context)
+    session = session_of(context)
     project = session.run(lambda client: client.create_project(slug))
     session.show(project, projects_table([project]))
 
@@ -107,7 +109,7 @@ def create_project(context: typer.Context, slug: str) -> None:
 @project_app.command("ls")
 def list_projects(context: typer.Context) -> None:
     """List the projects."""
-    session = _session(context)
+    session = session_of(context)
     response = session.run(lambda client: client.list_projects())
     session.show(response, projects_table(response.projects))
 
@@ -127,6 +129,9 @@ def deploy(
     ] = defaults.CPU_MILLICORES,
     memory: Annotated[int, typer.Option(min=16, max=262_144, help="MiB for each instance.")] = defaults.MEMORY_MIB,
     health_path: Annotated[str, typer.Option(help="Default: as the source says, else a TCP connect.")] = "",
+    env: Annotated[
+        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for this deployment alone; repeatable.")
+    ] = None,
     idempotency_key: Annotated[str, typer.Option(help="Repeating the command is then the same deployment.")] = "",
     wait: Annotated[
         bool, typer.Option(" /--no-wait", help="Return as soon as it is recorded.", show_default=False)
@@ -135,7 +140,7 @@ def deploy(
 ) -> None:
     """Deploy a folder or an image, and wait until it is ready."""
     patience = parse_duration(timeout)
-    session = _session(context)
+    session = session_of(context)
     folder = _source_folder(what)
     revision = revision_of(folder) if folder else Revision()
     request = pb.CreateDeploymentRequest(
@@ -150,6 +155,7 @@ def deploy(
         memory_mib=memory,
         health_path=health_path,
         idempotency_key=idempotency_key,
+        variables=parse_variables(env or []),
     )
     if folder:
         request.source = _upload(session, folder)
@@ -163,7 +169,7 @@ def deploy(
 @app.command()
 def watch(context: typer.Context, deployment: DeploymentArgument, timeout: TimeoutOption = "15m") -> None:
     """Follow a deployment until it ends."""
-    session = _session(context)
+    session = session_of(context)
     session.run(lambda client: client.get_deployment(deployment))
     _watch(session, deployment, parse_duration(timeout))
 
@@ -180,7 +186,7 @@ def rollback(
     reason: ReasonOption = "",
 ) -> None:
     """Move live back at once. Deployments that are under way are cancelled."""
-    session = _session(context)
+    session = session_of(context)
     options = MoveOptions(dry_run=dry_run, no_preempt=no_preempt, reason=reason)
     response = session.run(lambda client: client.rollback(project, deployment, **options))
     session.show(response, moved_text(response))
@@ -196,7 +202,7 @@ def promote(
     reason: ReasonOption = "",
 ) -> None:
     """Make a ready deployment live, and end the rolled-back state. Deployments that are under way are cancelled."""
-    session = _session(context)
+    session = session_of(context)
     options = MoveOptions(dry_run=dry_run, no_preempt=no_preempt, reason=reason)
     response = session.run(lambda client: client.promote(project, deployment, **options))
     session.show(response, moved_text(response))
@@ -209,7 +215,7 @@ def cancel(
     reason: ReasonOption = "",
 ) -> None:
     """Ask a deployment to stop and to undo what it did; `watch` waits for that."""
-    session = _session(context)
+    session = session_of(context)
     response = session.run(lambda client: client.cancel_deployment(deployment, reason))
     verb = "is being cancelled" if response.cancelling else f"has ended already: {response.deployment.status}"
     session.show(response, f"{deployment} {verb}")
@@ -218,7 +224,7 @@ def cancel(
 @app.command()
 def status(context: typer.Context, project: ProjectOption) -> None:
     """Show a project as the database sees it: live, newest deployments, domains, gateways."""
-    session = _session(context)
+    session = session_of(context)
     response = session.run(lambda client: client.project_status(project))
     session.show(response, project_status_text(response))
 
@@ -230,7 +236,7 @@ def list_deployments(
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many.")] = 20,
 ) -> None:
     """List a project's deployments, newest first."""
-    session = _session(context)
+    session = session_of(context)
     response = session.run(lambda client: client.list_deployments(project, limit))
     session.show(response, deployments_table(response.deployments))
 
@@ -242,7 +248,7 @@ def audit(
     limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many.")] = 50,
 ) -> None:
     """List who did what to a project, when and why, newest first."""
-    session = _session(context)
+    session = session_of(context)
     response = session.run(lambda client: client.list_transitions(project, limit))
     session.show(response, transitions_table(response.transitions))
 
@@ -250,7 +256,7 @@ def audit(
 @app.command()
 def show(context: typer.Context, deployment: DeploymentArgument) -> None:
     """Show everything about a deployment."""
-    session = _session(context)
+    session = session_of(context)
     found = session.run(lambda client: client.get_deployment(deployment))
     session.show(found, deployment_text(found))
 
@@ -263,7 +269,7 @@ def logs(
     build: Annotated[bool, typer.Option("--build", help="Also the build's log.")] = False,
 ) -> None:
     """Show the newest log lines of a deployment."""
-    session = _session(context)
+    session = session_of(context)
     response = session.run(lambda client: client.logs(deployment, lines, build=build))
     session.show(response, log_text(response.lines))
 
@@ -271,7 +277,7 @@ def logs(
 @app.command()
 def attention(context: typer.Context) -> None:
     """List what needs a person, and the command to run next. Ends with code 11 when there is something."""
-    session = _session(context)
+    session = session_of(context)
     response = session.run(lambda client: client.list_attention())
     session.show(response, attention_text(response.items))
     if response.items:
@@ -281,15 +287,9 @@ def attention(context: typer.Context) -> None:
 @domains_app.command("ls")
 def list_domains(context: typer.Context, project: ProjectOption) -> None:
     """List a project's domains."""
-    session = _session(context)
+    session = session_of(context)
     response = session.run(lambda client: client.list_domains(project))
     session.show(response, domains_table(response.domains))
-
-
-def _session(context: typer.Context) -> Session:
-    session = context.obj
-    assert isinstance(session, Session)
-    return session
 
 
 def _source_folder(what: str) -> Path | None:

@@ -1,10 +1,13 @@
 """Arguments as people type them."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Annotated
 
 import typer
+
+ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
 
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -16,6 +19,17 @@ def parse_duration(text: str) -> timedelta:
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a duration: use for example 90s, 15m or 2h")
     return timedelta(seconds=int(match["number"]) * _SECONDS[match["unit"]])
+
+
+def parse_variables(assignments: Iterable[str]) -> dict[str, str]:
+    """NAME=VALUE pairs; raises BadParameter. The rules for names and values are ctrl's."""
+    variables: dict[str, str] = {}
+    for assignment in assignments:
+        name, separator, value = assignment.partition("=")
+        if not separator or name in variables:
+            raise typer.BadParameter(f"{name!r} is not given as NAME=VALUE, once")
+        variables[name] = value
+    return variables
 
 
 def hoist(arguments: Sequence[str], options: frozenset[str]) -> list[str]:

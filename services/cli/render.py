@@ -64,6 +64,24 @@ def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
     return table
 
 
+def variables_table(variables: Iterable[pb.Variable]) -> RenderableType:
+    """One line for each variable."""
+    table = _table("NAME", "VALUE", "SET", "BY")
+    for variable in variables:
+        when, who = _moment(variable.updated_at_ms), printable(variable.updated_by)
+        table.add_row(variable.name, _first_line(variable.value), when, who)
+    return table
+
+
+def secrets_table(secrets: Iterable[pb.Secret]) -> RenderableType:
+    """One line for each secret."""
+    table = _table("NAME", "VERSION", "SET", "BY")
+    for secret in secrets:
+        when, who = _moment(secret.updated_at_ms), printable(secret.updated_by)
+        table.add_row(secret.name, str(secret.version), when, who)
+    return table
+
+
 def transitions_table(transitions: Iterable[pb.Transition]) -> RenderableType:
     """One line for each thing that happened."""
     table = _table("WHEN", "WHAT", "DEPLOYMENT", "LIVE", "WHO AND WHY")
@@ -120,6 +138,8 @@ def result_text(deployment: pb.Deployment) -> RenderableType:
     if deployment.failure.reason:
         step = f" in step {deployment.failure.step!r}" if deployment.failure.step else ""
         lines.append(Text(printable(f"because{step}: {deployment.failure.reason}")))
+    if deployment.failure.HasField("last_probe"):
+        lines.append(Text(f"last probe of {_probe_line(deployment.failure.last_probe)}"))
     lines += [Text(printable(line), style="dim") for line in deployment.failure.log_lines]
     lines += [Text(domain.url) for domain in deployment.domains]
     return Group(*lines)
@@ -193,8 +213,17 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "ended", _moment(deployment.ended_at_ms)
     yield "failed step", deployment.failure.step
     yield "reason", printable(deployment.failure.reason)
+    if deployment.failure.HasField("last_probe"):
+        yield "last probe", _probe_line(deployment.failure.last_probe)
     yield "invocation", deployment.invocation_id
     yield "openapi", deployment.openapi_digest
+    yield "variables", "\n".join(f"{name}={_first_line(value)}" for name, value in sorted(deployment.variables.items()))
+    yield "secrets", ", ".join(f"{secret.name} (version {secret.version})" for secret in deployment.secrets)
+
+
+def _probe_line(probe: pb.Probe) -> str:
+    found = f"{probe.instance_id}: {probe.problem or 'passed'} ({probe.latency_ms} ms)"
+    return printable(f"{found}: {probe.body}" if probe.body else found)
 
 
 def _instances_table(instances: Iterable[pb.Instance]) -> RenderableType:

@@ -39,6 +39,13 @@ class Output(StrEnum):
     JSON = "json"
 
 
+def session_of(context: typer.Context) -> "Session":
+    """The session that the global options made."""
+    session = context.obj
+    assert isinstance(session, Session)
+    return session
+
+
 def _console(*, stderr: bool) -> Console:
     # What is printed comes from outside: no markup, no emoji codes.
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)

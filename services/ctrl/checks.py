@@ -2,11 +2,13 @@
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from services.ctrl import defaults
 from services.db.deployment_requests import DeploymentRequest
 from services.domain.errors import Invalid
 from services.domain.ids import check_id, check_slug
+from services.domain.variables import check_variables
 from services.gen.ctrl.v1.control_pb2 import CreateDeploymentRequest
 
 MAX_MESSAGE = 1000
@@ -80,7 +82,13 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
             "health_path", request.health_path, _HEALTH_PATH, "a path such as '/healthz', beginning with one '/'"
         ),
         key_auth_id=check_id("key_auth_id", request.key_auth_id) if request.HasField("key_auth_id") else None,
+        variables=_check_variables(request.variables),
     )
+
+
+def _check_variables(variables: Mapping[str, str]) -> dict[str, str]:
+    check_variables(variables)
+    return dict(variables)
 
 
 def _check_pattern(field: str, value: str, pattern: re.Pattern[str], wanted: str) -> str:

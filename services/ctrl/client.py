@@ -3,7 +3,7 @@
 Also Unavailable when ctrl does not answer, and DeadlineExceeded when a call takes too long.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self, TypedDict, TypeVar, Unpack
@@ -122,6 +122,52 @@ class ControlClient:
             workspace=self.workspace, project=project, target_deployment_id=target, actor=self.actor, **options
         )
         return await self._call("Promote", request, pb.PromoteResponse, timeout=_patience(request))
+
+    async def list_variables(self, project: str, environment: str = "") -> pb.ListVariablesResponse:
+        """The variables that an environment's next deployment gets; the default environment when none is named."""
+        request = pb.ListVariablesRequest(workspace=self.workspace, project=project, environment=environment)
+        return await self._call("ListVariables", request, pb.ListVariablesResponse)
+
+    async def set_variables(
+        self, project: str, variables: Mapping[str, str], environment: str = ""
+    ) -> pb.SetVariablesResponse:
+        """Add or replace variables."""
+        request = pb.SetVariablesRequest(
+            workspace=self.workspace, project=project, environment=environment, variables=variables, actor=self.actor
+        )
+        return await self._call("SetVariables", request, pb.SetVariablesResponse)
+
+    async def remove_variables(
+        self, project: str, names: Iterable[str], environment: str = ""
+    ) -> pb.RemoveVariablesResponse:
+        """Remove variables."""
+        request = pb.RemoveVariablesRequest(
+            workspace=self.workspace, project=project, environment=environment, names=names
+        )
+        return await self._call("RemoveVariables", request, pb.RemoveVariablesResponse)
+
+    async def list_secrets(self, project: str, environment: str = "") -> pb.ListSecretsResponse:
+        """The secrets that an environment's next deployment gets, without their values."""
+        request = pb.ListSecretsRequest(workspace=self.workspace, project=project, environment=environment)
+        return await self._call("ListSecrets", request, pb.ListSecretsResponse)
+
+    async def set_secrets(
+        self, project: str, secrets: Mapping[str, str], environment: str = ""
+    ) -> pb.SetSecretsResponse:
+        """Add or replace secrets."""
+        request = pb.SetSecretsRequest(
+            workspace=self.workspace, project=project, environment=environment, secrets=secrets, actor=self.actor
+        )
+        return await self._call("SetSecrets", request, pb.SetSecretsResponse)
+
+    async def remove_secrets(
+        self, project: str, names: Iterable[str], environment: str = ""
+    ) -> pb.RemoveSecretsResponse:
+        """Give secrets to no further deployment."""
+        request = pb.RemoveSecretsRequest(
+            workspace=self.workspace, project=project, environment=environment, names=names
+        )
+        return await self._call("RemoveSecrets", request, pb.RemoveSecretsResponse)
 
     async def list_domains(self, project: str) -> pb.ListDomainsResponse:
         """All domains of a project."""

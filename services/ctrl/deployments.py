@@ -18,6 +18,7 @@ from services.db.deployment_requests import record_deployment
 from services.db.engine import Database
 from services.db.instances import list_instances
 from services.db.projects import find_project
+from services.db.secrets import find_versions
 from services.db.steps import list_steps
 from services.db.views import find_deployment, list_deployment_domains, list_deployments
 from services.domain.ids import check_id
@@ -103,4 +104,5 @@ class Deployments:
                 await list_steps(session, deployment_id),
                 await list_instances(session, deployment_id),
                 [domain_message(domain, self._gateway_port) for domain in domains],
+                await find_versions(session, view.deployment.secrets.values()),
             )

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from google.protobuf import json_format
+
 from services.db.audit import Transition
-from services.db.tables import DeploymentStep, Environment, Gateway, Instance, Project
+from services.db.tables import DeploymentStep, Environment, Gateway, Instance, Project, SecretVersion, Variable
 from services.db.views import DeploymentView, DomainView
 from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -59,17 +61,32 @@ def detailed_deployment_message(
     steps: Sequence[DeploymentStep],
     instances: Sequence[Instance],
     domains: Sequence[pb.Domain],
+    secrets: Sequence[SecretVersion],
 ) -> pb.Deployment:
     """A deployment with everything that is known about it."""
     message = deployment_message(view)
     if view.deployment.failure_log:
         message.failure.log_lines.extend(view.deployment.failure_log.splitlines())
+    if view.deployment.last_probe and message.HasField("failure"):
+        json_format.ParseDict(view.deployment.last_probe, message.failure.last_probe)
     message.steps.extend(_step_message(step) for step in steps)
     message.instances.extend(
         pb.Instance(id=row.id, address=row.address, status=row.status, healthy=row.healthy) for row in instances
     )
     message.domains.extend(domains)
+    message.variables.update(view.deployment.variables)
+    message.secrets.extend(secret_message(row) for row in secrets)
     return message
+
+
+def variable_message(row: Variable) -> pb.Variable:
+    """A variable of an environment."""
+    return pb.Variable(name=row.name, value=row.value, updated_by=row.updated_by, updated_at_ms=row.updated_at_ms)
+
+
+def secret_message(row: SecretVersion) -> pb.Secret:
+    """Everything about a secret but its value."""
+    return pb.Secret(name=row.name, version=row.version, updated_by=row.created_by, updated_at_ms=row.created_at_ms)
 
 
 def domain_message(view: DomainView, gateway_port: int) -> pb.Domain:

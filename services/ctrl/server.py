@@ -16,6 +16,7 @@ from services.config import CtrlSettings, Settings
 from services.ctrl.attention import AttentionList
 from services.ctrl.bridge import BRIDGED, Bridge
 from services.ctrl.cancellation import Cancellation
+from services.ctrl.configuration import Configuration
 from services.ctrl.control import CONTROL_SERVICE, Method, bind
 from services.ctrl.deployments import Deployments
 from services.ctrl.dispatcher import Dispatcher
@@ -25,6 +26,7 @@ from services.ctrl.operations import Operations
 from services.ctrl.projects import Projects
 from services.db.engine import Database
 from services.durable.client import RestateClient
+from services.keyring import Keyring
 from services.krane.client import KraneClient
 from services.telemetry import get_logger
 
@@ -49,7 +51,10 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         deployments = Deployments(database, krane, dispatcher, cancellation, settings.gateway.port)
         operations = Operations(database, restate, krane, cancellation)
         attention = AttentionList(database, restate, krane, settings)
-        methods = bind(Projects(database, settings.gateway.port), deployments, operations, attention)
+        keyring = Keyring(settings.secrets_dir)
+        keyring.ensure()
+        projects, configuration = Projects(database, settings.gateway.port), Configuration(database, keyring)
+        methods = bind(projects, configuration, deployments, operations, attention)
         grpc_server = await _grpc_server(
             settings.ctrl, [control_handlers(methods, deployments.UploadSource), *Bridge(restate).handlers()]
         )

@@ -198,6 +198,8 @@ def json_schema(message: Descriptor) -> dict[str, Any]:
 
 
 def _field_schema(field: FieldDescriptor) -> dict[str, Any]:
+    if field.message_type is not None and field.message_type.GetOptions().map_entry:
+        return {"type": "object", "additionalProperties": _field_schema(field.message_type.fields_by_name["value"])}
     if field.message_type is not None:
         schema = json_schema(field.message_type)
     elif field.enum_type is not None:

@@ -113,7 +113,14 @@ class UploadSourceResponse(_message.Message):
     def __init__(self, source: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("workspace", "project", "environment", "source", "image", "branch", "commit", "message", "replicas", "cpu_millicores", "memory_mib", "health_path", "idempotency_key", "key_auth_id", "actor")
+    __slots__ = ("workspace", "project", "environment", "source", "image", "branch", "commit", "message", "replicas", "cpu_millicores", "memory_mib", "health_path", "idempotency_key", "key_auth_id", "actor", "variables")
+    class VariablesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     WORKSPACE_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
@@ -129,6 +136,7 @@ class CreateDeploymentRequest(_message.Message):
     IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
     KEY_AUTH_ID_FIELD_NUMBER: _ClassVar[int]
     ACTOR_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
     workspace: str
     project: str
     environment: str
@@ -144,7 +152,8 @@ class CreateDeploymentRequest(_message.Message):
     idempotency_key: str
     key_auth_id: str
     actor: str
-    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., key_auth_id: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+    variables: _containers.ScalarMap[str, str]
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., key_auth_id: _Optional[str] = ..., actor: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CreateDeploymentResponse(_message.Message):
     __slots__ = ("deployment",)
@@ -153,7 +162,14 @@ class CreateDeploymentResponse(_message.Message):
     def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
 
 class Deployment(_message.Message):
-    __slots__ = ("id", "project_id", "project", "environment", "status", "is_live", "branch", "commit", "message", "source", "image", "replicas", "failure", "steps", "instances", "domains", "created_at_ms", "ended_at_ms", "invocation_id", "generation", "openapi_digest", "created_by")
+    __slots__ = ("id", "project_id", "project", "environment", "status", "is_live", "branch", "commit", "message", "source", "image", "replicas", "failure", "steps", "instances", "domains", "created_at_ms", "ended_at_ms", "invocation_id", "generation", "openapi_digest", "created_by", "variables", "secrets")
+    class VariablesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_ID_FIELD_NUMBER: _ClassVar[int]
     PROJECT_FIELD_NUMBER: _ClassVar[int]
@@ -176,6 +192,8 @@ class Deployment(_message.Message):
     GENERATION_FIELD_NUMBER: _ClassVar[int]
     OPENAPI_DIGEST_FIELD_NUMBER: _ClassVar[int]
     CREATED_BY_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    SECRETS_FIELD_NUMBER: _ClassVar[int]
     id: str
     project_id: str
     project: str
@@ -198,17 +216,35 @@ class Deployment(_message.Message):
     generation: int
     openapi_digest: str
     created_by: str
-    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[str] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ..., created_by: _Optional[str] = ...) -> None: ...
+    variables: _containers.ScalarMap[str, str]
+    secrets: _containers.RepeatedCompositeFieldContainer[Secret]
+    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[str] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ..., created_by: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ...) -> None: ...
 
 class Failure(_message.Message):
-    __slots__ = ("step", "reason", "log_lines")
+    __slots__ = ("step", "reason", "log_lines", "last_probe")
     STEP_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     LOG_LINES_FIELD_NUMBER: _ClassVar[int]
+    LAST_PROBE_FIELD_NUMBER: _ClassVar[int]
     step: str
     reason: str
     log_lines: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, step: _Optional[str] = ..., reason: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ...) -> None: ...
+    last_probe: Probe
+    def __init__(self, step: _Optional[str] = ..., reason: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., last_probe: _Optional[_Union[Probe, _Mapping]] = ...) -> None: ...
+
+class Probe(_message.Message):
+    __slots__ = ("instance_id", "problem", "status_code", "latency_ms", "body")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    STATUS_CODE_FIELD_NUMBER: _ClassVar[int]
+    LATENCY_MS_FIELD_NUMBER: _ClassVar[int]
+    BODY_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    problem: str
+    status_code: int
+    latency_ms: int
+    body: str
+    def __init__(self, instance_id: _Optional[str] = ..., problem: _Optional[str] = ..., status_code: _Optional[int] = ..., latency_ms: _Optional[int] = ..., body: _Optional[str] = ...) -> None: ...
 
 class Step(_message.Message):
     __slots__ = ("name", "started_at_ms", "ended_at_ms", "error", "operation")
@@ -373,6 +409,144 @@ class PromoteResponse(_message.Message):
     start: str
     dry_run: bool
     def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., start: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+
+class Variable(_message.Message):
+    __slots__ = ("name", "value", "updated_by", "updated_at_ms")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VALUE_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    value: str
+    updated_by: str
+    updated_at_ms: int
+    def __init__(self, name: _Optional[str] = ..., value: _Optional[str] = ..., updated_by: _Optional[str] = ..., updated_at_ms: _Optional[int] = ...) -> None: ...
+
+class ListVariablesRequest(_message.Message):
+    __slots__ = ("workspace", "project", "environment")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    environment: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ...) -> None: ...
+
+class ListVariablesResponse(_message.Message):
+    __slots__ = ("variables",)
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    variables: _containers.RepeatedCompositeFieldContainer[Variable]
+    def __init__(self, variables: _Optional[_Iterable[_Union[Variable, _Mapping]]] = ...) -> None: ...
+
+class SetVariablesRequest(_message.Message):
+    __slots__ = ("workspace", "project", "environment", "variables", "actor")
+    class VariablesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    environment: str
+    variables: _containers.ScalarMap[str, str]
+    actor: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class SetVariablesResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RemoveVariablesRequest(_message.Message):
+    __slots__ = ("workspace", "project", "environment", "names")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    environment: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RemoveVariablesResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class Secret(_message.Message):
+    __slots__ = ("name", "version", "updated_by", "updated_at_ms")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    VERSION_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_BY_FIELD_NUMBER: _ClassVar[int]
+    UPDATED_AT_MS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    version: int
+    updated_by: str
+    updated_at_ms: int
+    def __init__(self, name: _Optional[str] = ..., version: _Optional[int] = ..., updated_by: _Optional[str] = ..., updated_at_ms: _Optional[int] = ...) -> None: ...
+
+class ListSecretsRequest(_message.Message):
+    __slots__ = ("workspace", "project", "environment")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    environment: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ...) -> None: ...
+
+class ListSecretsResponse(_message.Message):
+    __slots__ = ("secrets",)
+    SECRETS_FIELD_NUMBER: _ClassVar[int]
+    secrets: _containers.RepeatedCompositeFieldContainer[Secret]
+    def __init__(self, secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ...) -> None: ...
+
+class SetSecretsRequest(_message.Message):
+    __slots__ = ("workspace", "project", "environment", "secrets", "actor")
+    class SecretsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    SECRETS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    environment: str
+    secrets: _containers.ScalarMap[str, str]
+    actor: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., secrets: _Optional[_Mapping[str, str]] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class SetSecretsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class RemoveSecretsRequest(_message.Message):
+    __slots__ = ("workspace", "project", "environment", "names")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    environment: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RemoveSecretsResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
 
 class ListDomainsRequest(_message.Message):
     __slots__ = ("workspace", "project")

@@ -86,6 +86,36 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.PromoteRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.PromoteResponse.FromString,
                 _registered_method=True)
+        self.ListVariables = channel.unary_unary(
+                '/ctrl.v1.ControlService/ListVariables',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.ListVariablesRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.ListVariablesResponse.FromString,
+                _registered_method=True)
+        self.SetVariables = channel.unary_unary(
+                '/ctrl.v1.ControlService/SetVariables',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.SetVariablesRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.SetVariablesResponse.FromString,
+                _registered_method=True)
+        self.RemoveVariables = channel.unary_unary(
+                '/ctrl.v1.ControlService/RemoveVariables',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.RemoveVariablesRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveVariablesResponse.FromString,
+                _registered_method=True)
+        self.ListSecrets = channel.unary_unary(
+                '/ctrl.v1.ControlService/ListSecrets',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.ListSecretsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.ListSecretsResponse.FromString,
+                _registered_method=True)
+        self.SetSecrets = channel.unary_unary(
+                '/ctrl.v1.ControlService/SetSecrets',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.SetSecretsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.SetSecretsResponse.FromString,
+                _registered_method=True)
+        self.RemoveSecrets = channel.unary_unary(
+                '/ctrl.v1.ControlService/RemoveSecrets',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.FromString,
+                _registered_method=True)
         self.ListDomains = channel.unary_unary(
                 '/ctrl.v1.ControlService/ListDomains',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.ListDomainsRequest.SerializeToString,
@@ -175,6 +205,45 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListVariables(self, request, context):
+        """The environment variables of a project's environment. A deployment keeps those it was recorded with: a change is
+        for the deployments that follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetVariables(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveVariables(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListSecrets(self, request, context):
+        """Secrets are environment variables whose values are encrypted at rest and never answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSecrets(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveSecrets(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListDomains(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -253,6 +322,36 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Promote,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.PromoteRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.PromoteResponse.SerializeToString,
+            ),
+            'ListVariables': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVariables,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.ListVariablesRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.ListVariablesResponse.SerializeToString,
+            ),
+            'SetVariables': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetVariables,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.SetVariablesRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.SetVariablesResponse.SerializeToString,
+            ),
+            'RemoveVariables': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveVariables,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveVariablesRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.RemoveVariablesResponse.SerializeToString,
+            ),
+            'ListSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListSecrets,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.ListSecretsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.ListSecretsResponse.SerializeToString,
+            ),
+            'SetSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSecrets,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.SetSecretsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.SetSecretsResponse.SerializeToString,
+            ),
+            'RemoveSecrets': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveSecrets,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.SerializeToString,
             ),
             'ListDomains': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDomains,
@@ -547,6 +646,168 @@ class ControlService:
             '/ctrl.v1.ControlService/Promote',
             ctrl_dot_v1_dot_control__pb2.PromoteRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.PromoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVariables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/ListVariables',
+            ctrl_dot_v1_dot_control__pb2.ListVariablesRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.ListVariablesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetVariables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/SetVariables',
+            ctrl_dot_v1_dot_control__pb2.SetVariablesRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.SetVariablesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveVariables(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/RemoveVariables',
+            ctrl_dot_v1_dot_control__pb2.RemoveVariablesRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.RemoveVariablesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListSecrets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/ListSecrets',
+            ctrl_dot_v1_dot_control__pb2.ListSecretsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.ListSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSecrets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/SetSecrets',
+            ctrl_dot_v1_dot_control__pb2.SetSecretsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.SetSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveSecrets(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/RemoveSecrets',
+            ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.FromString,
             options,
             channel_credentials,
             insecure,

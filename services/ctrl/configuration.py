@@ -1,0 +1,97 @@
+"""Variables and secrets of a project's environments, over all doors. Values of secrets come in and never go out."""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from sqlalchemy.ext.asyncio import AsyncSession
+
+from services.ctrl import defaults
+from services.ctrl.checks import check_actor, check_project, check_workspace
+from services.ctrl.messages import secret_message, variable_message
+from services.db.engine import Database
+from services.db.projects import find_environment, find_project
+from services.db.secrets import list_secrets, remove_secrets, seal_context, set_secrets
+from services.db.variables import list_variables, remove_variables, set_variables
+from services.domain.errors import Invalid
+from services.domain.ids import check_slug
+from services.domain.variables import check_names, check_variables
+from services.gen.ctrl.v1 import control_pb2 as pb
+from services.keyring import Keyring
+
+
+class _Place(Protocol):
+    """What every request here says: which environment it is about."""
+
+    workspace: str
+    project: str
+    environment: str
+
+
+class Configuration:
+    """The methods of ctrl.v1.ControlService about variables and secrets."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    async def ListVariables(self, request: pb.ListVariablesRequest) -> pb.ListVariablesResponse:
+        """What the environment's next deployment gets."""
+        async with self._database.read() as session:
+            rows = await list_variables(session, await _environment_id(session, request))
+        return pb.ListVariablesResponse(variables=[variable_message(row) for row in rows])
+
+    async def SetVariables(self, request: pb.SetVariablesRequest) -> pb.SetVariablesResponse:
+        """Add or replace variables, all or none."""
+        variables, actor = _check_values(request.variables), check_actor(request.actor)
+        async with self._database.write() as session:
+            await set_variables(session, await _environment_id(session, request), variables, updated_by=actor)
+        return pb.SetVariablesResponse()
+
+    async def RemoveVariables(self, request: pb.RemoveVariablesRequest) -> pb.RemoveVariablesResponse:
+        """Remove variables, all or none."""
+        _check_some(request.names)
+        async with self._database.write() as session:
+            await remove_variables(session, await _environment_id(session, request), request.names)
+        return pb.RemoveVariablesResponse()
+
+    async def ListSecrets(self, request: pb.ListSecretsRequest) -> pb.ListSecretsResponse:
+        """The names of the secrets that the environment's next deployment gets."""
+        async with self._database.read() as session:
+            rows = await list_secrets(session, await _environment_id(session, request))
+        return pb.ListSecretsResponse(secrets=[secret_message(row) for row in rows])
+
+    async def SetSecrets(self, request: pb.SetSecretsRequest) -> pb.SetSecretsResponse:
+        """Add versions of secrets, all or none."""
+        values, actor = _check_values(request.secrets), check_actor(request.actor)
+        async with self._database.write() as session:
+            environment_id = await _environment_id(session, request)
+            sealed = {
+                name: self._keyring.seal(value, seal_context(environment_id, name)) for name, value in values.items()
+            }
+            await set_secrets(session, environment_id, sealed, created_by=actor)
+        return pb.SetSecretsResponse()
+
+    async def RemoveSecrets(self, request: pb.RemoveSecretsRequest) -> pb.RemoveSecretsResponse:
+        """Give secrets to no further deployment, all or none."""
+        _check_some(request.names)
+        async with self._database.write() as session:
+            await remove_secrets(session, await _environment_id(session, request), request.names)
+        return pb.RemoveSecretsResponse()
+
+
+async def _environment_id(session: AsyncSession, place: _Place) -> str:
+    workspace, slug = check_workspace(place.workspace), place.environment or defaults.ENVIRONMENT
+    project = await find_project(session, workspace, check_project(place.project))
+    return (await find_environment(session, project, check_slug("environment", slug))).id
+
+
+def _check_values(values: Mapping[str, str]) -> dict[str, str]:
+    _check_some(values)
+    check_variables(values)
+    return dict(values)
+
+
+def _check_some(names: Collection[str]) -> None:
+    if not names:
+        raise Invalid("no name is given; say at least one")
+    check_names(names)

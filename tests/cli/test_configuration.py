@@ -1,0 +1,48 @@
+"""`interlock env` and `interlock secrets`."""
+
+import io
+
+import pytest
+
+from services.gen.ctrl.v1 import control_pb2 as pb
+from tests.cli.conftest import Interlock
+from tests.ctrl.installation import IMAGE
+
+SECRET = "not-for-everybody-4711"
+
+
+def test_variables_are_set_listed_and_removed(interlock: Interlock, project: str) -> None:
+    changed = interlock("env", "set", "MODE=a=b", "EMPTY=", "-p", project)
+    listed = interlock("env", "ls", "-p", project, "-o", "json").message(pb.ListVariablesResponse())
+    interlock("env", "rm", "EMPTY", "-p", project)
+
+    assert "the next deployment of production gets it" in changed.out
+    assert {v.name: v.value for v in listed.variables} == {"MODE": "a=b", "EMPTY": ""}
+    assert "MODE" in (left := interlock("env", "ls", "-p", project).out)
+    assert "EMPTY" not in left
+
+
+def test_a_secret_is_read_from_standard_input_and_never_shown(
+    interlock: Interlock, project: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(f"{SECRET}\n"))
+
+    done = interlock("secrets", "set", "TOKEN", "-p", project, "-e", "preview")
+    listed = interlock("secrets", "ls", "-p", project, "-e", "preview")
+    shown = interlock("deploy", IMAGE, "-p", project, "-e", "preview", "--env", "MODE=one", "-o", "json")
+
+    assert done.code == 0
+    assert "TOKEN" in listed.out
+    assert [s.name for s in shown.message(pb.Deployment()).secrets] == ["TOKEN"]
+    assert dict(shown.message(pb.Deployment()).variables) == {"MODE": "one"}
+    assert SECRET not in done.out + done.err + listed.out + shown.out
+    assert interlock("secrets", "rm", "TOKEN", "-p", project, "-e", "preview").code == 0
+    assert "TOKEN" not in interlock("secrets", "ls", "-p", project, "-e", "preview").out
+
+
+@pytest.mark.parametrize("assignments", [["MODE"], ["A=1", "A=2"]])
+def test_what_is_no_assignment_is_a_usage_error(interlock: Interlock, project: str, assignments: list[str]) -> None:
+    result = interlock("env", "set", *assignments, "-p", project)
+
+    assert result.code == 2
+    assert "NAME=VALUE" in result.err

@@ -1,0 +1,107 @@
+"""Variables and secrets over the API."""
+
+import httpx
+import pytest
+
+from services.ctrl.client import ControlClient
+from services.domain.errors import Conflict, Invalid, NotFound
+from services.gen.ctrl.v1 import control_pb2 as pb
+from tests.ctrl.installation import IMAGE, Installation
+
+SECRET = "not-for-everybody-4711"
+
+
+async def test_variables_are_set_listed_and_removed_in_each_environment_for_itself(
+    client: ControlClient, project: str
+) -> None:
+    client.actor = "alice"
+    await client.set_variables(project, {"B": "two", "A": "1"})
+    await client.set_variables(project, {"A": "preview"}, "preview")
+    await client.set_variables(project, {"A": "one"})
+
+    listed = (await client.list_variables(project)).variables
+    await client.remove_variables(project, ["A"])
+
+    assert [(v.name, v.value, v.updated_by) for v in listed] == [("A", "one", "alice"), ("B", "two", "alice")]
+    assert all(v.updated_at_ms for v in listed)
+    assert [v.name for v in (await client.list_variables(project)).variables] == ["B"]
+    assert [v.value for v in (await client.list_variables(project, "preview")).variables] == ["preview"]
+
+
+async def test_of_a_secret_only_name_version_and_time_are_told(
+    client: ControlClient, project: str, installation: Installation
+) -> None:
+    await client.set_secrets(project, {"TOKEN": "first"})
+    await client.set_secrets(project, {"TOKEN": SECRET})
+    deployment = await client.create_deployment(pb.CreateDeploymentRequest(project=project, image=IMAGE))
+
+    listed = await client.list_secrets(project)
+
+    assert [(s.name, s.version) for s in listed.secrets] == [("TOKEN", 2)]
+    assert [(s.name, s.version) for s in deployment.secrets] == [("TOKEN", 2)]
+    async with httpx.AsyncClient(base_url=installation.http_url) as http:
+        for method, body in (
+            ("ListSecrets", {"project": project}),
+            ("ListVariables", {"project": project}),
+            ("GetDeployment", {"deployment_id": deployment.id}),
+            ("ListDeployments", {"project": project}),
+        ):
+            answer = await http.post(f"/ctrl.v1.ControlService/{method}", json=body)
+            assert answer.status_code == 200
+            assert SECRET not in answer.text
+    files = [f for f in installation.folder.rglob("*") if f.is_file()]
+    assert [f.name for f in files if SECRET.encode() in f.read_bytes()] == []
+
+
+async def test_a_deployment_says_what_it_was_recorded_with(client: ControlClient, project: str) -> None:
+    await client.set_variables(project, {"MODE": "one", "LEVEL": "info"})
+    request = pb.CreateDeploymentRequest(project=project, image=IMAGE, variables={"LEVEL": "debug"})
+    deployment = await client.create_deployment(request)
+
+    await client.set_variables(project, {"MODE": "two"})
+
+    assert (await client.get_deployment(deployment.id)).variables == {"MODE": "one", "LEVEL": "debug"}
+
+
+async def test_the_same_key_with_other_variables_is_another_request(client: ControlClient, project: str) -> None:
+    def request(mode: str) -> pb.CreateDeploymentRequest:
+        return pb.CreateDeploymentRequest(
+            project=project, image=IMAGE, idempotency_key="once", variables={"MODE": mode, "LEVEL": "info"}
+        )
+
+    first = await client.create_deployment(request("one"))
+
+    assert (await client.create_deployment(request("one"))).id == first.id
+    with pytest.raises(Conflict, match="idempotency key 'once'"):
+        await client.create_deployment(request("two"))
+
+
+async def test_bad_names_and_values_are_refused_and_nothing_is_set(client: ControlClient, project: str) -> None:
+    for bad in ({"PORT": "1"}, {"INTERLOCK_X": "1"}, {"1A": "1"}, {"A": "a\0b"}, {"A": "x" * 40_000}, {}):
+        with pytest.raises(Invalid):
+            await client.set_variables(project, {"GOOD": "1"} | bad if bad else bad)
+        with pytest.raises(Invalid):
+            await client.set_secrets(project, {"GOOD": "1"} | bad if bad else bad)
+    with pytest.raises(Invalid, match="PORT is set by interlock itself"):
+        await client.create_deployment(
+            pb.CreateDeploymentRequest(project=project, image=IMAGE, variables={"PORT": "80"})
+        )
+
+    assert not (await client.list_variables(project)).variables
+    assert not (await client.list_secrets(project)).secrets
+
+
+async def test_what_is_unknown_or_another_workspaces_is_not_found(
+    client: ControlClient, project: str, installation: Installation
+) -> None:
+    await client.set_secrets(project, {"TOKEN": SECRET})
+
+    with pytest.raises(NotFound, match="has no environment 'nowhere'"):
+        await client.set_variables(project, {"A": "1"}, "nowhere")
+    with pytest.raises(NotFound, match="secret GONE is not set"):
+        await client.remove_secrets(project, ["GONE"])
+    async with installation.client("umbrella") as stranger:
+        with pytest.raises(NotFound):
+            await stranger.list_secrets(project)
+        with pytest.raises(NotFound):
+            await stranger.remove_secrets(project, ["TOKEN"])
