@@ -10,7 +10,7 @@ from typing import IO, Annotated
 import typer
 
 from services.cli.arguments import ProjectOption, hoist, parse_duration, parse_variables
-from services.cli.configuration import env_app, secrets_app
+from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.exit_codes import ExitCode, of_ended, of_error
 from services.cli.git import Revision, revision_of
 from services.cli.packing import pack
@@ -48,6 +48,7 @@ project_app = typer.Typer(no_args_is_help=True, help="Create and list projects."
 domains_app = typer.Typer(no_args_is_help=True, help="List domains.")
 app.add_typer(project_app, name="project")
 app.add_typer(domains_app, name="domains")
+app.add_typer(config_app, name="config")
 app.add_typer(env_app, name="env")
 app.add_typer(secrets_app, name="secrets")
 
@@ -123,12 +124,16 @@ def deploy(
     branch: Annotated[str, typer.Option(help="Default: what is checked out in DIR, else main.")] = "",
     commit: Annotated[str, typer.Option(help="Default: what is checked out in DIR.")] = "",
     message: Annotated[str, typer.Option("-m", "--message", help="What people see beside it.")] = "",
-    replicas: Annotated[int, typer.Option(min=1, max=50, help="How many instances.")] = defaults.REPLICAS,
+    replicas: Annotated[
+        int | None, typer.Option(min=1, max=50, help="How many instances; default: as `interlock config` says, else 1.")
+    ] = None,
     cpu: Annotated[
-        int, typer.Option(min=10, max=64_000, help="Milli-CPUs for each instance.")
-    ] = defaults.CPU_MILLICORES,
-    memory: Annotated[int, typer.Option(min=16, max=262_144, help="MiB for each instance.")] = defaults.MEMORY_MIB,
-    health_path: Annotated[str, typer.Option(help="Default: as the source says, else a TCP connect.")] = "",
+        int | None, typer.Option(min=10, max=64_000, help="Milli-CPUs for each instance; likewise, else 250.")
+    ] = None,
+    memory: Annotated[
+        int | None, typer.Option(min=16, max=262_144, help="MiB for each instance; likewise, else 512.")
+    ] = None,
+    health_path: Annotated[str, typer.Option(help="Default: likewise, else as the source says.")] = "",
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for this deployment alone; repeatable.")
     ] = None,
@@ -150,9 +155,9 @@ def deploy(
         branch=branch or revision.branch or DEFAULT_BRANCH,
         commit=commit or revision.commit,
         message=message,
-        replicas=replicas,
-        cpu_millicores=cpu,
-        memory_mib=memory,
+        replicas=replicas or 0,
+        cpu_millicores=cpu or 0,
+        memory_mib=memory or 0,
         health_path=health_path,
         idempotency_key=idempotency_key,
         variables=parse_variables(env or []),

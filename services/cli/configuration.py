@@ -1,23 +1,55 @@
-"""`interlock env` and `interlock secrets`: what new deployments find in their environment."""
+"""`interlock config`, `env` and `secrets`: what new deployments are run with, and find in their environment."""
 
 import sys
 from typing import Annotated
 
 import typer
+from google.protobuf import json_format
 
 from services.cli.arguments import ProjectOption, parse_variables
-from services.cli.render import secrets_table, variables_table
+from services.cli.render import secrets_table, settings_table, variables_table
 from services.cli.session import session_of
 from services.ctrl import defaults
+from services.domain.settings import SETTING_NAMES
 from services.domain.variables import MAX_VALUE_BYTES
+from services.gen.ctrl.v1 import control_pb2 as pb
 
 NEXT = "the next deployment of {} gets it: deploy again"
 
+config_app = typer.Typer(no_args_is_help=True, help="Settings of the deployments that follow.")
 env_app = typer.Typer(no_args_is_help=True, help="Environment variables of the deployments that follow.")
 secrets_app = typer.Typer(no_args_is_help=True, help="Secret environment variables: set, never shown.")
 
 EnvironmentOption = Annotated[str, typer.Option("-e", "--environment")]
 NamesArgument = Annotated[list[str], typer.Argument(metavar="NAME...", show_default=False)]
+
+
+@config_app.command("ls")
+def list_settings(context: typer.Context, project: ProjectOption) -> None:
+    """List the settings of a project; what is not set is as the source says, or a default."""
+    session = session_of(context)
+    response = session.run(lambda client: client.get_settings(project))
+    session.show(response, settings_table(response.settings))
+
+
+@config_app.command("set")
+def set_settings(
+    context: typer.Context,
+    assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", show_default=False)],
+    project: ProjectOption,
+) -> None:
+    """Set replicas, cpu_millicores, memory_mib or health_path for the deployments that follow."""
+    session, settings = session_of(context), _parse_settings(assignments)
+    response = session.run(lambda client: client.set_settings(project, settings))
+    session.show(response, settings_table(response.settings))
+
+
+@config_app.command("rm")
+def remove_settings(context: typer.Context, names: NamesArgument, project: ProjectOption) -> None:
+    """Leave settings to the source and the defaults."""
+    session = session_of(context)
+    response = session.run(lambda client: client.remove_settings(project, names))
+    session.show(response, settings_table(response.settings))
 
 
 @env_app.command("ls")
@@ -90,6 +122,14 @@ def remove_secrets(
     session = session_of(context)
     response = session.run(lambda client: client.remove_secrets(project, names, environment))
     session.show(response, f"removed: {', '.join(names)}")
+
+
+def _parse_settings(assignments: list[str]) -> pb.RunSettings:
+    try:
+        settings = json_format.ParseDict(parse_variables(assignments), pb.RunSettings())
+    except json_format.ParseError as error:
+        raise typer.BadParameter(f"{error}; settings are: {', '.join(SETTING_NAMES)}") from error
+    return settings
 
 
 def _read_secret(name: str) -> str:

@@ -64,6 +64,14 @@ def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
     return table
 
 
+def settings_table(settings: pb.RunSettings) -> RenderableType:
+    """One line for each setting that is set."""
+    table = _table("SETTING", "VALUE")
+    for field, value in settings.ListFields():
+        table.add_row(field.name, str(value))
+    return table
+
+
 def variables_table(variables: Iterable[pb.Variable]) -> RenderableType:
     """One line for each variable."""
     table = _table("NAME", "VALUE", "SET", "BY")

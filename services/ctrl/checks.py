@@ -8,8 +8,10 @@ from services.ctrl import defaults
 from services.db.deployment_requests import DeploymentRequest
 from services.domain.errors import Invalid
 from services.domain.ids import check_id, check_slug
+from services.domain.settings import RunSettings, check_settings
 from services.domain.variables import check_variables
 from services.gen.ctrl.v1.control_pb2 import CreateDeploymentRequest
+from services.gen.ctrl.v1.control_pb2 import RunSettings as RunSettingsMessage
 
 MAX_MESSAGE = 1000
 MAX_ACTOR = 64
@@ -17,8 +19,6 @@ MAX_ACTOR = 64
 _SOURCE = re.compile(r"source@sha256:[0-9a-f]{64}")
 _IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@-]{0,254}")
 _COMMIT = re.compile(r"[0-9a-f]{7,64}")
-# A path and a query in their written form; no '@', '#' or '\', which could turn it into another host's URL.
-_HEALTH_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:%/?-]{0,254}")
 _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
@@ -71,19 +71,22 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
         branch=_check_branch(request.branch),
         commit_sha=_check_pattern("commit", request.commit, _COMMIT, "7 to 64 lower-case hex digits"),
         message=_check_text("message", request.message),
-        replicas=_check_range("replicas", request.replicas, default=defaults.REPLICAS, lowest=1, highest=50),
-        cpu_millicores=_check_range(
-            "cpu_millicores", request.cpu_millicores, default=defaults.CPU_MILLICORES, lowest=10, highest=64_000
-        ),
-        memory_mib=_check_range(
-            "memory_mib", request.memory_mib, default=defaults.MEMORY_MIB, lowest=16, highest=262_144
-        ),
-        health_path=_check_pattern(
-            "health_path", request.health_path, _HEALTH_PATH, "a path such as '/healthz', beginning with one '/'"
-        ),
+        settings=check_run_settings(request),
         key_auth_id=check_id("key_auth_id", request.key_auth_id) if request.HasField("key_auth_id") else None,
         variables=_check_variables(request.variables),
     )
+
+
+def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> RunSettings:
+    """What a message says of settings; its empty fields say nothing."""
+    settings = RunSettings(
+        replicas=said.replicas or None,
+        cpu_millicores=said.cpu_millicores or None,
+        memory_mib=said.memory_mib or None,
+        health_path=said.health_path or None,
+    )
+    check_settings(settings)
+    return settings
 
 
 def _check_variables(variables: Mapping[str, str]) -> dict[str, str]:

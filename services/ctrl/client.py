@@ -123,6 +123,21 @@ class ControlClient:
         )
         return await self._call("Promote", request, pb.PromoteResponse, timeout=_patience(request))
 
+    async def get_settings(self, project: str) -> pb.GetSettingsResponse:
+        """What the project's next deployment is run with."""
+        request = pb.GetSettingsRequest(workspace=self.workspace, project=project)
+        return await self._call("GetSettings", request, pb.GetSettingsResponse)
+
+    async def set_settings(self, project: str, settings: pb.RunSettings) -> pb.SetSettingsResponse:
+        """Add or replace the settings that are not empty."""
+        request = pb.SetSettingsRequest(workspace=self.workspace, project=project, settings=settings)
+        return await self._call("SetSettings", request, pb.SetSettingsResponse)
+
+    async def remove_settings(self, project: str, names: Iterable[str]) -> pb.RemoveSettingsResponse:
+        """Leave settings to the source and the defaults."""
+        request = pb.RemoveSettingsRequest(workspace=self.workspace, project=project, names=names)
+        return await self._call("RemoveSettings", request, pb.RemoveSettingsResponse)
+
     async def list_variables(self, project: str, environment: str = "") -> pb.ListVariablesResponse:
         """The variables that an environment's next deployment gets; the default environment when none is named."""
         request = pb.ListVariablesRequest(workspace=self.workspace, project=project, environment=environment)

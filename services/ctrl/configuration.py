@@ -1,4 +1,7 @@
-"""Variables and secrets of a project's environments, over all doors. Values of secrets come in and never go out."""
+"""Settings of a project, variables and secrets of its environments, over all doors.
+
+Values of secrets come in and never go out.
+"""
 
 from collections.abc import Collection, Mapping
 from typing import Protocol
@@ -6,33 +9,65 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.ctrl import defaults
-from services.ctrl.checks import check_actor, check_project, check_workspace
-from services.ctrl.messages import secret_message, variable_message
+from services.ctrl.checks import check_actor, check_project, check_run_settings, check_workspace
+from services.ctrl.messages import secret_message, settings_message, variable_message
 from services.db.engine import Database
+from services.db.project_settings import change_settings, read_settings, remove_settings
 from services.db.projects import find_environment, find_project
 from services.db.secrets import list_secrets, remove_secrets, seal_context, set_secrets
+from services.db.tables import Project
 from services.db.variables import list_variables, remove_variables, set_variables
 from services.domain.errors import Invalid
 from services.domain.ids import check_slug
+from services.domain.settings import check_setting_name
 from services.domain.variables import check_names, check_variables
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.keyring import Keyring
 
 
-class _Place(Protocol):
-    """What every request here says: which environment it is about."""
+class _Owner(Protocol):
+    """What every request here says: which project it is about."""
 
     workspace: str
     project: str
+
+
+class _Place(_Owner, Protocol):
+    """Which of its environments it is about."""
+
     environment: str
 
 
 class Configuration:
-    """The methods of ctrl.v1.ControlService about variables and secrets."""
+    """The methods of ctrl.v1.ControlService about settings, variables and secrets."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
+
+    async def GetSettings(self, request: pb.GetSettingsRequest) -> pb.GetSettingsResponse:
+        """What the project's next deployment is run with."""
+        async with self._database.read() as session:
+            project = await _project(session, request)
+            return pb.GetSettingsResponse(settings=settings_message(read_settings(project)))
+
+    async def SetSettings(self, request: pb.SetSettingsRequest) -> pb.SetSettingsResponse:
+        """Add or replace settings, all or none."""
+        settings = check_run_settings(request.settings)
+        _check_some(settings.given())
+        async with self._database.write() as session:
+            project = await _project(session, request)
+            change_settings(project, settings)
+            return pb.SetSettingsResponse(settings=settings_message(read_settings(project)))
+
+    async def RemoveSettings(self, request: pb.RemoveSettingsRequest) -> pb.RemoveSettingsResponse:
+        """Remove settings, all or none."""
+        _check_some(request.names)
+        names = [check_setting_name(name) for name in request.names]
+        async with self._database.write() as session:
+            project = await _project(session, request)
+            remove_settings(project, names)
+            return pb.RemoveSettingsResponse(settings=settings_message(read_settings(project)))
 
     async def ListVariables(self, request: pb.ListVariablesRequest) -> pb.ListVariablesResponse:
         """What the environment's next deployment gets."""
@@ -50,6 +85,7 @@ class Configuration:
     async def RemoveVariables(self, request: pb.RemoveVariablesRequest) -> pb.RemoveVariablesResponse:
         """Remove variables, all or none."""
         _check_some(request.names)
+        check_names(request.names)
         async with self._database.write() as session:
             await remove_variables(session, await _environment_id(session, request), request.names)
         return pb.RemoveVariablesResponse()
@@ -74,15 +110,19 @@ class Configuration:
     async def RemoveSecrets(self, request: pb.RemoveSecretsRequest) -> pb.RemoveSecretsResponse:
         """Give secrets to no further deployment, all or none."""
         _check_some(request.names)
+        check_names(request.names)
         async with self._database.write() as session:
             await remove_secrets(session, await _environment_id(session, request), request.names)
         return pb.RemoveSecretsResponse()
 
 
 async def _environment_id(session: AsyncSession, place: _Place) -> str:
-    workspace, slug = check_workspace(place.workspace), place.environment or defaults.ENVIRONMENT
-    project = await find_project(session, workspace, check_project(place.project))
-    return (await find_environment(session, project, check_slug("environment", slug))).id
+    slug = check_slug("environment", place.environment or defaults.ENVIRONMENT)
+    return (await find_environment(session, await _project(session, place), slug)).id
+
+
+async def _project(session: AsyncSession, owner: _Owner) -> Project:
+    return await find_project(session, check_workspace(owner.workspace), check_project(owner.project))
 
 
 def _check_values(values: Mapping[str, str]) -> dict[str, str]:
@@ -93,5 +133,4 @@ def _check_values(values: Mapping[str, str]) -> dict[str, str]:
 
 def _check_some(names: Collection[str]) -> None:
     if not names:
-        raise Invalid("no name is given; say at least one")
-    check_names(names)
+        raise Invalid("nothing is named; name at least one")

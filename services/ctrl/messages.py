@@ -7,6 +7,7 @@ from google.protobuf import json_format
 from services.db.audit import Transition
 from services.db.tables import DeploymentStep, Environment, Gateway, Instance, Project, SecretVersion, Variable
 from services.db.views import DeploymentView, DomainView
+from services.domain.settings import RunSettings
 from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 
@@ -77,6 +78,16 @@ def detailed_deployment_message(
     message.variables.update(view.deployment.variables)
     message.secrets.extend(secret_message(row) for row in secrets)
     return message
+
+
+def settings_message(settings: RunSettings) -> pb.RunSettings:
+    """The settings of a project."""
+    return pb.RunSettings(
+        replicas=settings.replicas or 0,
+        cpu_millicores=settings.cpu_millicores or 0,
+        memory_mib=settings.memory_mib or 0,
+        health_path=settings.health_path or "",
+    )
 
 
 def variable_message(row: Variable) -> pb.Variable:

@@ -48,6 +48,8 @@ class Project(Base):
     is_rolled_back: Mapped[bool] = mapped_column(default=False)
     # The generation given to the project's newest deployment.
     last_generation: Mapped[int] = mapped_column(default=0)
+    # What its deployments are run with unless they say otherwise; see services/domain/settings.py.
+    settings: Mapped[dict[str, int | str]] = mapped_column(JSON, default=dict, server_default="{}")
     created_at_ms: Mapped[int]
 
 

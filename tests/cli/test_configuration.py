@@ -1,4 +1,4 @@
-"""`interlock env` and `interlock secrets`."""
+"""`interlock config`, `interlock env` and `interlock secrets`."""
 
 import io
 
@@ -9,6 +9,21 @@ from tests.cli.conftest import Interlock
 from tests.ctrl.installation import IMAGE
 
 SECRET = "not-for-everybody-4711"
+
+
+def test_settings_are_set_listed_and_removed(interlock: Interlock, project: str) -> None:
+    changed = interlock("config", "set", "replicas=2", "health_path=/up", "-p", project, "-o", "json")
+    interlock("config", "rm", "replicas", "-p", project)
+    listed = interlock("config", "ls", "-p", project)
+
+    assert changed.message(pb.SetSettingsResponse()).settings == pb.RunSettings(replicas=2, health_path="/up")
+    assert "/up" in listed.out
+    assert "replicas" not in listed.out
+
+
+@pytest.mark.parametrize("assignment", ["speed=high", "replicas=many", "replicas=51", "replicas"])
+def test_what_is_no_setting_is_a_usage_error(interlock: Interlock, project: str, assignment: str) -> None:
+    assert interlock("config", "set", assignment, "-p", project).code == 2
 
 
 def test_variables_are_set_listed_and_removed(interlock: Interlock, project: str) -> None:

@@ -1,14 +1,48 @@
-"""Variables and secrets over the API."""
+"""Settings, variables and secrets over the API."""
 
 import httpx
 import pytest
 
 from services.ctrl.client import ControlClient
+from services.db.engine import Database
+from services.db.tables import Deployment
 from services.domain.errors import Conflict, Invalid, NotFound
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.ctrl.installation import IMAGE, Installation
 
 SECRET = "not-for-everybody-4711"
+
+
+async def test_a_deployment_is_run_as_it_says_else_as_its_project_else_by_default(
+    client: ControlClient, project: str, database: Database
+) -> None:
+    await client.set_settings(project, pb.RunSettings(replicas=3, health_path="/project"))
+    changed = await client.set_settings(project, pb.RunSettings(replicas=2, memory_mib=64))
+    request = pb.CreateDeploymentRequest(project=project, image=IMAGE, memory_mib=128, idempotency_key="once")
+    deployment = await client.create_deployment(request)
+    left = await client.remove_settings(project, ["replicas", "memory_mib"])
+
+    repeated = await client.create_deployment(request)
+
+    assert changed.settings == pb.RunSettings(replicas=2, memory_mib=64, health_path="/project")
+    assert left.settings == pb.RunSettings(health_path="/project")
+    assert (await client.get_settings(project)).settings == left.settings
+    assert repeated.id == deployment.id
+    async with database.read() as session:
+        row = await session.get_one(Deployment, deployment.id)
+    assert (row.replicas, row.memory_mib, row.cpu_millicores, row.health_path) == (2, 128, 250, "/project")
+
+
+async def test_bad_settings_are_refused_and_nothing_is_set(client: ControlClient, project: str) -> None:
+    for bad in (pb.RunSettings(), pb.RunSettings(replicas=51), pb.RunSettings(replicas=2, memory_mib=2**40)):
+        with pytest.raises(Invalid):
+            await client.set_settings(project, bad)
+    with pytest.raises(Invalid, match="no setting 'speed'"):
+        await client.remove_settings(project, ["speed"])
+    with pytest.raises(NotFound, match="setting replicas is not set"):
+        await client.remove_settings(project, ["replicas"])
+
+    assert (await client.get_settings(project)).settings == pb.RunSettings()
 
 
 async def test_variables_are_set_listed_and_removed_in_each_environment_for_itself(

@@ -50,9 +50,5 @@ def _request(project: str) -> DeploymentRequest:
         branch="main",
         commit_sha="",
         message="",
-        replicas=1,
-        cpu_millicores=250,
-        memory_mib=512,
-        health_path="",
         key_auth_id=None,
     )

@@ -47,10 +47,6 @@ async def deploy(database: Database, branch: str = "main", **variables: str) -> 
         branch=branch,
         commit_sha="",
         message="",
-        replicas=1,
-        cpu_millicores=250,
-        memory_mib=512,
-        health_path="",
         key_auth_id=None,
         variables=variables,
     )

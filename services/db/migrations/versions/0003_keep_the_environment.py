@@ -1,4 +1,4 @@
-"""Keep variables and secrets, what each deployment got of them, and the last probe of one that failed."""
+"""Keep settings, variables and secrets, what each deployment got of them, and the last probe of one that failed."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -42,6 +42,8 @@ def upgrade() -> None:
             "environment_id", "name", "version", name=op.f("uq_secret_versions_environment_id_name_version")
         ),
     )
+    with op.batch_alter_table("projects") as batch_op:
+        batch_op.add_column(sa.Column("settings", sa.JSON(), server_default="{}", nullable=False))
     with op.batch_alter_table("deployments") as batch_op:
         batch_op.add_column(sa.Column("variables", sa.JSON(), server_default="{}", nullable=False))
         batch_op.add_column(sa.Column("secrets", sa.JSON(), server_default="{}", nullable=False))

@@ -410,6 +410,64 @@ class PromoteResponse(_message.Message):
     dry_run: bool
     def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., start: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
+class RunSettings(_message.Message):
+    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path")
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_PATH_FIELD_NUMBER: _ClassVar[int]
+    replicas: int
+    cpu_millicores: int
+    memory_mib: int
+    health_path: str
+    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ...) -> None: ...
+
+class GetSettingsRequest(_message.Message):
+    __slots__ = ("workspace", "project")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ...) -> None: ...
+
+class GetSettingsResponse(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: RunSettings
+    def __init__(self, settings: _Optional[_Union[RunSettings, _Mapping]] = ...) -> None: ...
+
+class SetSettingsRequest(_message.Message):
+    __slots__ = ("workspace", "project", "settings")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    settings: RunSettings
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., settings: _Optional[_Union[RunSettings, _Mapping]] = ...) -> None: ...
+
+class SetSettingsResponse(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: RunSettings
+    def __init__(self, settings: _Optional[_Union[RunSettings, _Mapping]] = ...) -> None: ...
+
+class RemoveSettingsRequest(_message.Message):
+    __slots__ = ("workspace", "project", "names")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    NAMES_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    names: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., names: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class RemoveSettingsResponse(_message.Message):
+    __slots__ = ("settings",)
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    settings: RunSettings
+    def __init__(self, settings: _Optional[_Union[RunSettings, _Mapping]] = ...) -> None: ...
+
 class Variable(_message.Message):
     __slots__ = ("name", "value", "updated_by", "updated_at_ms")
     NAME_FIELD_NUMBER: _ClassVar[int]

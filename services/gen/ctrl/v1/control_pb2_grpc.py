@@ -86,6 +86,21 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.PromoteRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.PromoteResponse.FromString,
                 _registered_method=True)
+        self.GetSettings = channel.unary_unary(
+                '/ctrl.v1.ControlService/GetSettings',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.GetSettingsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.GetSettingsResponse.FromString,
+                _registered_method=True)
+        self.SetSettings = channel.unary_unary(
+                '/ctrl.v1.ControlService/SetSettings',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.SetSettingsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.SetSettingsResponse.FromString,
+                _registered_method=True)
+        self.RemoveSettings = channel.unary_unary(
+                '/ctrl.v1.ControlService/RemoveSettings',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.RemoveSettingsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveSettingsResponse.FromString,
+                _registered_method=True)
         self.ListVariables = channel.unary_unary(
                 '/ctrl.v1.ControlService/ListVariables',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.ListVariablesRequest.SerializeToString,
@@ -200,6 +215,25 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Promote(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSettings(self, request, context):
+        """What a project's deployments are run with, unless they say otherwise; a change is for those that follow.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetSettings(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveSettings(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -322,6 +356,21 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.Promote,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.PromoteRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.PromoteResponse.SerializeToString,
+            ),
+            'GetSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSettings,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.GetSettingsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.GetSettingsResponse.SerializeToString,
+            ),
+            'SetSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetSettings,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.SetSettingsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.SetSettingsResponse.SerializeToString,
+            ),
+            'RemoveSettings': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveSettings,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveSettingsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.RemoveSettingsResponse.SerializeToString,
             ),
             'ListVariables': grpc.unary_unary_rpc_method_handler(
                     servicer.ListVariables,
@@ -646,6 +695,87 @@ class ControlService:
             '/ctrl.v1.ControlService/Promote',
             ctrl_dot_v1_dot_control__pb2.PromoteRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.PromoteResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/GetSettings',
+            ctrl_dot_v1_dot_control__pb2.GetSettingsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.GetSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/SetSettings',
+            ctrl_dot_v1_dot_control__pb2.SetSettingsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.SetSettingsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveSettings(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/RemoveSettings',
+            ctrl_dot_v1_dot_control__pb2.RemoveSettingsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.RemoveSettingsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,0 +1,30 @@
+"""The settings that a project has for its deployments; each settles them into its row when it is recorded."""
+
+from collections.abc import Iterable
+
+from pydantic import TypeAdapter
+
+from services.db.tables import Project
+from services.domain.errors import NotFound
+from services.domain.settings import RunSettings
+
+_SETTINGS = TypeAdapter(RunSettings)
+
+
+def read_settings(project: Project) -> RunSettings:
+    """What the project says."""
+    return _SETTINGS.validate_python(project.settings)
+
+
+def change_settings(project: Project, settings: RunSettings) -> None:
+    """Add or replace what is given; the rest stays."""
+    project.settings = {**project.settings, **settings.given()}
+
+
+def remove_settings(project: Project, names: Iterable[str]) -> None:
+    """Leave them to the source and the defaults; raises NotFound when one of them is not set."""
+    left = dict(project.settings)
+    for name in names:
+        if left.pop(name, None) is None:
+            raise NotFound(f"setting {name} is not set for project {project.slug!r}; see `interlock config ls`")
+    project.settings = left
