@@ -4,7 +4,7 @@ The source's word is heard last of the three, in krane, which alone can read it:
 """
 
 import re
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Final, TypeVar
 
 from services.domain.errors import Invalid
@@ -46,7 +46,7 @@ class Settled:
     health_path: str
 
 
-SETTING_NAMES: Final = tuple(RunSettings.__dataclass_fields__)
+SETTING_NAMES: Final = tuple(field.name for field in fields(RunSettings))
 
 
 def settle(requested: RunSettings, project: RunSettings) -> Settled:

@@ -100,12 +100,14 @@ async def test_who_cancelled_is_kept_with_the_reason(installation: Installation,
 
 
 @pytest.mark.parametrize("actor", ["a" * 65, "a\nb", "a\x1b[2J"])
-async def test_an_actor_is_one_short_line(installation: Installation, project: str, actor: str) -> None:
-    async with ControlClient(installation.grpc_address, actor=actor) as client:
-        deployment = await deploy(client, project, "ok")
+async def test_an_actor_is_one_short_line(
+    client: ControlClient, installation: Installation, project: str, actor: str
+) -> None:
+    deployment = await deploy(client, project, "ok")
 
+    async with ControlClient(installation.grpc_address, actor=actor) as badly_named:
         with pytest.raises(Invalid, match="actor is not usable"):
-            await client.cancel_deployment(deployment.id)
+            await badly_named.cancel_deployment(deployment.id)
 
 
 async def test_a_deployment_that_restate_has_forgotten_is_not_called_cancelled(
