@@ -133,11 +133,15 @@ class KraneClient:
 
         Raises Unavailable when the stream breaks: ask again with the cursors of the last lines. Close the generator.
         """
-        call = self._channel.unary_stream(
+        follow = self._channel.unary_stream(
             "/krane.v1.DeploymentService/FollowLogs",
             request_serializer=deployment_pb2.FollowLogsRequest.SerializeToString,
             response_deserializer=deployment_pb2.FollowLogsResponse.FromString,
-        )(encode_log_query(query))
+        )
+        try:
+            call = follow(encode_log_query(query))
+        except grpc.aio.UsageError as error:
+            raise Unavailable("the connection to krane is closed") from error
         try:
             with raising("DeploymentService/FollowLogs"):
                 async for response in call:
