@@ -3,7 +3,7 @@
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import IO, Annotated
 
@@ -12,6 +12,7 @@ import typer
 from services.cli.arguments import ProjectOption, hoist, parse_duration, parse_variables
 from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.exit_codes import ExitCode, of_ended, of_error
+from services.cli.following import follow_logs
 from services.cli.git import Revision, revision_of
 from services.cli.packing import pack
 from services.cli.progress import follow, still_running
@@ -20,6 +21,7 @@ from services.cli.render import (
     deployment_text,
     deployments_table,
     domains_table,
+    followed_line,
     log_text,
     moved_text,
     printable,
@@ -35,6 +37,7 @@ from services.domain.errors import InterlockError
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 DEFAULT_BRANCH = "main"
+DEFAULT_LOG_LINES = 100
 GLOBAL_OPTIONS = frozenset({"-w", "--workspace", "-o", "--output", "--data-dir", "--ready-file"})
 CHUNK_BYTES = 256 * 1024
 
@@ -270,13 +273,31 @@ def show(context: typer.Context, deployment: DeploymentArgument) -> None:
 def logs(
     context: typer.Context,
     deployment: DeploymentArgument,
-    lines: Annotated[int, typer.Option("-n", "--lines", min=1, max=1000, help="Of each instance.")] = 100,
+    lines: Annotated[
+        int | None,
+        typer.Option("-n", "--lines", min=1, max=1000, help="Of each instance; default: 100, with --since all."),
+    ] = None,
     build: Annotated[bool, typer.Option("--build", help="Also the build's log.")] = False,
+    follow: Annotated[
+        bool, typer.Option("-f", "--follow", help="Go on until the deployment has ended, or Ctrl-C.")
+    ] = False,
+    since: Annotated[str, typer.Option(help="Only lines that are newer than, for example, 90s, 15m or 2h.")] = "",
 ) -> None:
-    """Show the newest log lines of a deployment."""
+    """Show the newest log lines of a deployment, and follow what is written from then on."""
     session = session_of(context)
-    response = session.run(lambda client: client.logs(deployment, lines, build=build))
-    session.show(response, log_text(response.lines))
+    tail_lines = lines or (0 if since else DEFAULT_LOG_LINES)
+    if not follow and not since:
+        response = session.run(lambda client: client.logs(deployment, tail_lines, build=build))
+        session.show(response, log_text(response.lines))
+        return
+    request = pb.FollowLogsRequest(
+        deployment_id=deployment,
+        build=build,
+        follow=follow,
+        tail_lines=tail_lines,
+        since_ms=_moment_before(parse_duration(since)) if since else 0,
+    )
+    _follow_logs(session, request)
 
 
 @app.command()
@@ -332,6 +353,24 @@ def _watch(session: Session, deployment_id: str, timeout: timedelta) -> None:
         raise typer.Exit(ExitCode.INTERRUPTED) from None
     session.show(deployment, result_text(deployment))
     raise typer.Exit(of_ended(deployment))
+
+
+def _moment_before(duration: timedelta) -> int:
+    """Milliseconds since the epoch."""
+    return int((datetime.now(UTC) - duration).timestamp() * 1000)
+
+
+def _follow_logs(session: Session, request: pb.FollowLogsRequest) -> None:
+    def show(line: pb.FollowLogsResponse) -> None:
+        session.show_line(line, followed_line(line))
+
+    def say(text: str) -> None:
+        session.err.print(printable(text))
+
+    try:
+        session.run(lambda client: follow_logs(client, request, show, say))
+    except KeyboardInterrupt:
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
 
 
 def main() -> int:

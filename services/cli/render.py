@@ -190,6 +190,13 @@ def log_text(lines: Iterable[pb.LogLine]) -> RenderableType:
     return Group(*(Text(f"{line.instance_id or 'build'} | {printable(line.text)}") for line in lines))
 
 
+def followed_line(line: pb.FollowLogsResponse) -> str:
+    """A log line with what wrote it, and above it a remark when lines are missing there."""
+    name = line.instance_id or "build"
+    gap = f"{name} | (lines were lost here: they came faster than they could be read)\n" if line.is_after_gap else ""
+    return f"{gap}{name} | {printable(line.text)}"
+
+
 def attention_text(items: Sequence[pb.Attention]) -> RenderableType:
     """What needs a person: since when, why, and what to do."""
     if not items:

@@ -86,6 +86,14 @@ class Session:
             )
         )
 
+    def show_line(self, message: Message, text: str) -> None:
+        """Print one of many results as a line: the message as JSON, or the text, whatever its length."""
+        if self.output is Output.JSON:
+            text = json_format.MessageToJson(
+                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=None
+            )
+        typer.echo(text)
+
     def _find_ctrl(self) -> str:
         path = self.ready_file or self.data_dir / "ready.json"
         try:

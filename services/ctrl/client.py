@@ -3,7 +3,7 @@
 Also Unavailable when ctrl does not answer, and DeadlineExceeded when a call takes too long.
 """
 
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self, TypedDict, TypeVar, Unpack
@@ -22,6 +22,13 @@ QUICK: Final = timedelta(seconds=15)
 OPERATION: Final = timedelta(seconds=75)
 QUEUED: Final = timedelta(minutes=21)
 UPLOAD: Final = timedelta(minutes=10)
+
+CHANNEL_OPTIONS: Final = (
+    ("grpc.enable_http_proxy", 0),
+    # ctrl's restarts are quick, and so is the next attempt.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
 
 Response = TypeVar("Response", bound=Message)
 
@@ -44,7 +51,7 @@ class ControlClient:
     def __init__(self, address: str, workspace: str = defaults.WORKSPACE, actor: str = "") -> None:
         self.workspace = workspace
         self.actor = actor
-        self._channel = grpc.aio.insecure_channel(address, options=[("grpc.enable_http_proxy", 0)])
+        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
 
     async def __aenter__(self) -> Self:
         return self
@@ -200,6 +207,25 @@ class ControlClient:
             workspace=self.workspace, deployment_id=deployment_id, tail_lines=tail_lines, build=build
         )
         return await self._call("GetLogs", request, pb.GetLogsResponse)
+
+    async def follow_logs(self, request: pb.FollowLogsRequest) -> AsyncGenerator[pb.FollowLogsResponse]:
+        """The log lines that were asked for, without a deadline; the workspace is filled in. Close the generator.
+
+        Raises Unavailable when the stream breaks: ask again with the cursors of the last lines.
+        """
+        request.workspace = self.workspace
+        call = self._channel.unary_stream(
+            f"/{CONTROL_SERVICE.full_name}/FollowLogs",
+            request_serializer=pb.FollowLogsRequest.SerializeToString,
+            response_deserializer=pb.FollowLogsResponse.FromString,
+        )(request)
+        try:
+            async for line in call:
+                yield line
+        except grpc.aio.AioRpcError as error:
+            raise from_grpc(error.code(), error.details() or "") from error
+        finally:
+            call.cancel()
 
     async def list_attention(self) -> pb.ListAttentionResponse:
         """What needs a person."""

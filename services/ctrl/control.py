@@ -5,7 +5,7 @@ belongs together.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
@@ -16,11 +16,18 @@ from services.gen.ctrl.v1 import control_pb2
 CONTROL_SERVICE: Final[ServiceDescriptor] = control_pb2.DESCRIPTOR.services_by_name["ControlService"]
 
 Method = Callable[[Any], Awaitable[Message]]
+# Checks the request, and answers with the messages to come.
+Stream = Callable[[Any], Awaitable[AsyncGenerator[Message]]]
 
 
 def unary_methods(service: ServiceDescriptor) -> list[MethodDescriptor]:
     """The methods of a service that take one message and answer one."""
     return [m for m in service.methods if not m.client_streaming and not m.server_streaming]
+
+
+def streaming_methods(service: ServiceDescriptor) -> list[MethodDescriptor]:
+    """The methods of a service that take one message and answer many."""
+    return [m for m in service.methods if not m.client_streaming and m.server_streaming]
 
 
 def bind(*parts: object) -> Mapping[str, Method]:

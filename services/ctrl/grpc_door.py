@@ -4,7 +4,7 @@ Requests are decoded here and not by the library, which answers INTERNAL to what
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import aclosing, asynccontextmanager
 from typing import Any, TypeAlias, TypeVar
 
 import grpc
@@ -13,7 +13,7 @@ from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.message_factory import GetMessageClass
 
-from services.ctrl.control import CONTROL_SERVICE, Method, unary_methods
+from services.ctrl.control import CONTROL_SERVICE, Method, Stream, streaming_methods, unary_methods
 from services.ctrl.errors import INTERNAL_MESSAGE, grpc_status
 from services.domain.errors import InterlockError, Invalid
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -27,9 +27,12 @@ Upload = Callable[[AsyncIterator[pb.UploadSourceRequest]], Awaitable[pb.UploadSo
 _log = get_logger(__name__)
 
 
-def control_handlers(methods: Mapping[str, Method], upload: Upload) -> grpc.GenericRpcHandler:
+def control_handlers(
+    methods: Mapping[str, Method], streams: Mapping[str, Stream], upload: Upload
+) -> grpc.GenericRpcHandler:
     """The handlers of ctrl.v1.ControlService."""
     handlers = {m.name: unary_handler(m, _without_context(methods[m.name])) for m in unary_methods(CONTROL_SERVICE)}
+    handlers |= {m.name: _stream_handler(m, streams[m.name]) for m in streaming_methods(CONTROL_SERVICE)}
     handlers["UploadSource"] = _upload_handler(upload)
     return grpc.method_handlers_generic_handler(CONTROL_SERVICE.full_name, handlers)
 
@@ -52,6 +55,21 @@ def unary_handler(method: MethodDescriptor, call: UnaryCall) -> "grpc.RpcMethodH
             return (await call(_decode(request_type, data), context)).SerializeToString()
 
     return grpc.unary_unary_rpc_method_handler(handle)  # pyright: ignore[reportArgumentType] -- the stubs know no aio
+
+
+def _stream_handler(method: MethodDescriptor, stream: Stream) -> "grpc.RpcMethodHandler[bytes, bytes]":
+    request_type = GetMessageClass(method.input_type)
+
+    async def handle(data: bytes, context: Context) -> None:
+        async with (
+            _errors_as_statuses(method.full_name, context),
+            aclosing(await stream(_decode(request_type, data))) as messages,
+        ):
+            async for message in messages:
+                # Returns when the caller has room for more.
+                await context.write(message.SerializeToString())
+
+    return grpc.unary_stream_rpc_method_handler(handle)  # pyright: ignore[reportArgumentType] -- the stubs know no aio
 
 
 def _upload_handler(upload: Upload) -> "grpc.RpcMethodHandler[bytes, bytes]":

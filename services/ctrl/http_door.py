@@ -5,22 +5,25 @@ Browsers are kept out: a request whose Host is not this machine is refused (DNS 
 """
 
 import asyncio
-from collections.abc import Mapping
+import json
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from http import HTTPStatus
 from typing import Final
 
 from google.protobuf import json_format
 from google.protobuf.descriptor import MethodDescriptor
+from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.ctrl.control import CONTROL_SERVICE, Method, unary_methods
+from services.ctrl.control import CONTROL_SERVICE, Method, Stream, streaming_methods, unary_methods
 from services.ctrl.errors import INTERNAL_MESSAGE, http_error
 from services.ctrl.openapi import openapi_document
 from services.domain.errors import InterlockError, Invalid
@@ -34,9 +37,10 @@ _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _log = get_logger(__name__)
 
 
-def http_app(methods: Mapping[str, Method]) -> Starlette:
-    """The application; `methods` as from `services.ctrl.control.bind`."""
+def http_app(methods: Mapping[str, Method], streams: Mapping[str, Stream]) -> Starlette:
+    """The application; `methods` as from `services.ctrl.control.bind`, `streams` by name as well."""
     calls = [_call_route(method, methods[method.name]) for method in unary_methods(CONTROL_SERVICE)]
+    calls += [_stream_route(method, streams[method.name]) for method in streaming_methods(CONTROL_SERVICE)]
     return Starlette(
         routes=[
             Route("/health", _health, methods=["GET"]),
@@ -75,20 +79,45 @@ def _is_own(hosts: list[str]) -> bool:
 
 
 def _call_route(method: MethodDescriptor, call: Method) -> Route:
-    request_type = GetMessageClass(method.input_type)
-
     async def endpoint(request: Request) -> Response:
-        message = request_type()
-        try:
-            json_format.Parse(await _read_object(request), message)
-        except json_format.ParseError as error:
-            raise Invalid(f"the body is not a {method.input_type.full_name}: {error}") from error
-        answer = json_format.MessageToJson(
-            await call(message), preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-        )
-        return Response(answer, media_type="application/json")
+        answer = await call(await _read_message(method, request))
+        return Response(_as_json(answer, indent=2), media_type="application/json")
 
     return Route(f"/{CONTROL_SERVICE.full_name}/{method.name}", endpoint, methods=["POST"])
+
+
+def _stream_route(method: MethodDescriptor, stream: Stream) -> Route:
+    async def endpoint(request: Request) -> Response:
+        messages = await stream(await _read_message(method, request))
+        return StreamingResponse(_json_lines(messages), media_type="application/x-ndjson")
+
+    return Route(f"/{CONTROL_SERVICE.full_name}/{method.name}", endpoint, methods=["POST"])
+
+
+async def _json_lines(messages: AsyncGenerator[Message]) -> AsyncGenerator[str]:
+    async with aclosing(messages):
+        try:
+            async for message in messages:
+                yield _as_json(message) + "\n"
+        except InterlockError as error:
+            # The status is sent already.
+            _, code, text = http_error(error)
+            yield json.dumps({"code": code, "message": text}) + "\n"
+
+
+def _as_json(message: Message, *, indent: int | None = None) -> str:
+    return json_format.MessageToJson(
+        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=indent
+    )
+
+
+async def _read_message(method: MethodDescriptor, request: Request) -> Message:
+    message = GetMessageClass(method.input_type)()
+    try:
+        json_format.Parse(await _read_object(request), message)
+    except json_format.ParseError as error:
+        raise Invalid(f"the body is not a {method.input_type.full_name}: {error}") from error
+    return message
 
 
 async def _read_object(request: Request) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 from google.protobuf.descriptor import MethodDescriptor
 
-from services.ctrl.control import CONTROL_SERVICE, unary_methods
+from services.ctrl.control import CONTROL_SERVICE, streaming_methods, unary_methods
 from services.durable.serde import json_schema
 
 _ERROR = {
@@ -18,23 +18,24 @@ _ERROR = {
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """OpenAPI 3.1, one POST for each unary method."""
+    """OpenAPI 3.1, one POST for each method that takes one message."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "interlock", "version": version("interlock")},
         "paths": {
             f"/{CONTROL_SERVICE.full_name}/{method.name}": {"post": _operation(method)}
-            for method in unary_methods(CONTROL_SERVICE)
+            for method in [*unary_methods(CONTROL_SERVICE), *streaming_methods(CONTROL_SERVICE)]
         },
     }
 
 
 def _operation(method: MethodDescriptor) -> dict[str, Any]:
+    media_type = "application/x-ndjson" if method.server_streaming else "application/json"
     return {
         "operationId": method.name,
         "requestBody": {"required": True, "content": _json(json_schema(method.input_type))},
         "responses": {
-            "200": {"description": "Done.", "content": _json(json_schema(method.output_type))},
+            "200": {"description": "Done.", "content": {media_type: {"schema": json_schema(method.output_type)}}},
             "default": {"description": "Refused or failed.", "content": _json(_ERROR)},
         },
     }

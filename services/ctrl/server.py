@@ -11,17 +11,19 @@ from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection
 from hypercorn.asyncio import serve as serve_http  # pyright: ignore[reportUnknownVariableType]
 from hypercorn.config import Config
+from starlette.applications import Starlette
 
 from services.config import CtrlSettings, Settings
 from services.ctrl.attention import AttentionList
 from services.ctrl.bridge import BRIDGED, Bridge
 from services.ctrl.cancellation import Cancellation
 from services.ctrl.configuration import Configuration
-from services.ctrl.control import CONTROL_SERVICE, Method, bind
+from services.ctrl.control import CONTROL_SERVICE, Stream, bind
 from services.ctrl.deployments import Deployments
 from services.ctrl.dispatcher import Dispatcher
 from services.ctrl.grpc_door import control_handlers
 from services.ctrl.http_door import http_app
+from services.ctrl.logs import Logs
 from services.ctrl.operations import Operations
 from services.ctrl.projects import Projects
 from services.db.engine import Database
@@ -53,26 +55,31 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         attention = AttentionList(database, restate, krane, settings)
         keyring = Keyring(settings.secrets_dir)
         keyring.ensure()
+        following = KraneClient(settings.krane.address)
+        stack.push_async_callback(following.close)
+        streams: Mapping[str, Stream] = {"FollowLogs": Logs(database, following).FollowLogs}
         projects, configuration = Projects(database, settings.gateway.port), Configuration(database, keyring)
         methods = bind(projects, configuration, deployments, operations, attention)
         grpc_server = await _grpc_server(
-            settings.ctrl, [control_handlers(methods, deployments.UploadSource), *Bridge(restate).handlers()]
+            settings.ctrl, [control_handlers(methods, streams, deployments.UploadSource), *Bridge(restate).handlers()]
         )
         stack.push_async_callback(grpc_server.stop, GRACE_SECONDS)
         await grpc_server.start()
-        await _run(settings.ctrl, methods, dispatcher, stop)
+        await _run(settings.ctrl, http_app(methods, streams), dispatcher, following, stop)
 
 
 async def _run(
-    settings: CtrlSettings, methods: Mapping[str, Method], dispatcher: Dispatcher, stop: asyncio.Event
+    settings: CtrlSettings, app: Starlette, dispatcher: Dispatcher, following: KraneClient, stop: asyncio.Event
 ) -> None:
     async with asyncio.TaskGroup() as tasks:
         dispatching = tasks.create_task(dispatcher.run())
-        http = serve_http(http_app(methods), _http_config(settings), shutdown_trigger=stop.wait)  # pyright: ignore[reportArgumentType] -- Starlette's and Hypercorn's ASGI types differ
+        http = serve_http(app, _http_config(settings), shutdown_trigger=stop.wait)  # pyright: ignore[reportArgumentType] -- Starlette's and Hypercorn's ASGI types differ
         tasks.create_task(http)
         _log.info("ctrl started", port=settings.port, grpc_port=settings.grpc_port)
         await stop.wait()
         dispatching.cancel()
+        # Streams of logs do not end by themselves, and would use up the grace period.
+        await following.close()
 
 
 async def _grpc_server(settings: CtrlSettings, handlers: Sequence[grpc.GenericRpcHandler]) -> grpc.aio.Server:

@@ -5,7 +5,7 @@ time; every call may be repeated.
 """
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
@@ -19,6 +19,8 @@ from services.krane.codec import (
     DEPLOYMENT_STATUS_OF_WIRE,
     decode_build,
     decode_deployment,
+    decode_followed_line,
+    encode_log_query,
     encode_spec,
     raising,
 )
@@ -27,7 +29,9 @@ from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
     DeploymentStatus,
+    FollowedLine,
     LogLine,
+    LogQuery,
     StoredSource,
 )
 
@@ -126,6 +130,31 @@ class KraneClient:
         response = await self._call("DeploymentService/GetLogs", request, deployment_pb2.GetLogsResponse)
         return tuple(LogLine(instance_id=line.instance_id, text=line.text) for line in response.lines)
 
+    async def follow_logs(self, query: LogQuery) -> AsyncGenerator[FollowedLine]:
+        """The log lines that were asked for, without a deadline, until nothing more can come.
+
+        Raises Unavailable when the stream breaks: ask again with the cursors of the last lines. Close the generator.
+        """
+        follow = self._channel.unary_stream(
+            "/krane.v1.DeploymentService/FollowLogs",
+            request_serializer=deployment_pb2.FollowLogsRequest.SerializeToString,
+            response_deserializer=deployment_pb2.FollowLogsResponse.FromString,
+        )
+        try:
+            call = follow(encode_log_query(query))
+        except grpc.aio.UsageError as error:
+            raise Unavailable("the connection to krane is closed") from error
+        try:
+            with raising("DeploymentService/FollowLogs"):
+                async for response in call:
+                    yield decode_followed_line(response)
+        except asyncio.CancelledError as error:
+            if not call.cancelled() or _is_cancelled():
+                raise
+            raise Unavailable("the connection to krane was closed") from error
+        finally:
+            call.cancel()
+
     async def upload_source(self, chunks: AsyncIterable[bytes]) -> StoredSource:
         """Store a gzipped tar that comes in pieces of any size.
 
@@ -186,6 +215,11 @@ class KraneClient:
         )
         with raising(method):
             return await call(request, timeout=deadline_seconds)
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _requests(chunks: AsyncIterable[bytes]) -> AsyncIterator[build_pb2.UploadSourceRequest]:

@@ -23,8 +23,10 @@ from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
     DeploymentStatus,
+    FollowedLine,
     HealthCheck,
     InstanceReport,
+    LogQuery,
     digest_environment,
 )
 
@@ -179,6 +181,54 @@ def _encode_probe(probe: Probe) -> deployment_pb2.Probe:
 
 def _decode_probe(probe: deployment_pb2.Probe) -> Probe:
     return Probe(problem=probe.problem, status_code=probe.status_code, latency_ms=probe.latency_ms, body=probe.body)
+
+
+def encode_log_query(query: LogQuery) -> deployment_pb2.FollowLogsRequest:
+    """Which lines to follow, for the wire."""
+    return deployment_pb2.FollowLogsRequest(
+        namespace=query.namespace,
+        deployment_id=query.deployment_id,
+        build=query.build,
+        follow=query.follow,
+        tail_lines=query.tail_lines,
+        since_ms=query.since_ms,
+        after=query.after,
+    )
+
+
+def decode_log_query(request: deployment_pb2.FollowLogsRequest) -> LogQuery:
+    """Which lines to follow, from the wire and not checked yet."""
+    return LogQuery(
+        namespace=request.namespace,
+        deployment_id=request.deployment_id,
+        build=request.build,
+        follow=request.follow,
+        tail_lines=request.tail_lines,
+        since_ms=request.since_ms,
+        after=dict(request.after),
+    )
+
+
+def encode_followed_line(line: FollowedLine) -> deployment_pb2.FollowLogsResponse:
+    """A line of a log, for the wire."""
+    return deployment_pb2.FollowLogsResponse(
+        instance_id=line.instance_id,
+        text=line.text,
+        at_ms=line.at_ms,
+        cursor=line.cursor,
+        is_after_gap=line.is_after_gap,
+    )
+
+
+def decode_followed_line(response: deployment_pb2.FollowLogsResponse) -> FollowedLine:
+    """A line of a log, from the wire."""
+    return FollowedLine(
+        instance_id=response.instance_id,
+        text=response.text,
+        at_ms=response.at_ms,
+        cursor=response.cursor,
+        is_after_gap=response.is_after_gap,
+    )
 
 
 def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:

@@ -56,6 +56,8 @@ async def running(data_dir: Path, settings: KraneSettings) -> AsyncGenerator[str
         try:
             yield f"{settings.host}:{port}"
         finally:
+            # Streams of logs do not end by themselves, and would use up the grace period.
+            backend.logs.close()
             await server.stop(GRACE_SECONDS)
 
 

@@ -9,7 +9,16 @@ from services.domain.errors import Invalid
 from services.gen.krane.v1 import build_pb2, build_pb2_grpc, deployment_pb2, deployment_pb2_grpc
 from services.krane.backends.backend import Backend
 from services.krane.checks import check_id
-from services.krane.codec import DEPLOYMENT_STATUSES, decode_spec, encode_build, encode_deployment, refusing
+from services.krane.codec import (
+    DEPLOYMENT_STATUSES,
+    decode_log_query,
+    decode_spec,
+    encode_build,
+    encode_deployment,
+    encode_followed_line,
+    refusing,
+)
+from services.krane.types import FollowedLine
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -23,6 +32,7 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
 
     def __init__(self, backend: Backend) -> None:
         self._deployments = backend.deployments
+        self._logs = backend.logs
 
     async def CreateDeployment(
         self, request: deployment_pb2.CreateDeploymentRequest, context: Context
@@ -82,6 +92,15 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
             return deployment_pb2.GetLogsResponse(
                 lines=[deployment_pb2.LogLine(instance_id=line.instance_id, text=line.text) for line in lines]
             )
+
+    async def FollowLogs(self, request: deployment_pb2.FollowLogsRequest, context: Context) -> None:
+        """Send log lines, as fast as the caller takes them."""
+
+        async def send(line: FollowedLine) -> None:
+            await context.write(encode_followed_line(line))
+
+        async with refusing(context):
+            await self._logs.follow(decode_log_query(request), send)
 
 
 class BuildServicer(build_pb2_grpc.BuildServiceServicer):

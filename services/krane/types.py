@@ -111,6 +111,39 @@ class LogLine:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LogQuery:
+    """Which lines to follow."""
+
+    namespace: str
+    deployment_id: str
+    # Also the build's log, before the instances' lines.
+    build: bool = False
+    # Go on with what is written from now on.
+    follow: bool = False
+    # Of each log, at most this many of the lines that are there; 0 = all.
+    tail_lines: int = 0
+    # Of each log, the lines that are there since then: milliseconds since the epoch; 0 = all.
+    since_ms: int = 0
+    # The cursors of the last lines that were seen, by instance, the build's under "". Such a log goes on behind its
+    # line, whatever the two limits say.
+    after: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FollowedLine:
+    """One line of a log, and the way back to it."""
+
+    # Empty: the build.
+    instance_id: str
+    text: str
+    # When it was written, milliseconds since the epoch; 0 = not known.
+    at_ms: int
+    cursor: str
+    # Lines before this one are lost: their file was rotated away before they were read.
+    is_after_gap: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSource:
     """An uploaded source tree."""
 

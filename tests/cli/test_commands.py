@@ -209,6 +209,21 @@ def test_logs_that_do_not_exist_are_not_found(interlock: Interlock, project: str
     assert interlock("logs", deployment.id, "--build").code == 9
 
 
+def test_ctrl_c_ends_following_and_a_cancel_ends_it_by_itself(interlock: Interlock, project: str) -> None:
+    deployment_id = _deploy_in_background(interlock, project, "hold")
+    argv = [sys.executable, "-m", "services.cli", "logs", deployment_id, "-f", "--since", "10m"]
+    interrupted, patient = (subprocess.Popen(argv, stderr=subprocess.PIPE, text=True) for _ in range(2))
+
+    with pytest.raises(subprocess.TimeoutExpired):
+        interrupted.communicate(timeout=4)
+    interrupted.send_signal(signal.SIGINT)
+    assert interrupted.communicate(timeout=30) == (None, "")
+    assert interrupted.returncode == 130
+    assert interlock("cancel", deployment_id).code == 0
+    assert patient.communicate(timeout=30) == (None, "")
+    assert patient.returncode == 0
+
+
 def _deploy_in_background(interlock: Interlock, project: str, message: str) -> str:
     return (
         interlock("deploy", IMAGE, "-p", project, "-m", message, "--no-wait", "-o", "json").message(pb.Deployment()).id

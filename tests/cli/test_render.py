@@ -2,12 +2,21 @@ import io
 
 from rich.console import Console
 
-from services.cli.render import moved_text, printable
+from services.cli.render import followed_line, moved_text, printable
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 
 def test_what_others_wrote_cannot_move_the_cursor() -> None:
     assert printable("a\x1b[2Jb\r\x9bc\n\td") == "a\ufffd[2Jb\ufffd\ufffdc\n\td"
+
+
+def test_followed_lines_are_safe_and_tell_where_others_are_missing() -> None:
+    line = pb.FollowLogsResponse(instance_id="d_1-0", text="a\x1b[2Jb", is_after_gap=True)
+
+    gap, text = followed_line(line).splitlines()
+
+    assert "lines were lost" in gap
+    assert text == "d_1-0 | a\ufffd[2Jb"
 
 
 def test_a_move_says_from_where_to_where_how_and_what_it_cancelled() -> None:

@@ -1,15 +1,18 @@
 """What krane's services call, whatever runs the instances."""
 
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from services.krane.types import (
     BuildState,
+    BuildStatus,
     DeploymentSpec,
     DeploymentState,
     DeploymentStatus,
+    FollowedLine,
     LogLine,
+    LogQuery,
     StoredSource,
 )
 
@@ -50,6 +53,18 @@ class Deployments(Protocol):
         ...
 
 
+class Logs(Protocol):
+    """The logs of deployments and their builds, as they are written."""
+
+    async def follow(self, query: LogQuery, send: Callable[[FollowedLine], Awaitable[None]]) -> None:
+        """Send the lines asked for, until nothing more can come. Raises Invalid or Unavailable."""
+        ...
+
+    def close(self) -> None:
+        """Break off whatever is followed."""
+        ...
+
+
 class Sources(Protocol):
     """Uploaded source trees."""
 
@@ -63,6 +78,10 @@ class Builds(Protocol):
 
     async def start(self, namespace: str, build_id: str, source: str) -> None:
         """Begin a build, or find it begun. Raises Invalid, Conflict or PreconditionFailed."""
+        ...
+
+    def status(self, namespace: str, build_id: str) -> BuildStatus | None:
+        """How far a build is; None when it is unknown."""
         ...
 
     def get(self, namespace: str, build_id: str, tail_lines: int) -> BuildState:
@@ -87,6 +106,7 @@ class Backend:
     """The parts of an open backend."""
 
     deployments: Deployments
+    logs: Logs
     sources: Sources
     builds: Builds
     pruning: Pruning

@@ -146,6 +146,11 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.GetLogsRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.GetLogsResponse.FromString,
                 _registered_method=True)
+        self.FollowLogs = channel.unary_stream(
+                '/ctrl.v1.ControlService/FollowLogs',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.FollowLogsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.FollowLogsResponse.FromString,
+                _registered_method=True)
         self.ListAttention = channel.unary_unary(
                 '/ctrl.v1.ControlService/ListAttention',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.ListAttentionRequest.SerializeToString,
@@ -297,6 +302,15 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FollowLogs(self, request, context):
+        """The log lines of a deployment that are there, then those that are written, until it has ended and everything was
+        sent. A stream that broke (UNAVAILABLE) is taken up again by the cursors of its last lines. Over HTTP: a line of
+        JSON for each message; an error that comes later than the first is the last line, {"code", "message"}.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAttention(self, request, context):
         """What does not go on by itself, or not well, and what a person can do about it. Empty is good.
         """
@@ -416,6 +430,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.GetLogs,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.GetLogsRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.GetLogsResponse.SerializeToString,
+            ),
+            'FollowLogs': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowLogs,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.FollowLogsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.FollowLogsResponse.SerializeToString,
             ),
             'ListAttention': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttention,
@@ -1019,6 +1038,33 @@ class ControlService:
             '/ctrl.v1.ControlService/GetLogs',
             ctrl_dot_v1_dot_control__pb2.GetLogsRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.GetLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ctrl.v1.ControlService/FollowLogs',
+            ctrl_dot_v1_dot_control__pb2.FollowLogsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.FollowLogsResponse.FromString,
             options,
             channel_credentials,
             insecure,

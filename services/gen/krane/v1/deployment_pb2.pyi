@@ -209,3 +209,42 @@ class LogLine(_message.Message):
     instance_id: str
     text: str
     def __init__(self, instance_id: _Optional[str] = ..., text: _Optional[str] = ...) -> None: ...
+
+class FollowLogsRequest(_message.Message):
+    __slots__ = ("namespace", "deployment_id", "build", "follow", "tail_lines", "since_ms", "after")
+    class AfterEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    BUILD_FIELD_NUMBER: _ClassVar[int]
+    FOLLOW_FIELD_NUMBER: _ClassVar[int]
+    TAIL_LINES_FIELD_NUMBER: _ClassVar[int]
+    SINCE_MS_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    deployment_id: str
+    build: bool
+    follow: bool
+    tail_lines: int
+    since_ms: int
+    after: _containers.ScalarMap[str, str]
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., build: _Optional[bool] = ..., follow: _Optional[bool] = ..., tail_lines: _Optional[int] = ..., since_ms: _Optional[int] = ..., after: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class FollowLogsResponse(_message.Message):
+    __slots__ = ("instance_id", "text", "at_ms", "cursor", "is_after_gap")
+    INSTANCE_ID_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    AT_MS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    IS_AFTER_GAP_FIELD_NUMBER: _ClassVar[int]
+    instance_id: str
+    text: str
+    at_ms: int
+    cursor: str
+    is_after_gap: bool
+    def __init__(self, instance_id: _Optional[str] = ..., text: _Optional[str] = ..., at_ms: _Optional[int] = ..., cursor: _Optional[str] = ..., is_after_gap: _Optional[bool] = ...) -> None: ...

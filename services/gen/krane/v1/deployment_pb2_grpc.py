@@ -70,6 +70,11 @@ class DeploymentServiceStub:
                 request_serializer=krane_dot_v1_dot_deployment__pb2.GetLogsRequest.SerializeToString,
                 response_deserializer=krane_dot_v1_dot_deployment__pb2.GetLogsResponse.FromString,
                 _registered_method=True)
+        self.FollowLogs = channel.unary_stream(
+                '/krane.v1.DeploymentService/FollowLogs',
+                request_serializer=krane_dot_v1_dot_deployment__pb2.FollowLogsRequest.SerializeToString,
+                response_deserializer=krane_dot_v1_dot_deployment__pb2.FollowLogsResponse.FromString,
+                _registered_method=True)
 
 
 class DeploymentServiceServicer:
@@ -126,6 +131,15 @@ class DeploymentServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FollowLogs(self, request, context):
+        """The log lines that are there, then those that are written, also over restarts of the instances. Ends when nothing
+        more can come: the build has ended, and no instance runs or is going to. What is unknown has no lines. A stream
+        that broke (UNAVAILABLE) is taken up again by the cursors of its last lines.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_DeploymentServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -163,6 +177,11 @@ def add_DeploymentServiceServicer_to_server(servicer, server):
                     servicer.GetLogs,
                     request_deserializer=krane_dot_v1_dot_deployment__pb2.GetLogsRequest.FromString,
                     response_serializer=krane_dot_v1_dot_deployment__pb2.GetLogsResponse.SerializeToString,
+            ),
+            'FollowLogs': grpc.unary_stream_rpc_method_handler(
+                    servicer.FollowLogs,
+                    request_deserializer=krane_dot_v1_dot_deployment__pb2.FollowLogsRequest.FromString,
+                    response_serializer=krane_dot_v1_dot_deployment__pb2.FollowLogsResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -355,6 +374,33 @@ class DeploymentService:
             '/krane.v1.DeploymentService/GetLogs',
             krane_dot_v1_dot_deployment__pb2.GetLogsRequest.SerializeToString,
             krane_dot_v1_dot_deployment__pb2.GetLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FollowLogs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/krane.v1.DeploymentService/FollowLogs',
+            krane_dot_v1_dot_deployment__pb2.FollowLogsRequest.SerializeToString,
+            krane_dot_v1_dot_deployment__pb2.FollowLogsResponse.FromString,
             options,
             channel_credentials,
             insecure,

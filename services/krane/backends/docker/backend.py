@@ -13,6 +13,7 @@ from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.shared.deployments import Deployments
 from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.log_following import LogFollowing
 from services.krane.backends.shared.sources import Sources
 
 
@@ -30,7 +31,14 @@ async def open_docker(folders: Folders, settings: KraneSettings) -> AsyncGenerat
         sources.open()
         watcher.open()
         await deployments.open()
-        yield Backend(deployments=deployments, sources=sources, builds=NoBuilds(), pruning=NoPruning())
+        builds = NoBuilds()
+        yield Backend(
+            deployments=deployments,
+            logs=LogFollowing(deployments, builds, folders),
+            sources=sources,
+            builds=builds,
+            pruning=NoPruning(),
+        )
     finally:
         await deployments.close()
         await watcher.close()

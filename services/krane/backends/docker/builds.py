@@ -16,6 +16,9 @@ class NoBuilds:
         check_id("build_id", build_id)
         raise PreconditionFailed("the docker backend cannot build from source yet; deploy an image")
 
+    def status(self, namespace: str, build_id: str) -> None:
+        """Know of none."""
+
     def get(self, namespace: str, build_id: str, tail_lines: int) -> BuildState:
         """Raise NotFound."""
         check_id("namespace", namespace)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict
@@ -18,6 +18,7 @@ from services.krane.backends.docker.containers import (
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import find_image
 from services.krane.backends.docker.keepsakes import Keepsakes
+from services.krane.backends.docker.log_reader import LogReader
 from services.krane.backends.docker.probe import PublishedPortProber
 from services.krane.backends.docker.runner import ContainerRunner
 from services.krane.backends.docker.shapes import ContainerSummary
@@ -27,7 +28,8 @@ from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.health import effective_check
 from services.krane.backends.shared.instance import HISTORY, Instance
-from services.krane.types import DeploymentSpec
+from services.krane.backends.shared.log_lines import Place
+from services.krane.types import DeploymentSpec, FollowedLine, LogQuery
 
 WANTED = {Mark.STOPPED: Wanted.STOPPED, Mark.DELETED: Wanted.DELETED}
 MARKS = {Wanted.STOPPED: Mark.STOPPED, Wanted.DELETED: Mark.DELETED}
@@ -45,6 +47,7 @@ class DockerDriver:
         self._folders = folders
         self._settings = settings
         self._keepsakes = Keepsakes(engine, containers, folders)
+        self._log_reader = LogReader(engine, containers, self._keepsakes)
         self._prober = PublishedPortProber()
 
     async def recorded(self) -> list[Deployment]:
@@ -81,6 +84,12 @@ class DockerDriver:
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
         """The newest log lines of one instance."""
         return await self._keepsakes.tail(namespace, deployment_id, instance_id, lines, max_bytes)
+
+    def follow_log(
+        self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
+    ) -> AsyncGenerator[list[FollowedLine]]:
+        """What is new in the logs of one instance's containers."""
+        return self._log_reader.follow(query, instance_id, place, is_over)
 
     async def close(self) -> None:
         """Close what is open."""

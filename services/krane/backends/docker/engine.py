@@ -7,9 +7,9 @@ the engine on the first call, and again after the engine was away.
 
 import asyncio
 import json
-import struct
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 from pathlib import Path
 from typing import TypeVar
 
@@ -17,6 +17,7 @@ import httpx
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
 from services.domain.errors import NotFound, Unavailable
+from services.krane.backends.docker.log_frames import LogFrames
 from services.krane.backends.docker.problems import engine_problem, pull_problem
 from services.krane.backends.docker.shapes import (
     ContainerDetails,
@@ -38,8 +39,7 @@ PULL_SECONDS = 600.0
 # Beyond the grace period: the engine kills, and records the exit.
 KILL_SECONDS = 10.0
 SUMMARIES = TypeAdapter(list[ContainerSummary])
-# Of each piece of a log: which stream it came from, three empty bytes, its length.
-LOG_HEADER = struct.Struct(">BxxxI")
+LOG_QUERY = {"stdout": "true", "stderr": "true", "timestamps": "true"}
 
 
 class Engine:
@@ -124,16 +124,34 @@ class Engine:
         except NotFound:
             return
 
-    async def container_log(self, container_id: str, lines: int) -> bytes:
-        """The newest lines that a container wrote to either stream; empty when it is gone."""
-        query = {"stdout": "true", "stderr": "true", "tail": str(lines)}
+    async def container_log(self, container_id: str, lines: int | None = None) -> bytes:
+        """What a container wrote to either stream, all or the newest lines, stamped; empty when it is gone."""
+        query = {**LOG_QUERY, "tail": "all" if lines is None else str(lines)}
         try:
             response = await self._call(
                 f"read the log of container {container_id}", "GET", f"/containers/{container_id}/logs", params=query
             )
         except NotFound:
             return b""
-        return _without_headers(response.content)
+        frames = LogFrames()
+        return frames.feed(response.content) + frames.end()
+
+    async def follow_container_log(self, container_id: str, since_ns: int) -> AsyncGenerator[bytes]:
+        """What a container wrote since then, and writes, stamped, until it ends or is gone.
+
+        `since_ns` is in nanoseconds since the epoch.
+        """
+        seconds, nanoseconds = divmod(since_ns, 1_000_000_000)
+        query = {**LOG_QUERY, "follow": "true", "since": f"{seconds}.{nanoseconds:09d}"}
+        path = f"/containers/{container_id}/logs"
+        frames = LogFrames()
+        async with self._stream("GET", path, query, {}, None) as response:
+            if response.status_code == HTTPStatus.NOT_FOUND:
+                return
+            if response.is_error:
+                raise engine_problem(f"follow {path}", response.status_code, _message(await response.aread()))
+            async for data in response.aiter_bytes():
+                yield frames.feed(data)
 
     async def inspect_image(self, name: str) -> ImageDetails | None:
         """An image that the engine has, by id, digest or tag."""
@@ -239,14 +257,3 @@ def _message(body: bytes) -> str:
         return Problem.model_validate_json(body).message
     except ValidationError:
         return body.decode(errors="replace")
-
-
-def _without_headers(content: bytes) -> bytes:
-    pieces: list[bytes] = []
-    start = 0
-    while len(content) - start >= LOG_HEADER.size:
-        _, length = LOG_HEADER.unpack_from(content, start)
-        start += LOG_HEADER.size
-        pieces.append(content[start : start + length])
-        start += length
-    return b"".join(pieces)

@@ -8,7 +8,7 @@ from services.krane.backends.docker.containers import INSTANCE_ID, Containers
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.shared.folders import Folders
-from services.krane.backends.shared.logs import newest, tail
+from services.krane.backends.shared.logs import newest
 from services.krane.types import DeploymentSpec
 
 # Of each instance.
@@ -30,12 +30,15 @@ class Keepsakes:
 
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
         """The newest lines of an instance, of its container and of those before it."""
-        kept = tail(self._path(namespace, deployment_id, instance_id), lines, max_bytes)
-        written = b""
+        return newest(await self.read(namespace, deployment_id, instance_id, lines), lines, max_bytes)
+
+    async def read(self, namespace: str, deployment_id: str, instance_id: str, lines: int | None = None) -> bytes:
+        """The stamped lines of an instance: of its container all or the newest, and what is kept of those before it."""
+        written = _kept(self._path(namespace, deployment_id, instance_id))
         for container in await self._containers.of_deployment(namespace, deployment_id):
             if container.labels[INSTANCE_ID] == instance_id:
                 written += await self._engine.container_log(container.id, lines)
-        return newest("".join(f"{line}\n" for line in kept).encode() + written, lines, max_bytes)
+        return written
 
     async def remove_container(self, spec: DeploymentSpec, container: ContainerSummary) -> None:
         """Remove a container, once its log is kept."""
@@ -51,5 +54,11 @@ class Keepsakes:
 
 def _append(path: Path, written: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    before = path.read_bytes() if path.exists() else b""
-    write_atomically(path, (before + written)[-MAX_BYTES:])
+    write_atomically(path, (_kept(path) + written)[-MAX_BYTES:])
+
+
+def _kept(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return b""

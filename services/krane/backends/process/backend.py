@@ -12,6 +12,7 @@ from services.krane.backends.process.pruning import Pruning
 from services.krane.backends.process.supervised import SupervisedProcess
 from services.krane.backends.shared.deployments import Deployments
 from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.log_following import LogFollowing
 from services.krane.backends.shared.sources import Sources
 
 
@@ -26,7 +27,11 @@ async def open_processes(folders: Folders, settings: KraneSettings) -> AsyncGene
         await builds.open()
         await deployments.open()
         yield Backend(
-            deployments=deployments, sources=sources, builds=builds, pruning=Pruning(folders, deployments, builds)
+            deployments=deployments,
+            logs=LogFollowing(deployments, builds, folders),
+            sources=sources,
+            builds=builds,
+            pruning=Pruning(folders, deployments, builds),
         )
     finally:
         await builds.close()

@@ -22,7 +22,7 @@ from services.krane.backends.process.supervised import CommandSpec, SupervisedPr
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
-from services.krane.backends.shared.logs import tail
+from services.krane.backends.shared.logs import append_line, tail
 from services.krane.backends.shared.sources import Sources
 from services.krane.checks import check_id, check_reference
 from services.krane.types import BuildState, BuildStatus
@@ -96,6 +96,11 @@ class Builds:
                 self._launch(wanted)
             elif (known.namespace, known.source_digest) != (namespace, wanted.source_digest):
                 raise Conflict(f"build {build_id} exists and builds something else: use another id")
+
+    def status(self, namespace: str, build_id: str) -> BuildStatus | None:
+        """How far a build is; None when it is unknown."""
+        record = self._find(namespace, build_id)
+        return record.status if record else None
 
     def get(self, namespace: str, build_id: str, tail_lines: int) -> BuildState:
         """How far a build is, with the newest lines of its log. Raises NotFound."""
@@ -225,14 +230,13 @@ class Builds:
         return path.read_text() if path.exists() else ""
 
     def _say(self, build_id: str, line: str) -> None:
-        with self._log(build_id).open("a") as file:
-            file.write(f"{line}\n")
+        append_line(self._log(build_id), line)
 
     def _record(self, build_id: str) -> Record[BuildRecord]:
         return Record(self._folders.builds / build_id / "build.json", BUILD_RECORD)
 
     def _log(self, build_id: str) -> Path:
-        return self._folders.builds / build_id / "log"
+        return self._folders.build_log(build_id)
 
     def _process_folder(self, build_id: str) -> Path:
         return self._folders.builds / build_id / "job"

@@ -1,7 +1,7 @@
 """Deployments of the process backend: a folder each, with a record that is written before anything is started."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,10 +21,12 @@ from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.health import effective_check
 from services.krane.backends.shared.instance import HISTORY, Instance
+from services.krane.backends.shared.log_file import follow_file
+from services.krane.backends.shared.log_lines import Place
 from services.krane.backends.shared.logs import tail
 from services.krane.backends.shared.probe import Prober
 from services.krane.checks import check_reference
-from services.krane.types import DeploymentSpec
+from services.krane.types import DeploymentSpec, FollowedLine, LogQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +84,12 @@ class ProcessDriver:
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
         """The newest log lines of one instance."""
         return tail(self._log(namespace, deployment_id, instance_id), lines, max_bytes)
+
+    def follow_log(
+        self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
+    ) -> AsyncGenerator[list[FollowedLine]]:
+        """What is new in the file that the shim writes."""
+        return follow_file(self._log(query.namespace, query.deployment_id, instance_id), place, is_over)
 
     async def close(self) -> None:
         """Close what is open."""

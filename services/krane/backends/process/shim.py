@@ -75,23 +75,49 @@ class State(TypedDict):
 
 
 class Log:
-    """Appends to a file and starts the next one when it is full, keeping the newest."""
+    """Appends to a file and starts the next one when it is full, keeping the newest.
+
+    Before each line stands when it was written: nanoseconds since the epoch, and a space. No other line of the run has
+    the same, so that it also names the line.
+    """
 
     def __init__(self, path: str, file_bytes: int, files: int) -> None:
         self._path = path
         self._file_bytes = file_bytes
         self._files = files
         self._open()
+        self._stamp = 0
+        # A run whose shim was killed may have left half a line.
+        self._is_in_line = self._size > 0 and os.pread(self._descriptor, 1, self._size - 1) != b"\n"
+        self.end_line()
 
     def write(self, data: bytes) -> None:
         """Append. A full disk loses log lines, never the command."""
+        stamped = self._stamped(data)
         with contextlib.suppress(OSError):
-            if self._size and self._size + len(data) > self._file_bytes:
+            if self._size and self._size + len(stamped) > self._file_bytes:
                 self._rotate()
-            self._size += os.write(self._descriptor, data)
+            self._size += os.write(self._descriptor, stamped)
+
+    def end_line(self) -> None:
+        """Let what comes next begin a line."""
+        if self._is_in_line:
+            self.write(b"\n")
+
+    def _stamped(self, data: bytes) -> bytes:
+        lines = data.split(b"\n")
+        first = max(time.time_ns(), self._stamp + 1)
+        self._stamp = first + len(lines)
+        stamped = [b"%d %b" % (first + number, line) for number, line in enumerate(lines)]
+        if self._is_in_line:
+            stamped[0] = lines[0]
+        self._is_in_line = lines[-1] != b""
+        if not self._is_in_line:
+            stamped[-1] = b""
+        return b"\n".join(stamped)
 
     def _open(self) -> None:
-        self._descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._size = os.fstat(self._descriptor).st_size
 
     def _rotate(self) -> None:
@@ -137,6 +163,7 @@ class Shim:
                 kill_descendants()
         end_descendants()
         self._drain_output()
+        self._log.end_line()
         self._state["is_ended"] = True
         self._save()
 

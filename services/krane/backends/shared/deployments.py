@@ -7,17 +7,19 @@ running is taken over or started.
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from functools import partial
 from typing import TypeVar, assert_never
 
 from services.domain.errors import Conflict, NotFound, Unavailable
+from services.domain.readiness import InstanceStatus
 from services.domain.variables import check_variables
 from services.krane.backends.shared.deployment import Deployment, Wanted
 from services.krane.backends.shared.driver import Driver
 from services.krane.backends.shared.locks import Locks
+from services.krane.backends.shared.log_lines import Place
 from services.krane.checks import check_id, check_instance_id, check_spec
-from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus, LogLine
+from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus, FollowedLine, LogLine, LogQuery
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -99,7 +101,10 @@ class Deployments:
         check_id("namespace", namespace)
         check_id("deployment_id", deployment_id)
         asked = [check_instance_id(deployment_id, instance_id)] if instance_id else []
-        logged = self._logged(namespace, deployment_id)
+        logged = self.logged(namespace, deployment_id)
+        if not logged:
+            # Raises NotFound when there is no deployment that might have logs one day.
+            self._find(namespace, deployment_id)
         names = asked or logged
         return [
             LogLine(instance_id=name, text=text)
@@ -107,16 +112,26 @@ class Deployments:
             for text in await self._driver.tail(namespace, deployment_id, name, lines, MAX_ANSWER_BYTES // len(names))
         ]
 
-    def _logged(self, namespace: str, deployment_id: str) -> list[str]:
-        """The instances that may have logs: those whose logs were kept, and those there are. Raises NotFound."""
+    def logged(self, namespace: str, deployment_id: str) -> list[str]:
+        """The instances that may have logs: those whose logs were kept, and those there are."""
         kept = self._driver.logged(namespace, deployment_id)
+        with contextlib.suppress(NotFound):
+            kept += [instance.id for instance in self._find(namespace, deployment_id).state.instances]
+        return sorted({*kept})
+
+    def is_writing(self, namespace: str, deployment_id: str) -> bool:
+        """Whether an instance runs or is going to, so that its log may grow."""
         try:
-            there = [instance.id for instance in self._find(namespace, deployment_id).state.instances]
+            instances = self._find(namespace, deployment_id).state.instances
         except NotFound:
-            if not kept:
-                raise
-            return kept
-        return sorted({*kept, *there})
+            return False
+        return any(instance.status not in (InstanceStatus.STOPPED, InstanceStatus.FAILED) for instance in instances)
+
+    def follow_log(
+        self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
+    ) -> AsyncGenerator[list[FollowedLine]]:
+        """What is new in the log of one instance, until it is over. Raises Unavailable."""
+        return self._driver.follow_log(query, instance_id, place, is_over)
 
     async def _create(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> DeploymentStatus:
         async with self._locks.of(spec.deployment_id):

@@ -1,10 +1,11 @@
 """What a backend adds to the shared deployments."""
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
 from services.krane.backends.shared.deployment import Deployment
-from services.krane.types import DeploymentSpec
+from services.krane.backends.shared.log_lines import Place
+from services.krane.types import DeploymentSpec, FollowedLine, LogQuery
 
 
 class Driver(Protocol):
@@ -31,6 +32,15 @@ class Driver(Protocol):
 
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
         """The newest log lines of one instance, oldest first; at most `max_bytes` of them."""
+        ...
+
+    def follow_log(
+        self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
+    ) -> AsyncGenerator[list[FollowedLine]]:
+        """What is new in the log of one instance, some lines at a time, until it is over and everything was read.
+
+        `is_over` says that nothing more will be written. Raises Unavailable.
+        """
         ...
 
     async def close(self) -> None:

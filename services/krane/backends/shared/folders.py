@@ -54,6 +54,10 @@ class Folders:
         """The logs of a deployment's instances; they stay when it is deleted."""
         return self.root / "logs" / namespace / deployment_id
 
+    def build_log(self, build_id: str) -> Path:
+        """The log of a build."""
+        return self.builds / build_id / "log"
+
     def commands(self) -> list[Path]:
         """Every folder in which a shim may run."""
         return sorted([*self.deployments.glob("*/instances/*"), *self.builds.glob("*/job")])
