@@ -33,6 +33,11 @@ def leak():
     time.sleep(60)
 
 
+class Server(ThreadingHTTPServer):
+    def handle_error(self, request, client_address):
+        """A prober that went away is no news for the log."""
+
+
 class App(BaseHTTPRequestHandler):
     def do_GET(self):
         url = urlsplit(self.path)
@@ -71,4 +76,4 @@ if BEHAVIOUR == "exits":
 if BEHAVIOUR == "silent":
     time.sleep(3600)
 print("arguments", *sys.argv[1:])
-ThreadingHTTPServer((os.environ.get("HOST", ""), int(os.environ["PORT"])), App).serve_forever()
+Server((os.environ.get("HOST", ""), int(os.environ["PORT"])), App).serve_forever()
