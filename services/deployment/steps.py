@@ -19,7 +19,7 @@ from services.domain.status import DeploymentStatus
 from services.domain.stickiness import WantedDomain, build_domains
 from services.durable.saga import Failure
 from services.krane.client import KraneClient
-from services.krane.types import BuildState, DeploymentSpec, DeploymentState, HealthCheck
+from services.krane.types import BuildPriority, BuildState, DeploymentSpec, DeploymentState, HealthCheck
 
 # Lines of log kept with a failed deployment.
 FAILURE_LOG_LINES = 50
@@ -126,7 +126,8 @@ class DeploymentSteps:
         """Begin to make the image."""
         if metadata.source is None:
             raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
-        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, metadata.source)
+        priority = BuildPriority.PRODUCTION if metadata.is_production else BuildPriority.NORMAL
+        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, metadata.source, priority)
 
     async def observe_build(self, namespace: str, build_id: str) -> BuildState | None:
         """How far the build is, without its log, which has no place in a journal; None when krane does not know it."""

@@ -4,13 +4,13 @@ from collections.abc import Iterable
 
 from services.domain.errors import NotFound, PreconditionFailed
 from services.krane.checks import check_id
-from services.krane.types import BuildState
+from services.krane.types import BuildPriority, BuildState
 
 
 class NoBuilds:
     """Refuses builds."""
 
-    async def start(self, namespace: str, build_id: str, source: str) -> None:
+    async def start(self, namespace: str, build_id: str, source: str, priority: BuildPriority) -> None:
         """Raise PreconditionFailed."""
         check_id("namespace", namespace)
         check_id("build_id", build_id)

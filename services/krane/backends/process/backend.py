@@ -6,12 +6,14 @@ from contextlib import asynccontextmanager
 
 from services.config import KraneSettings
 from services.krane.backends.backend import Backend
-from services.krane.backends.process.builds import Builds
+from services.krane.backends.process.artifacts import Artifacts
+from services.krane.backends.process.builder import ProcessBuilder
 from services.krane.backends.process.driver import ProcessDriver
-from services.krane.backends.process.pruning import Pruning
 from services.krane.backends.process.supervised import SupervisedProcess
+from services.krane.backends.shared.builds import Builds
 from services.krane.backends.shared.deployments import Deployments
 from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.pruning import Pruning
 from services.krane.backends.shared.sources import Sources
 
 
@@ -20,14 +22,14 @@ async def open_processes(folders: Folders, settings: KraneSettings) -> AsyncGene
     """Take over what an earlier krane left; on the way out leave instances running."""
     sources = Sources(folders.sources, settings.max_source_bytes)
     deployments = Deployments(ProcessDriver(folders, settings))
-    builds = Builds(folders, sources, settings)
+    artifacts = Artifacts(folders.artifacts)
+    builds = Builds(folders, sources, ProcessBuilder(artifacts, folders.cache, settings), settings)
     try:
         sources.open()
         await builds.open()
         await deployments.open()
-        yield Backend(
-            deployments=deployments, sources=sources, builds=builds, pruning=Pruning(folders, deployments, builds)
-        )
+        pruning = Pruning(sources, artifacts, deployments, builds)
+        yield Backend(deployments=deployments, sources=sources, builds=builds, pruning=pruning)
     finally:
         await builds.close()
         await deployments.close()
