@@ -1,5 +1,6 @@
 """One krane in this process for most tests, with one image whose behaviour the deployment id selects."""
 
+import asyncio
 import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 from services.config import Settings
 from services.domain.errors import InterlockError
 from services.krane.backends.docker.engine import Engine
+from tests.krane.docker_image import ensure_base_image
 from tests.krane.installation import DockerKind, Krane, ProcessKind, serving
 
 
@@ -36,9 +38,9 @@ def process_kind() -> ProcessKind:
 
 
 @pytest.fixture(scope="session")
-def docker_kind(docker_socket: Path) -> DockerKind:
+async def docker_kind(docker_socket: Path) -> DockerKind:
     """The docker backend on the machine's engine."""
-    return DockerKind(docker_socket)
+    return DockerKind(docker_socket, await asyncio.to_thread(ensure_base_image, docker_socket))
 
 
 @pytest.fixture(scope="session")
