@@ -1,10 +1,14 @@
 """What only builds of the docker backend promise: Dockerfiles, labels, and failures that the engine reports."""
 
+from pathlib import Path
+
 import pytest
 
+from services.krane.client import KraneClient
+from services.krane.server import running
 from services.krane.types import BuildStatus
 from tests.krane.docker.support import call
-from tests.krane.installation import Krane
+from tests.krane.installation import DockerKind, Krane
 from tests.krane.support import NAMESPACE, ask, build, build_ended, healthy, in_chunks, pack, spec, until
 
 SERVER = (
@@ -108,3 +112,16 @@ async def test_written_dockerfile_is_shown(krane: Krane, base: str) -> None:
 
     assert "the source has no Dockerfile; it is built with this one:" in built.log_lines
     assert f"  FROM {base}" in built.log_lines
+
+
+async def test_buildkit_builds_when_it_is_chosen(docker_kind: DockerKind, base: str, tmp_path: Path) -> None:
+    settings = docker_kind.settings.model_copy(update={"buildkit": True})
+    async with running(tmp_path, settings) as address, KraneClient(address) as client:
+        built = await build(client, "kit", pack({"Procfile": "web: python app.py", ".dockerignore": "a"}))
+        again = await build(client, "kit-2", pack({"Procfile": "web: python app.py", ".dockerignore": "b"}))
+        failed = await build(client, "kit-fails", pack({"Dockerfile": f'FROM {base}\nRUN ["python", "-c", "1/0"]\n'}))
+        images = await docker_kind.images(tmp_path)
+
+    assert images == {built.image, again.image}, (built, again)
+    assert failed.error == "RUN python -c 1/0 failed with exit code 1: the build log says why"
+    await docker_kind.end(tmp_path)
