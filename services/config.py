@@ -55,6 +55,14 @@ class KraneSettings(BaseModel):
     stop_grace_seconds: float = 5.0
     max_source_bytes: int = 200 * 1024 * 1024
     build_timeout_seconds: float = 600.0
+    # Builds that run at once, in all and of one workspace. The others wait, those for production first.
+    max_builds: int = 2
+    max_builds_of_workspace: int = 2
+    # What the docker backend builds on when a source has no Dockerfile.
+    python_base_image: str = "docker.io/library/python:3.11-slim"
+    node_base_image: str = "docker.io/library/node:22-slim"
+    # Whether the docker backend builds with BuildKit, and not with the engine's classic builder.
+    buildkit: bool = False
 
     @property
     def address(self) -> str:

@@ -19,6 +19,10 @@ DURABLE = [path for path in SOURCES if path.relative_to(SERVICES).parts[0] in ("
 ALLOWED_CATCH_ALLS = {
     ("durable/saga.py", "logged"): "wraps an effect, inside the step; reports and raises again",
 }
+# Code that names an address which is open to the network, and why it is right.
+ALLOWED_OPEN_ADDRESSES = {
+    "krane/backends/docker/building/detection.py": "apps in containers listen there; krane publishes them on loopback",
+}
 
 
 def trees(paths: list[Path]) -> Iterator[tuple[str, ast.Module]]:
@@ -121,6 +125,7 @@ def test_no_source_names_an_address_that_is_open_to_the_network() -> None:
         for name, tree in trees(SOURCES)
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and _is_open(node.value)
+        if name not in ALLOWED_OPEN_ADDRESSES
     ]
 
     assert found == []

@@ -22,6 +22,7 @@ from services.durable.saga import Failure
 from services.keyring import Keyring
 from services.krane.client import KraneClient
 from services.krane.types import (
+    BuildPriority,
     BuildState,
     DeploymentSpec,
     DeploymentState,
@@ -140,7 +141,8 @@ class DeploymentSteps:
         """Begin to make the image."""
         if metadata.source is None:
             raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
-        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, metadata.source)
+        priority = BuildPriority.PRODUCTION if metadata.is_production else BuildPriority.NORMAL
+        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, metadata.source, priority)
 
     async def observe_build(self, namespace: str, build_id: str) -> BuildState | None:
         """How far the build is, without its log, which has no place in a journal; None when krane does not know it."""

@@ -16,6 +16,7 @@ from google.protobuf.message import Message
 from services.domain.errors import NotFound, Unavailable
 from services.gen.krane.v1 import build_pb2, deployment_pb2
 from services.krane.codec import (
+    BUILD_PRIORITIES,
     DEPLOYMENT_STATUS_OF_WIRE,
     decode_build,
     decode_deployment,
@@ -25,6 +26,7 @@ from services.krane.codec import (
     raising,
 )
 from services.krane.types import (
+    BuildPriority,
     BuildState,
     DeploymentSpec,
     DeploymentState,
@@ -170,9 +172,13 @@ class KraneClient:
             response = await call(_requests(chunks), timeout=UPLOAD_DEADLINE_SECONDS)
         return StoredSource(source=response.source, size_bytes=response.size_bytes)
 
-    async def start_build(self, namespace: str, build_id: str, source: str) -> None:
+    async def start_build(
+        self, namespace: str, build_id: str, source: str, priority: BuildPriority = BuildPriority.NORMAL
+    ) -> None:
         """Begin a build, or find it begun."""
-        request = build_pb2.StartBuildRequest(namespace=namespace, build_id=build_id, source=source)
+        request = build_pb2.StartBuildRequest(
+            namespace=namespace, build_id=build_id, source=source, priority=BUILD_PRIORITIES[priority]
+        )
         await self._call("BuildService/StartBuild", request, build_pb2.StartBuildResponse)
 
     async def get_build(self, namespace: str, build_id: str, *, tail_lines: int = 0) -> BuildState | None:

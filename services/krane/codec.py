@@ -18,6 +18,7 @@ from services.domain.errors import (
 from services.domain.readiness import InstanceStatus, Probe
 from services.gen.krane.v1 import build_pb2, deployment_pb2
 from services.krane.types import (
+    BuildPriority,
     BuildState,
     BuildStatus,
     DeploymentSpec,
@@ -64,9 +65,14 @@ BUILD_STATUSES = {
     BuildStatus.FAILED: build_pb2.BUILD_STATUS_FAILED,
     BuildStatus.CANCELLED: build_pb2.BUILD_STATUS_CANCELLED,
 }
+BUILD_PRIORITIES = {
+    BuildPriority.NORMAL: build_pb2.BUILD_PRIORITY_NORMAL,
+    BuildPriority.PRODUCTION: build_pb2.BUILD_PRIORITY_PRODUCTION,
+}
 DEPLOYMENT_STATUS_OF_WIRE = {wire: status for status, wire in DEPLOYMENT_STATUSES.items()}
 INSTANCE_STATUS_OF_WIRE = {wire: status for status, wire in INSTANCE_STATUSES.items()}
 BUILD_STATUS_OF_WIRE = {wire: status for status, wire in BUILD_STATUSES.items()}
+BUILD_PRIORITY_OF_WIRE = {wire: priority for priority, wire in BUILD_PRIORITIES.items()}
 
 
 @asynccontextmanager

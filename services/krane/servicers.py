@@ -10,6 +10,7 @@ from services.gen.krane.v1 import build_pb2, build_pb2_grpc, deployment_pb2, dep
 from services.krane.backends.backend import Backend
 from services.krane.checks import check_id
 from services.krane.codec import (
+    BUILD_PRIORITY_OF_WIRE,
     DEPLOYMENT_STATUSES,
     decode_log_query,
     decode_spec,
@@ -18,7 +19,7 @@ from services.krane.codec import (
     encode_followed_line,
     refusing,
 )
-from services.krane.types import FollowedLine
+from services.krane.types import BuildPriority, FollowedLine
 
 Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 
@@ -122,7 +123,9 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
     async def StartBuild(self, request: build_pb2.StartBuildRequest, context: Context) -> build_pb2.StartBuildResponse:
         """Begin a build."""
         async with refusing(context):
-            await self._builds.start(request.namespace, request.build_id, request.source)
+            # What a newer caller may ask for is an ordinary build to this krane.
+            priority = BUILD_PRIORITY_OF_WIRE.get(request.priority, BuildPriority.NORMAL)
+            await self._builds.start(request.namespace, request.build_id, request.source, priority)
             return build_pb2.StartBuildResponse()
 
     async def GetBuild(self, request: build_pb2.GetBuildRequest, context: Context) -> build_pb2.GetBuildResponse:

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 
 from services.domain.readiness import InstanceProbe, InstanceState, Probe
 
@@ -16,6 +16,13 @@ class DeploymentStatus(StrEnum):
     RUNNING = "running"  # the process of every instance runs
     TERMINATING = "terminating"
     STOPPED = "stopped"
+
+
+class BuildPriority(IntEnum):
+    """Whose turn it is first, when builds wait."""
+
+    NORMAL = 0
+    PRODUCTION = 1
 
 
 class BuildStatus(StrEnum):
@@ -157,7 +164,7 @@ class BuildState:
     """A build at one moment."""
 
     status: BuildStatus
-    # "artifact@sha256:<hex>" when it succeeded; empty otherwise.
+    # "artifact@sha256:<hex>" or "sha256:<image id>" when it succeeded; empty otherwise.
     image: str = ""
     # One sentence on why it failed; empty otherwise.
     error: str = ""

@@ -4,10 +4,12 @@ import hashlib
 import io
 import subprocess
 import sys
+import sysconfig
 import tarfile
 from pathlib import Path
 
 import httpx
+import pip
 
 APP = Path(__file__).parent / "app" / "app.py"
 # What the app imports, so that the files behind it can be listed.
@@ -17,6 +19,8 @@ print(*(file for module in sys.modules.values() if (file := getattr(module, "__f
 """
 PYTHON = Path(sys.base_prefix) / "bin" / "python3"
 BUILD_SECONDS = 60.0
+# Of the standard library and beside it: what neither pip nor an app of the tests imports.
+UNUSED = {"test", "idlelib", "tkinter", "lib2to3", "ensurepip", "turtledemo", "site-packages", "pydoc_data"}
 
 
 def ensure_image(socket: Path) -> str:
@@ -39,6 +43,28 @@ def ensure_image(socket: Path) -> str:
     return tag
 
 
+def ensure_base_image(socket: Path) -> str:
+    """The tag of an image to build Python apps on: this machine's Python with pip, and no shell."""
+    digest = hashlib.sha256(Path(__file__).read_bytes() + sys.version.encode()).hexdigest()
+    tag = f"interlock-test-python:{digest[:16]}"
+    with _client(socket) as engine:
+        is_there = engine.get(f"/images/{tag}/json").is_success
+    if not is_there:
+        library = Path(sysconfig.get_path("stdlib", vars={"installed_base": sys.base_prefix}))
+        modules = [path for path in library.rglob("*.*") if path.suffix in (".py", ".so") and not _is_unused(path)]
+        files = {str(path).lstrip("/"): path.read_bytes() for path in [*modules, *_libraries([PYTHON, *modules])]}
+        packages = str(library / "site-packages").lstrip("/")
+        pip_folder = Path(pip.__file__).parent
+        files |= {
+            f"{packages}/{path.relative_to(pip_folder.parent)}": path.read_bytes() for path in pip_folder.rglob("*.py")
+        }
+        folder = str(PYTHON.parent).lstrip("/")
+        files |= {f"{folder}/{name}": PYTHON.read_bytes() for name in ("python", "python3")}
+        changes = [f"ENV PATH={PYTHON.parent}", "ENV PYTHONDONTWRITEBYTECODE=1", 'CMD ["python"]']
+        import_image(socket, tag, changes, files)
+    return tag
+
+
 def import_image(socket: Path, tag: str, changes: list[str], files: dict[str, bytes]) -> None:
     """Make an image of files, all executable; `changes` are lines of a Dockerfile."""
     packed = io.BytesIO()
@@ -58,6 +84,10 @@ def _client(socket: Path) -> httpx.Client:
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://docker", timeout=BUILD_SECONDS)
 
 
+def _is_unused(path: Path) -> bool:
+    return not UNUSED.isdisjoint(path.parts)
+
+
 def _modules() -> set[Path]:
     command = [str(PYTHON), "-I", "-S", "-c", LOADED]
     listed = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()
@@ -67,6 +97,6 @@ def _modules() -> set[Path]:
 
 def _libraries(paths: list[Path]) -> set[Path]:
     """What the dynamic linker loads for them."""
-    binaries = [str(path) for path in paths if path.suffix != ".py"]
+    binaries = [str(path) for path in paths if path == PYTHON or path.suffix == ".so"]
     listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=True).stdout
     return {Path(word) for word in listed.split() if word.startswith("/") and not word.endswith(":")}

@@ -12,6 +12,7 @@ from typing import Protocol
 
 from services.config import KraneBackend, KraneSettings
 from services.domain.errors import Unavailable
+from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.containers import Containers
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.opening import stop_all
@@ -20,7 +21,17 @@ from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import DeploymentSpec
 from tests.krane.docker_image import ensure_image
-from tests.krane.support import build, container_processes, pack_folder, processes_of, shims_of, spec, until
+from tests.krane.support import (
+    build,
+    container_processes,
+    never_ending,
+    pack,
+    pack_folder,
+    processes_of,
+    shims_of,
+    spec,
+    until,
+)
 
 APP = Path(__file__).parent / "app"
 GRACE_SECONDS = 1.0
@@ -47,6 +58,14 @@ class Kind(Protocol):
         """The pids of the first instance of a deployment, descendants included."""
         ...
 
+    def slow_source(self, marker: str) -> bytes:
+        """A source whose build starts a process in another session, known by the marker, and then never ends."""
+        ...
+
+    async def images(self, data_dir: Path) -> set[str]:
+        """Everything that builds made and that is there, what is half-made included."""
+        ...
+
     async def end(self, data_dir: Path) -> None:
         """End what an ended krane left running, and check that nothing is left at all."""
         ...
@@ -68,6 +87,14 @@ class ProcessKind:
     def processes(self, data_dir: Path, deployment_id: str) -> set[int]:
         return processes_of(data_dir, deployment_id)
 
+    def slow_source(self, marker: str) -> bytes:
+        pyproject = '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
+        return pack({"Procfile": "web: python slow.py", "pyproject.toml": pyproject, "slow.py": never_ending(marker)})
+
+    async def images(self, data_dir: Path) -> set[str]:
+        folder = Folders.under(data_dir).artifacts
+        return {f"artifact@sha256:{image.name}" for image in folder.iterdir()} if folder.exists() else set()
+
     async def end(self, data_dir: Path) -> None:
         await stop_all(data_dir, self.settings)
         assert shims_of(data_dir) == set()
@@ -78,9 +105,15 @@ class DockerKind:
 
     absent_image = f"sha256:{'0' * 64}"
 
-    def __init__(self, socket: Path) -> None:
+    def __init__(self, socket: Path, python_base_image: str) -> None:
         self.settings = KraneSettings(
-            backend=KraneBackend.DOCKER, docker_socket=socket, port=0, stop_grace_seconds=GRACE_SECONDS
+            backend=KraneBackend.DOCKER,
+            docker_socket=socket,
+            port=0,
+            stop_grace_seconds=GRACE_SECONDS,
+            max_source_bytes=1024 * 1024,
+            build_timeout_seconds=60.0,
+            python_base_image=python_base_image,
         )
 
     async def image(self, client: KraneClient | None = None) -> str:
@@ -89,11 +122,26 @@ class DockerKind:
     def processes(self, data_dir: Path, deployment_id: str) -> set[int]:
         return container_processes(deployment_id)
 
+    def slow_source(self, marker: str) -> bytes:
+        base = self.settings.python_base_image
+        dockerfile = f'FROM {base}\nCOPY slow.py .\nRUN ["python", "-S", "slow.py"]\n'
+        return pack({"Dockerfile": dockerfile, "slow.py": never_ending(marker)})
+
+    async def images(self, data_dir: Path) -> set[str]:
+        engine = Engine(self.settings.docker_socket)
+        stored = await BuiltImages(engine, Containers(engine, Folders.under(data_dir))).stored()
+        await engine.close()
+        return {image.reference for image in stored}
+
     async def end(self, data_dir: Path) -> None:
         engine = Engine(self.settings.docker_socket)
-        left = await Containers(engine, Folders.under(data_dir)).all()
-        for container in left:
+        containers = Containers(engine, Folders.under(data_dir))
+        for container in await containers.all():
             await engine.remove_container(container.id)
+        images = BuiltImages(engine, containers)
+        while left := await images.stored():
+            for image in left:
+                await images.remove(image.reference, lambda: False)
         await engine.close()
 
 
@@ -145,6 +193,7 @@ class KraneProcess:
             "INTERLOCK_KRANE__BACKEND": settings.backend,
             "INTERLOCK_KRANE__DOCKER_SOCKET": str(settings.docker_socket),
             "INTERLOCK_KRANE__PORT": str(port),
+            "INTERLOCK_KRANE__PYTHON_BASE_IMAGE": settings.python_base_image,
             "INTERLOCK_KRANE__STOP_GRACE_SECONDS": str(settings.stop_grace_seconds),
         }
         self._process: asyncio.subprocess.Process | None = None

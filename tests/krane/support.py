@@ -27,18 +27,26 @@ def pack_folder(folder: Path) -> bytes:
     return pack({path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()})
 
 
-def slow_source(marker: str) -> bytes:
-    """A source whose installation starts a process in another session and then never ends."""
-    return pack(
-        {
-            "Procfile": "web: python slow.py",
-            "pyproject.toml": '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n',
-            "slow.py": "import subprocess, time\n"
-            "subprocess.Popen(['sleep', '3600'], start_new_session=True)\n"
-            "time.sleep(3600)\n",
-            "marker": marker,
-        }
+def never_ending(marker: str) -> str:
+    """A program that starts a process in another session, known by the marker, and then never ends."""
+    return (
+        "import subprocess, sys, time\n"
+        f"sleep = [sys.executable, '-S', '-c', 'import time; time.sleep(3600)', {marker!r}]\n"
+        "subprocess.Popen(sleep, start_new_session=True)\n"
+        "time.sleep(3600)\n"
     )
+
+
+def marked_processes(marker: str) -> set[int]:
+    """The pids of what a program that never ends started."""
+    return {int(p.name) for p in Path("/proc").iterdir() if p.name.isdigit() and _has_argument(p, marker)}
+
+
+def _has_argument(process: Path, argument: str) -> bool:
+    try:
+        return argument.encode() in (process / "cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def pack_entries(entries: list[tuple[tarfile.TarInfo, bytes]]) -> bytes:

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from services.domain.errors import Invalid
-from services.krane.backends.process.start_command import AppConfig, read_app_config
+from services.krane.backends.process.start_command import read_app_config
+from services.krane.backends.shared.app_config import AppConfig
 
 START = '[start]\ncommand = ["python", "app.py"]\n'
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.krane.types import (
+    BuildPriority,
     BuildState,
     BuildStatus,
     DeploymentSpec,
@@ -76,7 +77,7 @@ class Sources(Protocol):
 class Builds(Protocol):
     """Builds of sources."""
 
-    async def start(self, namespace: str, build_id: str, source: str) -> None:
+    async def start(self, namespace: str, build_id: str, source: str, priority: BuildPriority) -> None:
         """Begin a build, or find it begun. Raises Invalid, Conflict or PreconditionFailed."""
         ...
 

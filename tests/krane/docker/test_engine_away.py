@@ -19,7 +19,7 @@ async def test_instances_outlive_a_killed_engine_and_are_looked_after_when_it_is
 ) -> None:
     async with (
         engine_process(tmp_path_factory.mktemp("engine")) as engine,
-        serving(DockerKind(engine.socket), tmp_path) as krane,
+        serving(DockerKind(engine.socket, python_base_image="none"), tmp_path) as krane,
     ):
         await krane.create("calm-1")
         await krane.create("gone-1")

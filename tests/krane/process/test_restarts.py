@@ -8,14 +8,14 @@ from services.krane.backends.opening import open_backend
 from services.krane.client import KraneClient
 from services.krane.types import BuildStatus
 from tests.krane.installation import ProcessKind, krane_process
-from tests.krane.support import NAMESPACE, build_ended, in_chunks, shims_of, slow_source, until
+from tests.krane.support import NAMESPACE, build_ended, in_chunks, shims_of, until
 
 
 async def test_build_dies_with_krane_and_the_next_krane_begins_it_anew(
     process_kind: ProcessKind, tmp_path: Path, unused_tcp_port: int
 ) -> None:
     async with krane_process(process_kind, tmp_path, unused_tcp_port) as (process, client):
-        stored = await client.upload_source(in_chunks(slow_source("restarted")))
+        stored = await client.upload_source(in_chunks(process_kind.slow_source("restarted")))
         await client.start_build(NAMESPACE, "slow", stored.source)
         await until(lambda: _installs(client))
 

@@ -7,6 +7,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class BuildPriority(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    BUILD_PRIORITY_UNSPECIFIED: _ClassVar[BuildPriority]
+    BUILD_PRIORITY_NORMAL: _ClassVar[BuildPriority]
+    BUILD_PRIORITY_PRODUCTION: _ClassVar[BuildPriority]
+
 class BuildStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     BUILD_STATUS_UNSPECIFIED: _ClassVar[BuildStatus]
@@ -14,6 +20,9 @@ class BuildStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     BUILD_STATUS_SUCCEEDED: _ClassVar[BuildStatus]
     BUILD_STATUS_FAILED: _ClassVar[BuildStatus]
     BUILD_STATUS_CANCELLED: _ClassVar[BuildStatus]
+BUILD_PRIORITY_UNSPECIFIED: BuildPriority
+BUILD_PRIORITY_NORMAL: BuildPriority
+BUILD_PRIORITY_PRODUCTION: BuildPriority
 BUILD_STATUS_UNSPECIFIED: BuildStatus
 BUILD_STATUS_RUNNING: BuildStatus
 BUILD_STATUS_SUCCEEDED: BuildStatus
@@ -35,14 +44,16 @@ class UploadSourceResponse(_message.Message):
     def __init__(self, source: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class StartBuildRequest(_message.Message):
-    __slots__ = ("namespace", "build_id", "source")
+    __slots__ = ("namespace", "build_id", "source", "priority")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     BUILD_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
+    PRIORITY_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     build_id: str
     source: str
-    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., source: _Optional[str] = ...) -> None: ...
+    priority: BuildPriority
+    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., source: _Optional[str] = ..., priority: _Optional[_Union[BuildPriority, str]] = ...) -> None: ...
 
 class StartBuildResponse(_message.Message):
     __slots__ = ()

@@ -26,7 +26,8 @@ if _version_not_supported:
 
 
 class BuildServiceStub:
-    """Makes images out of sources. An image of the process backend is an immutable, content-addressed directory.
+    """Makes images out of sources. An image of the process backend is an immutable, content-addressed directory; one of the
+    docker backend is an image of the engine.
     """
 
     def __init__(self, channel):
@@ -63,7 +64,8 @@ class BuildServiceStub:
 
 
 class BuildServiceServicer:
-    """Makes images out of sources. An image of the process backend is an immutable, content-addressed directory.
+    """Makes images out of sources. An image of the process backend is an immutable, content-addressed directory; one of the
+    docker backend is an image of the engine.
     """
 
     def UploadSource(self, request_iterator, context):
@@ -140,7 +142,8 @@ def add_BuildServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class BuildService:
-    """Makes images out of sources. An image of the process backend is an immutable, content-addressed directory.
+    """Makes images out of sources. An image of the process backend is an immutable, content-addressed directory; one of the
+    docker backend is an image of the engine.
     """
 
     @staticmethod

@@ -6,14 +6,17 @@ from contextlib import asynccontextmanager
 
 from services.config import KraneSettings
 from services.krane.backends.backend import Backend
-from services.krane.backends.docker.builds import NoBuilds, NoPruning
+from services.krane.backends.docker.building.builder import DockerBuilder
+from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.containers import INSTANCE_ID, Containers
 from services.krane.backends.docker.driver import DockerDriver
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.watcher import Watcher
+from services.krane.backends.shared.builds import Builds
 from services.krane.backends.shared.deployments import Deployments
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_following import LogFollowing
+from services.krane.backends.shared.pruning import Pruning
 from services.krane.backends.shared.sources import Sources
 
 
@@ -27,19 +30,22 @@ async def open_docker(folders: Folders, settings: KraneSettings) -> AsyncGenerat
     deployments = Deployments(
         DockerDriver(engine=engine, containers=containers, watcher=watcher, folders=folders, settings=settings)
     )
+    images = BuiltImages(engine, containers)
+    builds = Builds(folders, sources, DockerBuilder(engine, images, settings), settings)
     try:
         sources.open()
         watcher.open()
+        await builds.open()
         await deployments.open()
-        builds = NoBuilds()
         yield Backend(
             deployments=deployments,
             logs=LogFollowing(deployments, builds, folders),
             sources=sources,
             builds=builds,
-            pruning=NoPruning(),
+            pruning=Pruning(sources, images, deployments, builds),
         )
     finally:
+        await builds.close()
         await deployments.close()
         await watcher.close()
         await engine.close()

@@ -7,7 +7,7 @@ the engine on the first call, and again after the engine was away.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -20,12 +20,14 @@ from services.domain.errors import NotFound, Unavailable
 from services.krane.backends.docker.log_frames import LogFrames
 from services.krane.backends.docker.problems import engine_problem, pull_problem
 from services.krane.backends.docker.shapes import (
+    BuildProgress,
     ContainerDetails,
     ContainerSummary,
     Created,
     EngineVersion,
     Event,
     ImageDetails,
+    ImageSummary,
     Problem,
     Progress,
 )
@@ -40,6 +42,7 @@ PULL_SECONDS = 600.0
 KILL_SECONDS = 10.0
 SUMMARIES = TypeAdapter(list[ContainerSummary])
 LOG_QUERY = {"stdout": "true", "stderr": "true", "timestamps": "true"}
+IMAGES = TypeAdapter(list[ImageSummary])
 
 
 class Engine:
@@ -161,6 +164,31 @@ class Engine:
             return None
         return ImageDetails.model_validate_json(response.content)
 
+    async def list_images(self, labels: Mapping[str, str], *, with_layers: bool = False) -> list[ImageSummary]:
+        """Every image with all of the labels; what images are made of only when it is asked for."""
+        query = {"all": str(with_layers).lower(), "filters": json.dumps({"label": _label_filter(labels)})}
+        response = await self._call("list images", "GET", "/images/json", params=query)
+        return IMAGES.validate_json(response.content)
+
+    async def remove_image(self, image_id: str) -> None:
+        """Remove one image, and nothing that it is made of; succeeds when it is gone.
+
+        Raises Conflict while a container or another image is made of it.
+        """
+        try:
+            await self._call(f"remove image {image_id}", "DELETE", f"/images/{image_id}", params={"noprune": "true"})
+        except NotFound:
+            return
+
+    @asynccontextmanager
+    async def build(
+        self, query: Mapping[str, str], context: AsyncIterable[bytes]
+    ) -> AsyncGenerator[AsyncGenerator[BuildProgress]]:
+        """Build an image of a tar. Whoever stops listening ends the build. A refusal is the last line, as a failure."""
+        headers = {"Content-Type": "application/x-tar"}
+        async with self._stream("POST", "/build", query, headers, None, context) as response:
+            yield _progress(response)
+
     async def pull_image(self, name: str, *, registry_auth: str = "") -> None:
         """Have the engine fetch an image. `registry_auth` is the base64 of X-Registry-Auth; empty = anonymous.
 
@@ -214,12 +242,18 @@ class Engine:
 
     @asynccontextmanager
     async def _stream(
-        self, method: str, path: str, params: Mapping[str, str], headers: Mapping[str, str], seconds: float | None
+        self,
+        method: str,
+        path: str,
+        params: Mapping[str, str],
+        headers: Mapping[str, str],
+        seconds: float | None,
+        content: AsyncIterable[bytes] | None = None,
     ) -> AsyncGenerator[httpx.Response]:
         versioned = await self._versioned(path)
         async with (
             self._answering(f"answer {path}", seconds),
-            self._client.stream(method, versioned, params=params, headers=headers) as response,
+            self._client.stream(method, versioned, params=params, headers=headers, content=content) as response,
         ):
             yield response
 
@@ -241,6 +275,14 @@ class Engine:
         newest, oldest = _numbers(version.api_version), _numbers(version.min_api_version)
         major, minor = min(newest, max(API_VERSION, oldest))
         return f"/v{major}.{minor}{path}"
+
+
+async def _progress(response: httpx.Response) -> AsyncGenerator[BuildProgress]:
+    if response.is_error:
+        yield BuildProgress(error=_message(await response.aread()))
+        return
+    async for line in response.aiter_lines():
+        yield BuildProgress.model_validate_json(line)
 
 
 def _numbers(version: str) -> tuple[int, int]:

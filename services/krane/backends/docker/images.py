@@ -41,7 +41,7 @@ async def find_image(engine: Engine, name: str) -> RunnableImage:
     Raises Invalid for what names no image, PreconditionFailed when it cannot be had or run, Unavailable when its
     registry does not answer.
     """
-    asked = _complete(name)
+    asked = complete_name(name)
     details = await engine.inspect_image(asked) or await _pull(engine, asked)
     config = details.config or ImageConfig()
     machine = (await engine.version()).arch
@@ -53,7 +53,8 @@ async def find_image(engine: Engine, name: str) -> RunnableImage:
     return RunnableImage(id=details.id, port=_port(config), health_path=path and check_health_path(path))
 
 
-def _complete(name: str) -> str:
+def complete_name(name: str) -> str:
+    """A name with its tag, or an id as it is. Raises Invalid for what names no image."""
     if IMAGE_ID.fullmatch(name):
         return name
     match = NAME.fullmatch(name) if len(name) <= MAX_NAME else None

@@ -1,6 +1,6 @@
 """The few shapes of the Docker Engine API that krane reads. Fields that it does not need are ignored."""
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_pascal
 
 
@@ -24,6 +24,8 @@ class ContainerSummary(_Shape):
     id: str
     # Each with a "/" before it.
     names: list[str]
+    # "sha256:<hex>"
+    image_id: str = Field(alias="ImageID")
     labels: dict[str, str]
     # "created", "running", "exited", ...
     state: str
@@ -85,6 +87,53 @@ class ImageDetails(_Shape):
     id: str
     architecture: str
     config: ImageConfig | None = None
+
+
+class ImageSummary(_Shape):
+    """One of GET /images/json."""
+
+    # "sha256:<hex>"
+    id: str
+    # Empty when it is made of none, or of one that came from elsewhere.
+    parent_id: str
+    repo_tags: list[str] | None
+    labels: dict[str, str] = {}
+    # Seconds since 1970.
+    created: int
+
+    @property
+    def tags(self) -> list[str]:
+        """Its tags; old engines name one that does not exist for what has none."""
+        return [tag for tag in self.repo_tags or [] if tag != "<none>:<none>"]
+
+    @field_validator("labels", mode="before")
+    @classmethod
+    def _none(cls, value: object) -> object:
+        return value or {}
+
+
+class BuildError(BaseModel):
+    """Why a build failed."""
+
+    # Of the command that ended it.
+    code: int | None = None
+
+
+class BuildProgress(BaseModel):
+    """A line of POST /build."""
+
+    # What the build printed.
+    stream: str = ""
+    # How a pull goes on, and of what.
+    status: str = ""
+    id: str = ""
+    error: str = ""
+    error_detail: BuildError | None = Field(default=None, alias="errorDetail")
+
+    @property
+    def text(self) -> str:
+        """For a person who reads the log."""
+        return self.stream or (f"{self.id} {self.status}\n".lstrip() if self.status else "")
 
 
 class EventActor(_Shape):

@@ -8,15 +8,21 @@ A Python environment cannot be moved, for its scripts name its path. So it is ma
 that is written last, not a rename of the folder, makes the image appear.
 """
 
+import asyncio
 import hashlib
 import sys
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from services.krane.backends.process.start_command import AppConfig
-from services.krane.backends.shared.files import Record
+from services.domain.errors import Invalid
+from services.krane.backends.shared.app_config import AppConfig
+from services.krane.backends.shared.files import Record, remove_tree
+from services.krane.backends.shared.locks import Locks
+from services.krane.backends.shared.pruning import Stored
+from services.krane.checks import REFERENCE
 
 # Part of every image's address: a change of the builder or of Python makes other images. Count up with the builder.
 BUILDER = f"process-1 {sys.implementation.cache_tag}"
@@ -68,6 +74,49 @@ def artifact(artifacts: Path, digest: str) -> Artifact:
     return Artifact(digest=digest, folder=artifacts / digest)
 
 
-def artifact_of_source(artifacts: Path, source_digest: str) -> Artifact:
-    """The image that a source becomes."""
-    return artifact(artifacts, hashlib.sha256(f"{BUILDER} {source_digest}".encode()).hexdigest())
+class Artifacts:
+    """The images of one installation."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._locks = Locks()
+
+    def of_source(self, source_digest: str) -> Artifact:
+        """The image that a source becomes."""
+        return artifact(self._folder, hashlib.sha256(f"{BUILDER} {source_digest}".encode()).hexdigest())
+
+    def changing(self, digest: str) -> asyncio.Lock:
+        """The lock that whoever makes or removes an image holds."""
+        return self._locks.of(digest)
+
+    def names(self, references: Iterable[str]) -> set[str]:
+        """The references, and the images that the sources among them become. Raises Invalid for what is neither."""
+        names: set[str] = set()
+        for reference in references:
+            kind, digest = _parse(reference)
+            names |= {reference, self.of_source(digest).image} if kind == "source" else {reference}
+        return names
+
+    async def stored(self) -> list[Stored]:
+        """Every image, half-made ones included."""
+        folders = list(self._folder.iterdir()) if self._folder.exists() else []
+        images = [(artifact(self._folder, folder.name).image, folder) for folder in folders]
+        return [Stored(image, str(folder.stat().st_ino), frozenset([image])) for image, folder in images]
+
+    async def remove(self, reference: str, is_needed: Callable[[], bool]) -> bool:
+        """Remove an image, unless it is needed at the last moment, and say whether it is gone."""
+        image = artifact(self._folder, _parse(reference)[1])
+        async with self.changing(image.digest):
+            if is_needed():
+                return False
+            # At once, before anybody else is served: from here on nothing can be started from it.
+            image.withdraw()
+            await asyncio.to_thread(remove_tree, image.folder)
+        return True
+
+
+def _parse(reference: str) -> tuple[str, str]:
+    match = REFERENCE.fullmatch(reference)
+    if match is None or match["kind"] not in ("source", "artifact"):
+        raise Invalid(f"{reference[:120]!r} names neither a source nor an image: use '<kind>@sha256:<64 hex digits>'")
+    return match["kind"], match["digest"]

@@ -13,8 +13,8 @@ from services.domain.errors import PreconditionFailed, Unavailable
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
 from services.krane.backends.process.ports import Ports
-from services.krane.backends.process.start_command import AppConfig
 from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
+from services.krane.backends.shared.app_config import AppConfig
 from services.krane.backends.shared.deployment import Deployment, Wanted
 from services.krane.backends.shared.ending import Ending
 from services.krane.backends.shared.files import Record, remove_tree

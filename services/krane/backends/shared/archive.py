@@ -28,16 +28,21 @@ UNPACKED_FACTOR = 5
 
 def check_archive(archive: Path, max_source_bytes: int) -> None:
     """Raise Invalid unless the archive is one that `unpack` takes."""
+    for _ in checked_entries(archive, max_source_bytes):
+        pass
+
+
+def checked_entries(archive: Path, max_source_bytes: int) -> Generator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
+    """Every entry, with the tar to read its content from before the next; raises Invalid at the first refused."""
     with _refusing_what_is_broken():
-        for _ in _entries(archive, max_source_bytes * UNPACKED_FACTOR):
-            pass
+        yield from _entries(archive, max_source_bytes * UNPACKED_FACTOR)
 
 
 def unpack(archive: Path, folder: Path, max_source_bytes: int) -> None:
     """Unpack into a fresh folder, or raise Invalid naming the first entry that is refused."""
     folder.mkdir(parents=True)
     with _refusing_what_is_broken():
-        for tar, entry in _entries(archive, max_source_bytes * UNPACKED_FACTOR):
+        for tar, entry in checked_entries(archive, max_source_bytes):
             # The filter also drops owners and set-id bits, and looks at links once more.
             tar.extract(entry, folder, filter="data")
 

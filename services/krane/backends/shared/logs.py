@@ -35,7 +35,7 @@ def newest(content: bytes, lines: int, max_bytes: int) -> list[str]:
 
 def append_line(log: Path, text: str) -> None:
     """Append a line of krane's own; no shim may write at the same time."""
-    with log.open("a") as file:
+    with log.open("a", errors="replace") as file:
         file.write(f"{time.time_ns()} {text}\n")
 
 

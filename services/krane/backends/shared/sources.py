@@ -10,9 +10,11 @@ from pathlib import Path
 from services.domain.errors import Invalid
 from services.files import sync_folder
 from services.krane.backends.shared.archive import check_archive
+from services.krane.checks import check_reference
 from services.krane.types import StoredSource
 
 PARTIAL = ".partial"
+ARCHIVE = ".tar.gz"
 
 
 class Sources:
@@ -30,7 +32,18 @@ class Sources:
 
     def archive(self, digest: str) -> Path:
         """Where a source lies when it is there."""
-        return self._folder / f"{digest}.tar.gz"
+        return self._folder / f"{digest}{ARCHIVE}"
+
+    def stored(self) -> dict[str, str]:
+        """Every source by its reference, and what tells its file from an earlier upload of the same."""
+        return {
+            f"source@sha256:{path.name.removesuffix(ARCHIVE)}": str(path.stat().st_ino)
+            for path in self._folder.glob(f"*{ARCHIVE}")
+        }
+
+    def remove(self, source: str) -> None:
+        """Remove a source; succeeds when it is gone."""
+        self.archive(check_reference("source", source)).unlink(missing_ok=True)
 
     async def store(self, chunks: AsyncIterable[bytes]) -> StoredSource:
         """Store an archive; the same one again is the same source. Raises Invalid when it is refused; nothing stays."""

@@ -1,0 +1,15 @@
+"""Builds of the docker backend: a checked source archive becomes an image, over the API of the engine.
+
+    source.py       reads what of a source matters to how it is built
+    detection.py    writes a Dockerfile for a source that has none (pure)
+    dockerfile.py   the Dockerfile that the engine gets (pure)
+    context.py      the source as the engine gets it, streamed, without what .dockerignore leaves out
+    failures.py     what the engine says of a failed build, as one sentence (pure)
+    images.py       the images that krane built, how they are found again, and what failed builds left
+    builder.py      one build, and its end in any case
+
+An image is labelled with the installation, the source and a key of everything that it was made from, and tagged with
+that key when it is whole: the same key again is the same image, without a build. While the classic builder works, the
+layers of a build are images too; each carries the installation's label and no tag, and that is how what a failed,
+cancelled or killed build left is told from everything else on the engine.
+"""

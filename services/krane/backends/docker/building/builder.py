@@ -1,0 +1,130 @@
+"""One build after the other, each over the API of the engine, with nothing left of it unless it succeeds."""
+
+import asyncio
+import hashlib
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.config import KraneSettings
+from services.domain.errors import InterlockError, PreconditionFailed, Unavailable
+from services.krane.backends.docker.building.context import DOCKERFILE, in_background, pack_context, read_ignore
+from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
+from services.krane.backends.docker.building.dockerfile import Dockerfile, prepare_dockerfile
+from services.krane.backends.docker.building.failures import describe_failure, read_step
+from services.krane.backends.docker.building.images import BuiltImages, Traces
+from services.krane.backends.docker.building.source import DOCKERFILE as OWN_DOCKERFILE
+from services.krane.backends.docker.building.source import DOCKERIGNORE, Source, read_source
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.shapes import BuildProgress
+from services.krane.backends.shared.app_config import parse_app_config
+from services.krane.backends.shared.builder import BuildLog, BuildWork
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+# Part of every image's key: a change of how krane builds makes other images. Count up with it.
+BUILDER = "docker-1"
+_LAYER = re.compile(r" ---> (?P<id>[0-9a-f]{12})\n")
+_CONTAINER = re.compile(r" ---> Running in (?P<id>[0-9a-f]{12})\n")
+
+
+class DockerBuilder:
+    """Makes the images of the docker backend."""
+
+    def __init__(self, engine: Engine, images: BuiltImages, settings: KraneSettings) -> None:
+        self._engine = engine
+        self._images = images
+        self._base = BaseImages(python=settings.python_base_image, node=settings.node_base_image)
+        self._max_source_bytes = settings.max_source_bytes
+        self._version = "2" if settings.buildkit else "1"
+
+    async def find(self, source_digest: str) -> str | None:
+        """The image that a source has become."""
+        return await self._images.find(self._key(source_digest))
+
+    async def make(self, work: BuildWork) -> str:
+        """Have the engine build an image."""
+        source = await asyncio.to_thread(read_source, work.archive, self._max_source_bytes)
+        stage_label = self._images.stage_label if self._version == "1" else ""
+        dockerfile = prepare_dockerfile(self._dockerfile(source, work.log), stage_label)
+        async with self._images.tracing(work.source_digest) as traces:
+            image = None
+            try:
+                await self._build(work, source, dockerfile, traces)
+                image = await self._images.find(self._key(work.source_digest))
+            finally:
+                if image is None:
+                    await self._clear(work, traces)
+        if image is None:
+            raise Unavailable("the Docker Engine ended the build without an image: deploy again")
+        return image
+
+    async def clear(self, folders: list[Path]) -> None:
+        """Remove what builds had made when an earlier krane was killed. It carries labels, whichever build it was."""
+        await self._images.clear_all()
+
+    def _key(self, source_digest: str) -> str:
+        inputs = (BUILDER, self._version, self._base.python, self._base.node, source_digest)
+        return hashlib.sha256(" ".join(inputs).encode()).hexdigest()
+
+    def _dockerfile(self, source: Source, build_log: BuildLog) -> str:
+        if OWN_DOCKERFILE in source.files:
+            return source.text(OWN_DOCKERFILE)
+        written = write_dockerfile(source, self._base)
+        build_log.say("the source has no Dockerfile; it is built with this one:")
+        for line in written.splitlines():
+            build_log.say(f"  {line}")
+        return written
+
+    async def _build(self, work: BuildWork, source: Source, dockerfile: Dockerfile, traces: Traces) -> None:
+        ignored = read_ignore(source.text(DOCKERIGNORE))
+        context = in_background(pack_context(work.archive, self._max_source_bytes, ignored, dockerfile.text))
+        key = self._key(work.source_digest)
+        query = {
+            "version": self._version,
+            "dockerfile": DOCKERFILE,
+            "t": self._images.tag(key),
+            "labels": json.dumps(self._images.labels(work, key, parse_app_config(source.files).health_path)),
+            # No container stays, whether its instruction succeeds or not.
+            "rm": "1",
+            "forcerm": "1",
+        }
+        output = _Output(work.log, traces)
+        async with self._engine.build(query, context) as progress:
+            async for one in progress:
+                output.take(one)
+        if output.failure:
+            raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
+
+    async def _clear(self, work: BuildWork, traces: Traces) -> None:
+        try:
+            await asyncio.shield(self._images.clear(traces))
+        except InterlockError as error:
+            # The next pass of pruning, or the next krane, does it.
+            log.warning("what a build left could not be removed", build_id=work.build_id, reason=error.message)
+
+
+@dataclass(slots=True)
+class _Output:
+    """Follows what the engine says of a build."""
+
+    log: BuildLog
+    traces: Traces
+    # The instruction that runs; empty before the first.
+    step: str = ""
+    # One sentence; empty while nothing failed.
+    failure: str = ""
+
+    def take(self, progress: BuildProgress) -> None:
+        self.log.write(progress.text)
+        self.step = read_step(progress.stream) or self.step
+        if layer := _LAYER.fullmatch(progress.stream):
+            self.traces.layers.append(layer["id"])
+        elif container := _CONTAINER.fullmatch(progress.stream):
+            self.traces.containers.append(container["id"])
+        if progress.error:
+            self.log.say(progress.error)
+            code = progress.error_detail.code if progress.error_detail else None
+            self.failure = describe_failure(self.step, progress.error, code)

@@ -1,0 +1,106 @@
+"""The source as the engine gets it: a tar that is made while it is sent, from the checked entries of the archive."""
+
+import asyncio
+import io
+import posixpath
+import tarfile
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from pathlib import Path, PurePosixPath
+
+from pathspec import PathSpec
+from pathspec.patterns.gitignore.basic import GitIgnoreBasicPattern
+
+from services.domain.errors import Invalid
+from services.krane.backends.shared.archive import checked_entries
+
+# Names that no source has a use for: they are krane's, and the engine leaves them out of what is copied.
+DOCKERFILE = ".interlock.dockerfile"
+IGNORE = ".dockerignore"
+CHUNK_BYTES = 256 * 1024
+
+Ignored = Callable[[PurePosixPath], bool]
+
+
+def read_ignore(text: str) -> Ignored:
+    """What a .dockerignore leaves out. Raises Invalid when a line is no pattern."""
+    anchored = [pattern for line in text.splitlines() if (pattern := _anchored(line.strip()))]
+    # What is below a folder that matches matches too.
+    patterns = [pattern for folder in anchored for pattern in (folder, f"{folder}/**")]
+    try:
+        spec = PathSpec.from_lines(GitIgnoreBasicPattern, patterns)
+    except ValueError as error:
+        raise Invalid(f".dockerignore cannot be read: {error}") from error
+    return lambda path: spec.match_file(str(path))
+
+
+def _anchored(line: str) -> str:
+    """A pattern of Docker, which begins at the top, as one of git; empty when it says nothing."""
+    if not line or line.startswith("#"):
+        return ""
+    exception, pattern = ("!", line[1:].strip()) if line.startswith("!") else ("", line)
+    path = posixpath.normpath(pattern).lstrip("/")
+    return "" if path == "." else f"{exception}/{path}"
+
+
+def pack_context(archive: Path, max_source_bytes: int, ignored: Ignored, dockerfile: str) -> Generator[bytes]:
+    """A tar of a source and a Dockerfile, in pieces. Raises Invalid when the archive is refused."""
+    own = {DOCKERFILE: dockerfile, IGNORE: f"{DOCKERFILE}\n{IGNORE}\n"}
+    for name, text in own.items():
+        content = text.encode()
+        yield _header(_entry(name, len(content)))
+        yield from _padded(iter([content]), len(content))
+    for tar, entry in checked_entries(archive, max_source_bytes):
+        path = PurePosixPath(entry.name)
+        if ignored(path) or str(path) in (".", *own):
+            continue
+        yield _header(_plain(entry, path, ignored))
+        if entry.isreg():
+            yield from _padded(_content(tar, entry), entry.size)
+    yield bytes(2 * tarfile.BLOCKSIZE)
+
+
+async def in_background(pieces: Iterable[bytes]) -> AsyncGenerator[bytes]:
+    """Pieces that are made in a thread, put together to larger ones."""
+    larger = _joined(pieces)
+    while (chunk := await asyncio.to_thread(next, larger, None)) is not None:
+        yield chunk
+
+
+def _joined(pieces: Iterable[bytes]) -> Generator[bytes]:
+    buffer = io.BytesIO()
+    for piece in pieces:
+        buffer.write(piece)
+        if buffer.tell() >= CHUNK_BYTES:
+            yield buffer.getvalue()
+            buffer = io.BytesIO()
+    yield buffer.getvalue()
+
+
+def _plain(entry: tarfile.TarInfo, path: PurePosixPath, ignored: Ignored) -> tarfile.TarInfo:
+    """An entry without its owner, its times and its set-id bits, so that the same source is the same layer."""
+    if entry.islnk() and ignored(PurePosixPath(entry.linkname)):
+        raise Invalid(f"{path} is a hard link to a file that .dockerignore leaves out: make it a file of its own")
+    plain = _entry(str(path), entry.size if entry.isreg() else 0)
+    plain.type, plain.linkname = (tarfile.REGTYPE if entry.isreg() else entry.type), entry.linkname
+    plain.mode = entry.mode & 0o777
+    return plain
+
+
+def _entry(name: str, size: int) -> tarfile.TarInfo:
+    entry = tarfile.TarInfo(name)
+    entry.size = size
+    return entry
+
+
+def _header(entry: tarfile.TarInfo) -> bytes:
+    return entry.tobuf(tarfile.PAX_FORMAT)
+
+
+def _content(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Iterator[bytes]:
+    content = tar.extractfile(entry)
+    return iter(lambda: content.read(CHUNK_BYTES) if content else b"", b"")
+
+
+def _padded(pieces: Iterator[bytes], size: int) -> Generator[bytes]:
+    yield from pieces
+    yield bytes(-size % tarfile.BLOCKSIZE)

@@ -1,0 +1,177 @@
+"""Writes a Dockerfile for a source that has none: Python or Node, by the files that such apps have.
+
+Commands are lists of arguments, so that base images without a shell serve as well. What an app requires is installed
+before its source is copied wherever that is possible: then a change of the source alone does not install again.
+"""
+
+import json
+import re
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from services.domain.errors import Invalid
+from services.krane.backends.docker.building.source import PACKAGE, PYPROJECT, PYTHON_MODULES, REQUIREMENTS, Source
+from services.krane.backends.shared.app_config import parse_app_config
+
+PORT = "8080"
+HOW_TO = (
+    "the source does not say how it is built and started: add a Dockerfile, "
+    'a file interlock.toml with [start] command = ["python", "app.py"], a Procfile with a line "web: python app.py", '
+    "or a package.json with a start script"
+)
+PYTHON_ENVIRONMENT = {
+    "HOST": "0.0.0.0",
+    "PORT": PORT,
+    "PYTHONUNBUFFERED": "1",
+    "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+    "PIP_NO_CACHE_DIR": "1",
+    "PIP_ROOT_USER_ACTION": "ignore",
+}
+NODE_ENVIRONMENT = {"HOST": "0.0.0.0", "PORT": PORT, "NODE_ENV": "production"}
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# "app = FastAPI()" or "application: Application = ..." at the top of a module.
+_APPLICATION = re.compile(r"^(?P<name>app|application)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseImages:
+    """What apps are put on."""
+
+    python: str
+    node: str
+
+
+class _Package(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    scripts: dict[str, str] = {}
+    dependencies: dict[str, object] = {}
+    devDependencies: dict[str, object] = {}  # noqa: N815 -- npm's name
+
+
+class _Project(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    dependencies: list[str] = []
+
+
+class _Pyproject(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    project: _Project = _Project()
+
+
+def write_dockerfile(source: Source, base: BaseImages) -> str:
+    """A Dockerfile for a source. Raises Invalid saying what to add or correct."""
+    command = parse_app_config(source.files).command
+    is_python = not source.names.isdisjoint({REQUIREMENTS, PYPROJECT})
+    if PACKAGE in source.files and not is_python:
+        lines = _node(source, base.node, command)
+    else:
+        lines = _python(source, base.python, command)
+    return "\n".join(lines) + "\n"
+
+
+def _python(source: Source, base: str, command: Sequence[str]) -> list[str]:
+    start = command or _python_start(source)
+    return [
+        *_beginning(base, PYTHON_ENVIRONMENT),
+        *_python_installation(source),
+        *_ending(start),
+    ]
+
+
+def _python_installation(source: Source) -> list[str]:
+    install = ["python", "-m", "pip", "install"]
+    if REQUIREMENTS in source.files:
+        run = _run(*install, "-r", REQUIREMENTS)
+        if _stands_alone(source.text(REQUIREMENTS)):
+            return [_copy(REQUIREMENTS, "./"), run, _copy(".", ".")]
+        return [_copy(".", "."), run]
+    return [_copy(".", "."), *([_run(*install, ".")] if PYPROJECT in source.files else [])]
+
+
+def _stands_alone(requirements: str) -> bool:
+    """Whether every line names a package, and none a file of the source."""
+    lines = (line.strip() for line in requirements.splitlines())
+    return all(
+        line.startswith("#") or (_REQUIREMENT.match(line) and "/" not in line.partition("@")[0])
+        for line in lines
+        if line
+    )
+
+
+def _python_start(source: Source) -> list[str]:
+    """How an app is started that does not say it: by the server that it requires."""
+    required = _python_requirements(source)
+    if "uvicorn" in required:
+        return ["python", "-m", "uvicorn", _application(source), "--host", "0.0.0.0", "--port", PORT]
+    if "gunicorn" in required:
+        return ["python", "-m", "gunicorn", "--bind", f"0.0.0.0:{PORT}", _application(source)]
+    raise Invalid(HOW_TO)
+
+
+def _python_requirements(source: Source) -> set[str]:
+    try:
+        pyproject = _Pyproject.model_validate(tomllib.loads(source.text(PYPROJECT)))
+    except (tomllib.TOMLDecodeError, ValidationError) as error:
+        raise Invalid(f"{PYPROJECT} cannot be read: {error}") from error
+    lines = [*source.text(REQUIREMENTS).splitlines(), *pyproject.project.dependencies]
+    names = (_REQUIREMENT.match(line.strip()) for line in lines)
+    return {name[0].lower() for name in names if name}
+
+
+def _application(source: Source) -> str:
+    """Where the app is, as "<module>:<name>"."""
+    for module in PYTHON_MODULES:
+        if match := _APPLICATION.search(source.text(module)):
+            return f"{module.removesuffix('.py')}:{match['name']}"
+    raise Invalid(f"no file of {', '.join(PYTHON_MODULES)} has an 'app' or 'application'; {HOW_TO}")
+
+
+def _node(source: Source, base: str, command: Sequence[str]) -> list[str]:
+    try:
+        package = _Package.model_validate_json(source.files[PACKAGE])
+    except ValidationError as error:
+        raise Invalid(f"{PACKAGE} cannot be read: {error.errors()[0]['msg']}") from error
+    if not command and "start" not in package.scripts:
+        raise Invalid(HOW_TO)
+    build = [_run("npm", "run", "build")] if "build" in package.scripts else []
+    return [
+        *_beginning(base, NODE_ENVIRONMENT),
+        *_node_installation(source, package),
+        _copy(".", "."),
+        *build,
+        *_ending(command or ["npm", "start"]),
+    ]
+
+
+def _node_installation(source: Source, package: _Package) -> list[str]:
+    if not package.dependencies and not package.devDependencies:
+        return []
+    # What builds an app is often a development dependency.
+    kinds = ["--include=dev"] if "build" in package.scripts else ["--omit=dev"]
+    if "package-lock.json" in source.names:
+        return [_copy(PACKAGE, "package-lock.json", "./"), _run("npm", "ci", *kinds)]
+    return [_copy(PACKAGE, "./"), _run("npm", "install", *kinds)]
+
+
+def _beginning(base: str, environment: dict[str, str]) -> list[str]:
+    return [f"FROM {base}", "WORKDIR /app", "ENV " + " ".join(f"{name}={value}" for name, value in environment.items())]
+
+
+def _ending(command: Sequence[str]) -> list[str]:
+    # Nothing else expands them in a list of arguments.
+    arguments = [word.replace("${PORT}", PORT).replace("$PORT", PORT) for word in command]
+    return [f"EXPOSE {PORT}", f"CMD {json.dumps(arguments)}"]
+
+
+def _copy(*paths: str) -> str:
+    return f"COPY {json.dumps(paths)}"
+
+
+def _run(*arguments: str) -> str:
+    return f"RUN {json.dumps(arguments)}"

@@ -1,0 +1,48 @@
+"""What the engine says of a build that failed, as one sentence that says what to correct."""
+
+import re
+
+from services.krane.backends.docker.problems import pull_problem
+
+FULL = "no space left on device"
+MAX_MESSAGE = 600
+_STEP = re.compile(r"Step [0-9]+/[0-9]+ : (?P<instruction>.*)", re.DOTALL)
+_EXIT = re.compile(
+    # BuildKit's, of engine 20.10 and of today's.
+    r"(?:executor failed running \[(?P<old>.*)\]:|process \"(?P<new>.*)\" did not complete successfully:)"
+    r" exit code: (?P<code>[0-9]+)",
+    re.DOTALL,
+)
+_FRONTEND = re.compile(
+    r"^(?:failed to solve(?: with frontend [^:]+)?: )?(?:failed to create LLB definition: )?"
+    r"(?:dockerfile parse error(?: on)? )?"
+)
+# What the engine says of a Dockerfile before any of its instructions has run.
+_SYNTAX = ("parse error", "no instructions", "no build stage", "unknown instruction", "failed to parse")
+
+
+def read_step(line: str) -> str:
+    """The instruction that a line of the classic builder announces; empty when it announces none."""
+    match = _STEP.match(line)
+    return match["instruction"].strip() if match else ""
+
+
+def describe_failure(step: str, message: str, exit_code: int | None) -> str:
+    """One sentence on a failed build. `step` is the instruction that was run; empty when that is not known."""
+    message = " ".join(message.split())[:MAX_MESSAGE]
+    if FULL in message.lower():
+        return "the disk of the Docker Engine is full: make room with `docker system prune`"
+    if exit_code is not None:
+        return f"{step} failed with exit code {exit_code}: the build log says why"
+    if match := _EXIT.search(message):
+        return f"RUN {match['old'] or match['new']} failed with exit code {match['code']}: the build log says why"
+    if any(phrase in message for phrase in _SYNTAX):
+        return f"the Dockerfile cannot be used: {_FRONTEND.sub('', message)}"
+    if base := _base_image(step):
+        return pull_problem(base, message).message
+    return f"{step or 'the build'} failed: {_FRONTEND.sub('', message)}"
+
+
+def _base_image(step: str) -> str:
+    words = [word for word in step.split() if not word.startswith("--")]
+    return words[1] if len(words) > 1 and words[0].upper() == "FROM" else ""

@@ -1,0 +1,87 @@
+"""Makes images as folders: the work of a build runs as a supervised command."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from services.config import KraneSettings
+from services.domain.errors import PreconditionFailed
+from services.files import write_atomically
+from services.krane.backends.process.artifacts import Artifact, Artifacts
+from services.krane.backends.process.build_job import BUILD_JOB, BuildJob
+from services.krane.backends.process.environment import build_environment
+from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
+from services.krane.backends.shared.builder import BuildWork
+from services.krane.backends.shared.files import remove_tree
+
+# A cancelled build has nothing to finish.
+STOP_GRACE_SECONDS = 0.5
+FAILURE = "failure.txt"
+
+
+class ProcessBuilder:
+    """Makes the images of the process backend."""
+
+    def __init__(self, artifacts: Artifacts, cache: Path, settings: KraneSettings) -> None:
+        self._artifacts = artifacts
+        self._cache = cache
+        self._settings = settings
+
+    async def find(self, source_digest: str) -> str | None:
+        """The image that a source has become."""
+        artifact = self._artifacts.of_source(source_digest)
+        return artifact.image if artifact.config else None
+
+    async def make(self, work: BuildWork) -> str:
+        """Make an image under a shim."""
+        artifact = self._artifacts.of_source(work.source_digest)
+        async with self._artifacts.changing(artifact.digest):
+            await self._run(work, artifact)
+        return artifact.image
+
+    async def clear(self, folders: list[Path]) -> None:
+        """End the processes of the builds; what they had made is replaced when they begin anew."""
+        await asyncio.gather(*(SupervisedProcess(folder).stop() for folder in folders))
+
+    async def _run(self, work: BuildWork, artifact: Artifact) -> None:
+        process = SupervisedProcess(work.folder)
+        try:
+            await process.start(self._command(work, artifact))
+            ending = await process.wait()
+        finally:
+            await process.stop()
+            if artifact.config is None:
+                await asyncio.to_thread(remove_tree, artifact.folder)
+        if artifact.config is None:
+            raise PreconditionFailed(_failure(work.folder) or f"the build did not finish: {ending.reason}")
+
+    def _command(self, work: BuildWork, artifact: Artifact) -> CommandSpec:
+        environment = build_environment(folder=work.folder, cache=self._cache, own=os.environ)
+        job = BuildJob(
+            archive=work.archive,
+            artifact=artifact,
+            failure=work.folder / FAILURE,
+            max_source_bytes=self._settings.max_source_bytes,
+        )
+        job.failure.unlink(missing_ok=True)
+        write_atomically(work.folder / "job.json", BUILD_JOB.dump_json(job))
+        return CommandSpec(
+            arguments=(
+                sys.executable,
+                "-P",
+                "-m",
+                "services.krane.backends.process.build_job",
+                str(work.folder / "job.json"),
+            ),
+            environment=environment,
+            working_directory=work.folder,
+            log=work.log.path,
+            stop_grace_seconds=STOP_GRACE_SECONDS,
+            dies_with_krane=True,
+        )
+
+
+def _failure(folder: Path) -> str:
+    path = folder / FAILURE
+    return path.read_text() if path.exists() else ""

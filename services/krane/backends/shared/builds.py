@@ -1,0 +1,210 @@
+"""Builds: each runs in the background, and its record on disk says how far it is.
+
+A build that krane's death interrupted is begun anew by the next krane. Two builds of one source are one piece of work:
+the second waits and finds the image there. How an image is made is its backend's affair.
+"""
+
+import asyncio
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pydantic import TypeAdapter
+
+from services.config import KraneSettings
+from services.domain.errors import Conflict, InterlockError, NotFound, PreconditionFailed
+from services.krane.backends.shared.build_queue import BuildQueue
+from services.krane.backends.shared.builder import Builder, BuildLog, BuildWork
+from services.krane.backends.shared.files import Record
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.locks import Locks
+from services.krane.backends.shared.logs import tail
+from services.krane.backends.shared.sources import Sources
+from services.krane.checks import check_id, check_reference
+from services.krane.types import BuildPriority, BuildState, BuildStatus
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+MAX_ANSWER_BYTES = 3 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRecord:
+    """What is kept of a build."""
+
+    namespace: str
+    build_id: str
+    source_digest: str
+    priority: BuildPriority = BuildPriority.NORMAL
+    status: BuildStatus = BuildStatus.RUNNING
+    image: str = ""
+    error: str = ""
+    cached: bool = False
+
+
+BUILD_RECORD = TypeAdapter(BuildRecord)
+
+
+class Builds:
+    """The builds of one installation."""
+
+    def __init__(self, folders: Folders, sources: Sources, builder: Builder, settings: KraneSettings) -> None:
+        self._folders = folders
+        self._sources = sources
+        self._builder = builder
+        self._timeout_seconds = settings.build_timeout_seconds
+        self._queue = BuildQueue(settings.max_builds, settings.max_builds_of_workspace)
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._locks = Locks()
+        self._source_locks = Locks()
+
+    async def open(self) -> None:
+        """Begin anew what an earlier krane did not finish."""
+        self._folders.builds.mkdir(parents=True, exist_ok=True)
+        records = [self._record(folder.name).read() for folder in sorted(self._folders.builds.iterdir())]
+        unfinished = [record for record in records if record and record.status is BuildStatus.RUNNING]
+        await self._builder.clear([self._job_folder(record.build_id) for record in unfinished])
+        for record in unfinished:
+            self._log(record.build_id).say("krane was restarted: the build begins anew")
+            self._launch(record)
+
+    async def close(self) -> None:
+        """End running builds and leave them unfinished, for the next krane."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def start(self, namespace: str, build_id: str, source: str, priority: BuildPriority) -> None:
+        """Begin a build, or find it begun.
+
+        Raises Invalid, Conflict (another build has the id) or PreconditionFailed (the source is not here).
+        """
+        check_id("namespace", namespace)
+        check_id("build_id", build_id)
+        digest = check_reference("source", source)
+        async with self._locks.of(build_id):
+            known = self._record(build_id).read()
+            if known is None:
+                await self._check_source(digest)
+                wanted = BuildRecord(namespace=namespace, build_id=build_id, source_digest=digest, priority=priority)
+                self._record(build_id).write(wanted)
+                self._launch(wanted)
+            elif (known.namespace, known.source_digest) != (namespace, digest):
+                raise Conflict(f"build {build_id} exists and builds something else: use another id")
+
+    def status(self, namespace: str, build_id: str) -> BuildStatus | None:
+        """How far a build is; None when it is unknown."""
+        record = self._find(namespace, build_id)
+        return record.status if record else None
+
+    def get(self, namespace: str, build_id: str, tail_lines: int) -> BuildState:
+        """How far a build is, with the newest lines of its log. Raises NotFound."""
+        record = self._find(namespace, build_id)
+        if record is None:
+            raise NotFound(f"there is no build {build_id} in {namespace}: start it first")
+        return BuildState(
+            status=record.status,
+            image=record.image,
+            error=record.error,
+            cached=record.cached,
+            log_lines=tuple(tail(self._log(build_id).path, tail_lines, MAX_ANSWER_BYTES)),
+        )
+
+    async def cancel(self, namespace: str, build_id: str) -> None:
+        """End a build and everything it started; returns when nothing is left, also when nothing was there."""
+        async with self._locks.of(build_id):
+            if self._find(namespace, build_id) is None:
+                return
+            task = self._tasks.get(build_id)
+            if task is not None:
+                task.cancel()
+                await asyncio.wait([task])
+            # Read again: it may just have ended by itself.
+            record = self._find(namespace, build_id)
+            if record is not None and record.status is BuildStatus.RUNNING:
+                self._log(build_id).say("the build was cancelled")
+                self._end(replace(record, status=BuildStatus.CANCELLED))
+
+    def in_use(self) -> set[str]:
+        """The sources that running builds work on, as references."""
+        records = (self._record(build_id).read() for build_id in self._tasks)
+        return {f"source@sha256:{record.source_digest}" for record in records if record}
+
+    def _launch(self, record: BuildRecord) -> None:
+        task = asyncio.create_task(self._run(record), name=f"build {record.build_id}")
+        self._tasks[record.build_id] = task
+        task.add_done_callback(lambda _: self._tasks.pop(record.build_id))
+
+    async def _run(self, record: BuildRecord) -> None:
+        try:
+            image, cached = await self._find_or_make(record)
+        except (InterlockError, OSError) as error:
+            self._log(record.build_id).say(f"the build failed: {error}")
+            self._end(replace(record, status=BuildStatus.FAILED, error=str(error)))
+        else:
+            self._end(replace(record, status=BuildStatus.SUCCEEDED, image=image, cached=cached))
+
+    async def _find_or_make(self, record: BuildRecord) -> tuple[str, bool]:
+        """The image, and whether it was there already."""
+        build_log = self._log(record.build_id)
+        lock = self._source_locks.of(record.source_digest)
+        while True:
+            # Nobody takes a turn to wait for another build of the same source, and only who has a turn holds the lock.
+            if lock.locked():
+                build_log.say("waiting: the same source is being built")
+                async with lock:
+                    pass
+            if image := await self._find_image(record):
+                return image, True
+            async with self._queue.turn(record.namespace, record.priority, build_log.say):
+                if lock.locked():
+                    continue
+                async with lock:
+                    # Looked for again: another build of the source may have ended while this one waited.
+                    if image := await self._find_image(record):
+                        return image, True
+                    return await self._make(record), False
+
+    async def _find_image(self, record: BuildRecord) -> str | None:
+        image = await self._builder.find(record.source_digest)
+        if image:
+            self._log(record.build_id).say(f"{image} is there already")
+        return image
+
+    async def _make(self, record: BuildRecord) -> str:
+        work = BuildWork(
+            namespace=record.namespace,
+            build_id=record.build_id,
+            source_digest=record.source_digest,
+            archive=self._sources.archive(record.source_digest),
+            folder=self._job_folder(record.build_id),
+            log=self._log(record.build_id),
+        )
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                return await self._builder.make(work)
+        except TimeoutError as error:
+            limit = self._timeout_seconds
+            raise PreconditionFailed(f"the build took longer than {limit:g} s and was stopped") from error
+
+    async def _check_source(self, digest: str) -> None:
+        if not self._sources.archive(digest).exists() and await self._builder.find(digest) is None:
+            raise PreconditionFailed(f"source@sha256:{digest} is not here: upload it first")
+
+    def _find(self, namespace: str, build_id: str) -> BuildRecord | None:
+        check_id("namespace", namespace)
+        record = self._record(check_id("build_id", build_id)).read()
+        return record if record and record.namespace == namespace else None
+
+    def _end(self, record: BuildRecord) -> None:
+        self._record(record.build_id).write(record)
+        log.info("build ended", build_id=record.build_id, status=record.status, cached=record.cached)
+
+    def _record(self, build_id: str) -> Record[BuildRecord]:
+        return Record(self._folders.builds / build_id / "build.json", BUILD_RECORD)
+
+    def _log(self, build_id: str) -> BuildLog:
+        return BuildLog(self._folders.build_log(build_id))
+
+    def _job_folder(self, build_id: str) -> Path:
+        return self._folders.builds / build_id / "job"

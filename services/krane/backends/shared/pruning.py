@@ -1,0 +1,90 @@
+"""Removes sources and images that nobody needs.
+
+Callers say what they need; krane adds what its deployments and running builds use. How long something has been unneeded
+is counted here, between calls and without the wall clock. An upload that comes again is another file, and counts anew.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Protocol
+
+from services.krane.backends.shared.builds import Builds
+from services.krane.backends.shared.deployments import Deployments
+from services.krane.backends.shared.sources import Sources
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A source or an image that is there."""
+
+    reference: str
+    # Tells it from what was there under the same reference before.
+    incarnation: str
+    # Who needs one of these needs it. The reference is one of them.
+    names: frozenset[str]
+
+
+class Images(Protocol):
+    """The images that one backend built."""
+
+    def names(self, references: Iterable[str]) -> set[str]:
+        """The references, and the names of images that follow from them alone. Raises Invalid for what is neither."""
+        ...
+
+    async def stored(self) -> list[Stored]:
+        """Every image, those left by builds that failed included."""
+        ...
+
+    async def remove(self, reference: str, is_needed: Callable[[], bool]) -> bool:
+        """Remove an image, unless it is needed at the last moment, and say whether it is gone."""
+        ...
+
+
+class Pruning:
+    """The sources and images of one installation, and since when each is unneeded."""
+
+    def __init__(self, sources: Sources, images: Images, deployments: Deployments, builds: Builds) -> None:
+        self._sources = sources
+        self._images = images
+        self._deployments = deployments
+        self._builds = builds
+        # time.monotonic() of the first call that found it unneeded, by what was stored.
+        self._unneeded_since: dict[tuple[str, str], float] = {}
+
+    async def prune(self, keep: Iterable[str], unneeded_seconds: float) -> list[str]:
+        """Remove what was unneeded in all calls of the last `unneeded_seconds`; returns it sorted. Raises Invalid."""
+        kept = self._images.names(keep)
+        stored = [*self._stored_sources(), *await self._images.stored()]
+        needed = kept | self._used()
+        unneeded = {(one.reference, one.incarnation): one for one in stored if needed.isdisjoint(one.names)}
+        now = time.monotonic()
+        self._unneeded_since = {key: self._unneeded_since.get(key, now) for key in unneeded}
+        due = sorted(key for key, since in self._unneeded_since.items() if now - since >= unneeded_seconds)
+        return [unneeded[key].reference for key in due if await self._remove(unneeded[key])]
+
+    def _used(self) -> set[str]:
+        return self._images.names(self._deployments.images() | self._builds.in_use())
+
+    def _is_used(self, stored: Stored) -> bool:
+        return not self._used().isdisjoint(stored.names)
+
+    def _stored_sources(self) -> list[Stored]:
+        return [
+            Stored(reference, incarnation, frozenset([reference]))
+            for reference, incarnation in self._sources.stored().items()
+        ]
+
+    async def _remove(self, stored: Stored) -> bool:
+        if stored.reference.startswith("source@"):
+            is_gone = not self._is_used(stored)
+            if is_gone:
+                self._sources.remove(stored.reference)
+        else:
+            is_gone = await self._images.remove(stored.reference, lambda: self._is_used(stored))
+        if is_gone:
+            log.info("removed what nobody needs", reference=stored.reference)
+        return is_gone

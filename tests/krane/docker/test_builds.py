@@ -1,0 +1,127 @@
+"""What only builds of the docker backend promise: Dockerfiles, labels, and failures that the engine reports."""
+
+from pathlib import Path
+
+import pytest
+
+from services.krane.client import KraneClient
+from services.krane.server import running
+from services.krane.types import BuildStatus
+from tests.krane.docker.support import call
+from tests.krane.installation import DockerKind, Krane
+from tests.krane.support import NAMESPACE, ask, build, build_ended, healthy, in_chunks, pack, spec, until
+
+SERVER = (
+    "import http.server, os, pathlib\n"
+    "os.chdir('/app')\n"
+    "http.server.HTTPServer(('', 8000), http.server.SimpleHTTPRequestHandler).serve_forever()\n"
+)
+
+
+@pytest.fixture(scope="session")
+def base(krane: Krane) -> str:
+    """The image that the tests build on."""
+    return krane.kind.settings.python_base_image
+
+
+async def test_dockerfile_is_used_and_dockerignore_followed(krane: Krane, base: str) -> None:
+    dockerfile = (
+        "# syntax=docker/dockerfile:1\n"
+        f"FROM {base} AS tools\n"
+        "COPY kept /tools/\n"
+        f"FROM {base}\n"
+        "WORKDIR /app\nCOPY . .\nCOPY --from=tools /tools/kept /app/copied\n"
+        'EXPOSE 8000\nCMD ["python", "server.py"]\n'
+    )
+    files = {"Dockerfile": dockerfile, "server.py": SERVER, "kept": "kept", "secret": "s", ".dockerignore": "secret\n"}
+
+    built = await build(krane.client, "dockerfile", pack(files))
+    assert built.status is BuildStatus.SUCCEEDED, built
+    await krane.client.create(spec("dockerfile-1", built.image))
+    instance = await healthy(krane.client, "dockerfile-1")
+
+    assert (await ask(instance, "/copied")).text == "kept"
+    assert (await ask(instance, "/secret")).status_code == 404
+    assert (await ask(instance, "/.interlock.dockerfile")).status_code == 404
+    await krane.client.delete(NAMESPACE, "dockerfile-1")
+
+
+async def test_image_says_whose_it_is_and_what_it_was_made_from(krane: Krane, base: str) -> None:
+    files = {"Dockerfile": f'FROM {base}\nCMD ["x"]\n', "interlock.toml": "[health]\npath = '/up'"}
+    archive = pack(files)
+    source = (await krane.client.upload_source(in_chunks(archive))).source
+
+    built = await build(krane.client, "labelled", archive)
+
+    image = await call(krane.kind, "GET", f"/images/{built.image}/json")
+    labels = image["Config"]["Labels"]
+    assert built.image == image["Id"]
+    assert labels["interlock.build.id"] == "labelled"
+    assert labels["interlock.build.namespace"] == NAMESPACE
+    assert f"source@sha256:{labels['interlock.build.source']}" == source
+    assert labels["interlock.health-path"] == "/up"
+    assert image["RepoTags"] == [f"interlock-{labels['interlock.build.installation']}:{labels['interlock.build.key']}"]
+
+
+@pytest.mark.parametrize(
+    ("name", "dockerfile", "error"),
+    [
+        (
+            "command-fails",
+            'FROM {base}\nRUN ["python", "-S", "-c", "print(41 + 1); raise SystemExit(7)"]\n',
+            'RUN ["python", "-S", "-c", "print(41 + 1); raise SystemExit(7)"] failed with exit code 7',
+        ),
+        ("syntax", "# syntax=x\nFROM {base}\nFOO bar\n", "the Dockerfile cannot be used: line 3: unknown instruction"),
+        ("empty", "\n", "the Dockerfile cannot be used: "),
+        ("no-file", "FROM {base}\nCOPY missing /\n", "COPY missing / failed: "),
+        ("no-base", "FROM 127.0.0.1:9/missing:1\n", "image 127.0.0.1:9/missing:1 cannot be pulled now"),
+    ],
+)
+async def test_build_that_fails_says_which_instruction_and_leaves_nothing(
+    krane: Krane, base: str, name: str, dockerfile: str, error: str
+) -> None:
+    images = await krane.kind.images(krane.data_dir)
+
+    built = await build(krane.client, name, pack({"Dockerfile": dockerfile.replace("{base}", base)}))
+
+    assert built.status is BuildStatus.FAILED
+    assert built.error.startswith(error)
+    assert await krane.kind.images(krane.data_dir) == images
+    if name == "command-fails":
+        assert "42" in built.log_lines
+
+
+async def test_log_can_be_read_while_the_build_runs(krane: Krane, base: str) -> None:
+    command = "import time; print('half way', flush=True); time.sleep(3600)"
+    dockerfile = f'FROM {base}\nRUN ["python", "-S", "-c", "{command}"]\n'
+    stored = await krane.client.upload_source(in_chunks(pack({"Dockerfile": dockerfile})))
+    await krane.client.start_build(NAMESPACE, "watched", stored.source)
+
+    async def is_half_way() -> bool:
+        state = await krane.client.get_build(NAMESPACE, "watched", tail_lines=100)
+        return state is not None and "half way" in state.log_lines
+
+    await until(is_half_way, 30)
+
+    await krane.client.cancel_build(NAMESPACE, "watched")
+    assert (await build_ended(krane.client, "watched")).status is BuildStatus.CANCELLED
+
+
+async def test_written_dockerfile_is_shown(krane: Krane, base: str) -> None:
+    built = await build(krane.client, "shown", pack({"Procfile": "web: python app.py"}))
+
+    assert "the source has no Dockerfile; it is built with this one:" in built.log_lines
+    assert f"  FROM {base}" in built.log_lines
+
+
+async def test_buildkit_builds_when_it_is_chosen(docker_kind: DockerKind, base: str, tmp_path: Path) -> None:
+    settings = docker_kind.settings.model_copy(update={"buildkit": True})
+    async with running(tmp_path, settings) as address, KraneClient(address) as client:
+        built = await build(client, "kit", pack({"Procfile": "web: python app.py", ".dockerignore": "a"}))
+        again = await build(client, "kit-2", pack({"Procfile": "web: python app.py", ".dockerignore": "b"}))
+        failed = await build(client, "kit-fails", pack({"Dockerfile": f'FROM {base}\nRUN ["python", "-c", "1/0"]\n'}))
+        images = await docker_kind.images(tmp_path)
+
+    assert images == {built.image, again.image}, (built, again)
+    assert failed.error == "RUN python -c 1/0 failed with exit code 1: the build log says why"
+    await docker_kind.end(tmp_path)

@@ -1,0 +1,102 @@
+"""The Dockerfile that is written for a source without one, and what the author is told when none can be."""
+
+import pytest
+
+from services.domain.errors import Invalid
+from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
+from services.krane.backends.docker.building.source import Source
+
+BASE = BaseImages(python="python:test", node="node:test")
+PYTHON = (
+    "FROM python:test\nWORKDIR /app\n"
+    "ENV HOST=0.0.0.0 PORT=8080 PYTHONUNBUFFERED=1 PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 "
+    "PIP_ROOT_USER_ACTION=ignore\n"
+)
+NODE = "FROM node:test\nWORKDIR /app\nENV HOST=0.0.0.0 PORT=8080 NODE_ENV=production\n"
+START = '[start]\ncommand = "python app.py --port $PORT"\n'
+REQUIREMENTS = 'COPY ["requirements.txt", "./"]\nRUN ["python", "-m", "pip", "install", "-r", "requirements.txt"]\n'
+ALL = 'COPY [".", "."]\n'
+
+
+def source(files: dict[str, str]) -> Source:
+    return Source(names=frozenset(files), files={name: content.encode() for name, content in files.items()})
+
+
+@pytest.mark.parametrize(
+    ("files", "dockerfile"),
+    [
+        (
+            {"interlock.toml": START, "app.py": ""},
+            PYTHON + ALL + 'EXPOSE 8080\nCMD ["python", "app.py", "--port", "8080"]\n',
+        ),
+        (
+            {"Procfile": "web: gunicorn -b :${PORT} app:app", "requirements.txt": "flask\ngunicorn==23.0\n"},
+            PYTHON + REQUIREMENTS + ALL + 'EXPOSE 8080\nCMD ["gunicorn", "-b", ":8080", "app:app"]\n',
+        ),
+        (
+            {"requirements.txt": "# web\nuvicorn[standard]>=0.30\nfastapi\n", "main.py": "\napp = FastAPI()\n"},
+            PYTHON
+            + REQUIREMENTS
+            + ALL
+            + "EXPOSE 8080\n"
+            + 'CMD ["python", "-m", "uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8080"]\n',
+        ),
+        (
+            {
+                "pyproject.toml": '[project]\nname = "x"\ndependencies = ["Gunicorn"]',
+                "wsgi.py": "application: X = make()\n",
+            },
+            PYTHON
+            + ALL
+            + 'RUN ["python", "-m", "pip", "install", "."]\nEXPOSE 8080\n'
+            + 'CMD ["python", "-m", "gunicorn", "--bind", "0.0.0.0:8080", "wsgi:application"]\n',
+        ),
+        (
+            {"package.json": '{"scripts": {"start": "node server.js"}}'},
+            NODE + ALL + 'EXPOSE 8080\nCMD ["npm", "start"]\n',
+        ),
+        (
+            {
+                "package.json": '{"scripts": {"start": "x", "build": "y"}, "dependencies": {"a": "1"}}',
+                "package-lock.json": "{}",
+            },
+            NODE
+            + 'COPY ["package.json", "package-lock.json", "./"]\nRUN ["npm", "ci", "--include=dev"]\n'
+            + ALL
+            + 'RUN ["npm", "run", "build"]\nEXPOSE 8080\nCMD ["npm", "start"]\n',
+        ),
+        (
+            {"package.json": '{"dependencies": {"a": "1"}}', "Procfile": "web: node server.js"},
+            NODE
+            + 'COPY ["package.json", "./"]\nRUN ["npm", "install", "--omit=dev"]\n'
+            + ALL
+            + 'EXPOSE 8080\nCMD ["node", "server.js"]\n',
+        ),
+    ],
+)
+def test_dockerfile_follows_from_the_files_of_the_app(files: dict[str, str], dockerfile: str) -> None:
+    assert write_dockerfile(source(files), BASE) == dockerfile
+
+
+@pytest.mark.parametrize("line", ["-r more.txt", "./wheels/x.whl", "-e .", "wheels/x.whl", "--no-index"])
+def test_requirements_that_need_the_source_are_installed_after_it_was_copied(line: str) -> None:
+    dockerfile = write_dockerfile(source({"interlock.toml": START, "requirements.txt": f"flask\n{line}\n"}), BASE)
+
+    assert dockerfile.index(ALL) < dockerfile.index("RUN")
+
+
+@pytest.mark.parametrize(
+    ("files", "message"),
+    [
+        ({}, "add a Dockerfile"),
+        ({"requirements.txt": "flask"}, "does not say how it is built and started"),
+        ({"requirements.txt": "uvicorn", "main.py": "x = 1"}, "has an 'app' or 'application'"),
+        ({"package.json": "{}"}, "a start script"),
+        ({"package.json": "{"}, "package.json cannot be read"),
+        ({"pyproject.toml": "["}, "pyproject.toml cannot be read"),
+        ({"interlock.toml": "["}, "interlock.toml cannot be read"),
+    ],
+)
+def test_what_is_missing_is_named(files: dict[str, str], message: str) -> None:
+    with pytest.raises(Invalid, match=message):
+        write_dockerfile(source(files), BASE)

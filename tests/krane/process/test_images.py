@@ -1,0 +1,32 @@
+"""What only the process backend promises of its images."""
+
+import stat
+
+from services.krane.types import BuildStatus
+from tests.krane.installation import Krane
+from tests.krane.support import build, pack
+
+START = '[start]\ncommand = ["python", "app.py"]\n'
+
+
+async def test_image_is_read_only_and_compiled(krane: Krane) -> None:
+    built = await build(krane.client, "frozen", pack({"interlock.toml": START, "app.py": "", "lib/helper.py": "x = 1"}))
+
+    image = krane.data_dir / "krane" / "artifacts" / built.image.rpartition(":")[2]
+    paths = [image / "app", *(image / "app").rglob("*"), *(image / "venv" / "lib").rglob("*")]
+    assert [p for p in paths if not p.is_symlink() and p.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP)] == []
+    assert list(image.glob("app/lib/__pycache__/helper.*.pyc"))
+
+
+async def test_start_command_that_is_not_there_fails_the_build(krane: Krane) -> None:
+    built = await build(krane.client, "no-program", pack({"Procfile": "web: gunicorn app"}))
+
+    assert built.status is BuildStatus.FAILED
+    assert built.error.startswith("the start command names 'gunicorn', which is not there")
+
+
+async def test_requirements_that_cannot_be_installed_fail_the_build(krane: Krane) -> None:
+    built = await build(krane.client, "bad", pack({"interlock.toml": START, "requirements.txt": "./missing.whl"}))
+
+    assert built.status is BuildStatus.FAILED
+    assert built.error.startswith("requirements.txt could not be installed (exit code 1)")
