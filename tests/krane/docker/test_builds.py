@@ -108,7 +108,10 @@ async def test_log_can_be_read_while_the_build_runs(krane: Krane, base: str) -> 
 
 
 async def test_written_dockerfile_is_shown(krane: Krane, base: str) -> None:
-    built = await build(krane.client, "shown", pack({"Procfile": "web: python app.py"}))
+    await build(krane.client, "shown", pack({"Procfile": "web: python app.py"}))
+    built = await krane.client.get_build(NAMESPACE, "shown", tail_lines=200)
+
+    assert built is not None
 
     assert "the source has no Dockerfile; it is built with this one:" in built.log_lines
     assert f"  FROM {base}" in built.log_lines
