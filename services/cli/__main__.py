@@ -34,7 +34,7 @@ from services.domain.errors import InterlockError
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 DEFAULT_BRANCH = "main"
-GLOBAL_OPTIONS = frozenset({"-w", "--workspace", "-o", "--output", "--data-dir", "--ready-file"})
+GLOBAL_OPTIONS = frozenset({"-w", "--workspace", "-o", "--output", "--data-dir", "--ready-file", "--address"})
 CHUNK_BYTES = 256 * 1024
 
 app = typer.Typer(
@@ -77,9 +77,13 @@ def global_options(
         Path | None,
         typer.Option(envvar="INTERLOCK_READY_FILE", help="The file that says where the control plane is."),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(envvar="INTERLOCK_ADDRESS", help="host:port of the control plane, when no file says it."),
+    ] = None,
 ) -> None:
     """Keep the global options for the command that follows."""
-    context.obj = Session(workspace=workspace, output=output, data_dir=data_dir, ready_file=ready_file)
+    context.obj = Session(workspace=workspace, output=output, data_dir=data_dir, ready_file=ready_file, address=address)
 
 
 @app.command()

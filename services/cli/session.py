@@ -55,6 +55,7 @@ class Session:
     output: Output
     data_dir: Path
     ready_file: Path | None
+    address: str | None
     out: Console = field(default_factory=lambda: _console(stderr=False))
     err: Console = field(default_factory=lambda: _console(stderr=True))
 
@@ -80,6 +81,8 @@ class Session:
         )
 
     def _find_ctrl(self) -> str:
+        if self.address:
+            return self.address
         path = self.ready_file or self.data_dir / "ready.json"
         try:
             return Ready.model_validate_json(path.read_bytes()).ctrl_grpc
