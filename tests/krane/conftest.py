@@ -1,32 +1,11 @@
 """One krane in this process for most tests, with one image whose behaviour the deployment id selects."""
 
-import os
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
-from services.config import Settings
-from services.domain.errors import InterlockError
-from services.krane.backends.docker.engine import Engine
 from tests.krane.installation import DockerKind, Krane, ProcessKind, serving
-
-
-@pytest.fixture(scope="session")
-async def docker_socket() -> Path:
-    """Where a Docker Engine answers. Without one its tests are skipped, and fail in continuous integration."""
-    socket = Settings().krane.docker_socket
-    engine = Engine(socket)
-    try:
-        await engine.version()
-    except InterlockError as error:
-        reason = f"{error.message}: scripts/start_docker_engine.sh does"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
-    finally:
-        await engine.close()
-    return socket
 
 
 @pytest.fixture(scope="session")
