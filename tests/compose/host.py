@@ -66,7 +66,7 @@ class Host:
         return self.compose("logs", "--no-color", "--tail=40")
 
     def probe(self, part: str) -> bool:
-        """Whether a part is healthy, by the health check that its image brings."""
+        """Whether a part is healthy, as the health checks of docker-compose.yml ask."""
         return self._run(*self._exec("ctrl", "python", "-m", "services.runtime.probes", part)).returncode == 0
 
     def cli(self, *arguments: str) -> str:
