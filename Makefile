@@ -1,6 +1,6 @@
 # Every target works on a fresh machine with Python 3.11 and Node with npm.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up test faults chaos check proto lock bench clean
+.PHONY: help setup demo up host-up host-down test faults chaos check proto lock bench clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -9,9 +9,13 @@ PATHS := services tests scripts examples benchmarks
 # Each has an installation of its own: together they would leave more apps running than a small machine bears.
 MATRICES := kill_matrix terminal_matrix part_matrix database_trouble krane_weather frozen_endpoint
 export UV_PYTHON_DOWNLOADS := never
+# For one host with a Docker Engine: Compose 1.29, or the plugin; and the group that may use the engine.
+COMPOSE := $(shell command -v docker-compose || echo docker compose)
+export DOCKER_SOCKET ?= /var/run/docker.sock
+export DOCKER_GID ?= $(shell stat -c %g $(DOCKER_SOCKET) 2>/dev/null)
 
 help: ## list the targets
-	@grep -E '^[a-z]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' Makefile | sed 's/:.*## /\t/' | expand -t 12
 
 setup: .stamps/python .stamps/tools .stamps/envoy ## install everything into this folder
 
@@ -38,6 +42,17 @@ demo: setup ## deploy, roll back, promote, cancel, kill and recover, on real par
 
 up: setup ## start everything on this machine, data in ./data
 	@$(BIN)/interlock up --data-dir data
+
+# Envoy and instances go on while our parts change: no old part may meet a migrated database.
+host-up: ## start docker-compose.yml on this host, or upgrade it; needs a Docker Engine and Compose only
+	@$(COMPOSE) build
+	@$(COMPOSE) stop ctrl endpoint gateway krane
+	@$(COMPOSE) up --detach
+
+host-down: ## stop it, instances too; volumes stay, and `make host-up` starts again what ran
+	@$(COMPOSE) stop
+	@$(COMPOSE) run --rm --no-deps krane python -m services.krane stop-all
+	@$(COMPOSE) down
 
 chaos: setup ## users and faults on one installation, then every promise checked: SEED=1 MINUTES=3
 	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),3)

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it when it is not there, starts it
-# when it does not run, and returns when it answers. It runs on until its pid, in /var/run/docker.pid, is ended.
+# Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it, and Compose, when they are not
+# there, starts it when it does not run, and returns when it answers. It runs on until its pid, in /var/run/docker.pid,
+# is ended.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -11,12 +12,19 @@ answers() {
     curl --silent --fail --max-time 2 --output /dev/null --unix-socket "$socket" http://docker/_ping
 }
 
+packages=()
+if ! answers && { ! command -v dockerd >/dev/null || ! command -v iptables >/dev/null; }; then
+    packages+=(docker.io iptables)
+fi
+if ! command -v docker-compose >/dev/null && ! docker compose version >/dev/null 2>&1; then
+    packages+=(docker-compose)
+fi
+if ((${#packages[@]})); then
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${packages[@]}" >/dev/null
+fi
 if answers; then
     exit 0
-fi
-if ! command -v dockerd >/dev/null || ! command -v iptables >/dev/null; then
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends docker.io iptables >/dev/null
 fi
 # After a SIGKILL these name processes that are gone, and the engine would wait for them.
 rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid

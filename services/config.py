@@ -21,6 +21,12 @@ class RestateSettings(BaseModel):
     node_port: int = 5122
     # "publickeyv1_…": requests that Restate did not sign with the matching key are answered 401. None: not checked.
     identity_key: str | None = None
+    # A file with the identity key, for whoever starts the endpoint and does not know the key.
+    identity_key_file: Path | None = None
+
+    def read_identity_key(self) -> str | None:
+        """The identity key, from its file when there is one; raises OSError when that cannot be read."""
+        return self.identity_key_file.read_text().strip() if self.identity_key_file else self.identity_key
 
 
 class EndpointSettings(BaseModel):

@@ -38,7 +38,7 @@ from services.gen.ctrl.v1 import control_pb2 as pb
 
 DEFAULT_BRANCH = "main"
 DEFAULT_LOG_LINES = 100
-GLOBAL_OPTIONS = frozenset({"-w", "--workspace", "-o", "--output", "--data-dir", "--ready-file"})
+GLOBAL_OPTIONS = frozenset({"-w", "--workspace", "-o", "--output", "--data-dir", "--ready-file", "--address"})
 CHUNK_BYTES = 256 * 1024
 
 app = typer.Typer(
@@ -83,9 +83,13 @@ def global_options(
         Path | None,
         typer.Option(envvar="INTERLOCK_READY_FILE", help="The file that says where the control plane is."),
     ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(envvar="INTERLOCK_ADDRESS", help="host:port of the control plane, when no file says it."),
+    ] = None,
 ) -> None:
     """Keep the global options for the command that follows."""
-    context.obj = Session(workspace=workspace, output=output, data_dir=data_dir, ready_file=ready_file)
+    context.obj = Session(workspace=workspace, output=output, data_dir=data_dir, ready_file=ready_file, address=address)
 
 
 @app.command()

@@ -62,6 +62,7 @@ class Session:
     output: Output
     data_dir: Path
     ready_file: Path | None
+    address: str | None
     out: Console = field(default_factory=lambda: _console(stderr=False))
     err: Console = field(default_factory=lambda: _console(stderr=True))
 
@@ -95,6 +96,8 @@ class Session:
         typer.echo(text)
 
     def _find_ctrl(self) -> str:
+        if self.address:
+            return self.address
         path = self.ready_file or self.data_dir / "ready.json"
         try:
             return Ready.model_validate_json(path.read_bytes()).ctrl_grpc

@@ -77,7 +77,7 @@ async def run_endpoint(settings: Settings, failpoints: FailpointsOf = no_failpoi
     )
     steps = DeploymentSteps(database, krane, Keyring(settings.secrets_dir), settings.apex, settings.deploy)
     deployment = DeploymentService(database, steps, routing, settings.deploy, failpoints)
-    app = endpoint_app([deployment.object, routing.object], settings.restate.identity_key)
+    app = endpoint_app([deployment.object, routing.object], settings.restate.read_identity_key())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         # The SDK installs a handler of its own with its first request; this way both run.

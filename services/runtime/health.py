@@ -1,6 +1,6 @@
 """How a part says that it is healthy. A probe answers yes or no within a second and does not raise."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from http import HTTPStatus
 
 import grpc
@@ -9,7 +9,7 @@ from grpc_health.v1 import health_pb2
 from grpc_health.v1.health import SERVICE_NAME
 from pydantic import BaseModel, ValidationError
 
-Probe = Callable[[], Awaitable[bool]]
+Probe = Callable[[], Coroutine[object, object, bool]]
 
 PROBE_TIMEOUT_SECONDS = 1.0
 

@@ -11,9 +11,10 @@ from services.domain.errors import PreconditionFailed
 from services.gateway.bootstrap import envoy_command
 from services.krane.backends.process.environment import INSTALLER_VARIABLES
 from services.runtime.environment import bare_environment, part_environment, restate_environment
-from services.runtime.health import answers_ok, is_registered, serves_grpc
+from services.runtime.health import Probe
 from services.runtime.identity import RequestIdentity
 from services.runtime.keeper import Part
+from services.runtime.probes import probes_of
 from services.runtime.supervisor import Chores
 
 # Work that parts wait for.
@@ -29,18 +30,18 @@ def describe_chores(settings: Settings) -> Chores:
 
 def describe_parts(settings: Settings, identity: RequestIdentity) -> list[Part]:
     """The parts of the installation with these settings; raises PreconditionFailed when a binary is not installed."""
+    probes = probes_of(settings)
     return [
-        _restate(settings, identity.private_key_file),
-        _krane(settings),
-        _gateway(settings),
-        _envoy(settings),
-        _endpoint(settings, identity.public_key),
-        _ctrl(settings),
+        _restate(settings, probes["restate"], identity.private_key_file),
+        _krane(settings, probes["krane"]),
+        _gateway(settings, probes["gateway"]),
+        _envoy(settings, probes["envoy"]),
+        _endpoint(settings, probes["endpoint"], identity.public_key),
+        _ctrl(settings, probes["ctrl"]),
     ]
 
 
-def _restate(settings: Settings, private_key_file: Path) -> Part:
-    ingress, admin = settings.restate.ingress_url, settings.restate.admin_url
+def _restate(settings: Settings, probe: Probe, private_key_file: Path) -> Part:
     node = f"{LOOPBACK}:{settings.restate.node_port}"
     return Part(
         name="restate",
@@ -48,13 +49,13 @@ def _restate(settings: Settings, private_key_file: Path) -> Part:
         environment=restate_environment()
         | {
             "RESTATE_BASE_DIR": str(settings.data_dir / "restate"),
-            "RESTATE_INGRESS__BIND_ADDRESS": ingress.removeprefix("http://"),
-            "RESTATE_ADMIN__BIND_ADDRESS": admin.removeprefix("http://"),
+            "RESTATE_INGRESS__BIND_ADDRESS": settings.restate.ingress_url.removeprefix("http://"),
+            "RESTATE_ADMIN__BIND_ADDRESS": settings.restate.admin_url.removeprefix("http://"),
             "RESTATE_BIND_ADDRESS": node,
             "RESTATE_ADVERTISED_ADDRESS": f"http://{node}",
             "RESTATE_REQUEST_IDENTITY_PRIVATE_KEY_PEM_FILE": str(private_key_file),
         },
-        probe=partial(answers_ok, f"{admin}/health", f"{ingress}/restate/health"),
+        probe=probe,
     )
 
 
@@ -67,60 +68,55 @@ def _restate_binary(tools_dir: Path) -> str:
     return str(binary)
 
 
-def _krane(settings: Settings) -> Part:
+def _krane(settings: Settings, probe: Probe) -> Part:
     return Part(
         name="krane",
         argv=_module("services.krane"),
         environment=part_environment(settings, *INSTALLER_VARIABLES),
-        probe=partial(serves_grpc, settings.krane.address),
+        probe=probe,
     )
 
 
-def _gateway(settings: Settings) -> Part:
+def _gateway(settings: Settings, probe: Probe) -> Part:
     return Part(
         name="gateway",
         argv=_module("services.gateway"),
         environment=part_environment(settings),
-        probe=partial(serves_grpc, settings.gateway.agent_address),
+        probe=probe,
         needs=(MIGRATION,),
     )
 
 
-def _envoy(settings: Settings) -> Part:
+def _envoy(settings: Settings, probe: Probe) -> Part:
     return Part(
         name="envoy",
         argv=tuple(envoy_command(settings)),
         environment=bare_environment(),
-        probe=partial(answers_ok, f"http://{LOOPBACK}:{settings.gateway.envoy_admin_port}/ready"),
+        probe=probe,
         # The gateway agent writes Envoy's bootstrap file.
         needs=("gateway",),
     )
 
 
-def _endpoint(settings: Settings, identity_key: str) -> Part:
+def _endpoint(settings: Settings, probe: Probe, identity_key: str) -> Part:
     restate = settings.restate.model_copy(update={"identity_key": identity_key})
-    url = f"http://{settings.endpoint.host}:{settings.endpoint.port}"
-
-    async def is_healthy_and_registered() -> bool:
-        return await answers_ok(f"{url}/health") and await is_registered(restate.admin_url, url)
-
     return Part(
         name="endpoint",
         argv=_module(settings.endpoint.module),
         environment=part_environment(settings.model_copy(update={"restate": restate})),
-        probe=is_healthy_and_registered,
+        probe=probe,
         needs=(MIGRATION, "restate", "krane"),
         stop_seconds=settings.endpoint.grace_seconds + 10,
         longest_pause_seconds=settings.endpoint.restart_pause_seconds,
     )
 
 
-def _ctrl(settings: Settings) -> Part:
+def _ctrl(settings: Settings, probe: Probe) -> Part:
     return Part(
         name="ctrl",
         argv=_module("services.ctrl"),
         environment=part_environment(settings),
-        probe=partial(serves_grpc, f"{settings.ctrl.host}:{settings.ctrl.grpc_port}"),
+        probe=probe,
         needs=(MIGRATION, "restate", "krane"),
     )
 

@@ -12,6 +12,7 @@ from tests.restate_server import free_port
 def nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("INTERLOCK_READY_FILE", raising=False)
     monkeypatch.delenv("INTERLOCK_DATA_DIR", raising=False)
+    monkeypatch.delenv("INTERLOCK_ADDRESS", raising=False)
     monkeypatch.chdir(tmp_path)
 
 
@@ -49,3 +50,9 @@ def test_it_is_found_by_option_and_by_environment(
     by_environment = interlock("project", "ls")
 
     assert [result.code for result in (by_file, by_folder, by_environment)] == [0, 0, 0]
+
+
+def test_an_address_needs_no_ready_file(interlock: Interlock, installation: Installation) -> None:
+    address = json.loads(installation.ready_file.read_text())["ctrl_grpc"]
+
+    assert interlock("project", "ls", "--address", address).code == 0

@@ -1,0 +1,22 @@
+# interlock's own parts and its command line in one image: krane, gateway agent, endpoint, ctrl. The command chooses.
+# It holds what pyproject.toml asks for, as requirements.txt pins it by hash, and no tools.
+ARG BASE=docker.io/library/python:3.11.15-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
+
+FROM ${BASE} AS dependencies
+COPY pyproject.toml requirements.txt tools/uv-requirements.txt /build/
+RUN python3 -m pip install --quiet --no-cache-dir --require-hashes -r /build/uv-requirements.txt
+RUN python3 -m venv --without-pip /opt/interlock/venv \
+ && python3 -m uv pip install --quiet --no-cache --compile-bytecode --python /opt/interlock/venv/bin/python \
+    --require-hashes --constraint /build/requirements.txt --requirement /build/pyproject.toml
+
+FROM ${BASE}
+# The root file system is read-only: what is not compiled now would be compiled at every start.
+RUN python3 -m compileall -q "$(dirname "$(python3 -c 'import os; print(os.__file__)')")"
+ENV PATH=/opt/interlock/venv/bin:$PATH PYTHONPATH=/opt/interlock PYTHONUNBUFFERED=1
+COPY --from=dependencies /opt/interlock/venv /opt/interlock/venv
+COPY services /opt/interlock/services
+# A new volume belongs to whom the folder belongs that it is first mounted at; docker-compose.yml mounts them all here.
+RUN python -m compileall -q /opt/interlock/services \
+ && install -d -o 10001 -g 10001 -m 700 /prepare /prepare/gateway /prepare/krane /prepare/restate /prepare/identity /prepare/secrets
+USER 10001:10001
+CMD ["python", "-m", "services.cli", "--help"]
