@@ -1,8 +1,8 @@
 """`python -m services.runtime.prepare`: what has to be in the data directory before parts are started on their own.
 
 `interlock up` needs none of it. Who starts the parts by other means (docker-compose.yml) runs it before each start: it
-brings the database to the newest revision, makes the keys with which Restate signs its requests and secrets are encrypted
-on first use, and writes the files by which the parts know each other. Safe to repeat.
+brings the database to the newest revision, makes the keys that sign requests of Restate and encrypt secrets on first
+use, and writes the files by which the parts know each other. Safe to repeat.
 """
 
 import asyncio
