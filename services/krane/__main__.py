@@ -1,4 +1,6 @@
-"""`python -m services.krane` serves; `python -m services.krane stop-all` ends what instances left running."""
+"""`python -m services.krane` serves. `stop-all` ends what instances left running; `remove-all`, for a data directory
+that is to be deleted, also removes what is kept elsewhere: containers and images on a Docker Engine.
+"""
 
 import argparse
 import asyncio
@@ -7,14 +9,14 @@ import sys
 from services import telemetry
 from services.config import Settings
 from services.domain.errors import InterlockError
-from services.krane.backends.opening import stop_all
+from services.krane.backends.opening import remove_all, stop_all
 from services.krane.server import serve
 
 
 def main() -> int:
-    """Run one of the two commands; returns the exit code."""
+    """Run one of the commands; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m services.krane", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=["serve", "stop-all"], default="serve")
+    parser.add_argument("command", nargs="?", choices=["serve", "stop-all", "remove-all"], default="serve")
     command = parser.parse_args().command
     settings = Settings()
     telemetry.configure("krane", json=settings.log_json)
@@ -22,9 +24,12 @@ def main() -> int:
     try:
         if command == "serve":
             asyncio.run(serve(settings.data_dir, settings.krane))
-        else:
+        elif command == "stop-all":
             asyncio.run(stop_all(settings.data_dir, settings.krane))
             log.info("instances stopped")
+        else:
+            asyncio.run(remove_all(settings.data_dir, settings.krane))
+            log.info("instances and images removed")
     except InterlockError as error:
         log.error("krane cannot run", reason=error.message)
         return 1

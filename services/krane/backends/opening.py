@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.config import KraneBackend, KraneSettings
 from services.krane.backends.backend import Backend
-from services.krane.backends.docker.backend import open_docker, stop_docker
+from services.krane.backends.docker.backend import open_docker, remove_docker, stop_docker
 from services.krane.backends.process.backend import open_processes, stop_processes
 from services.krane.backends.shared.folders import HOLD_SECONDS, Folders
 
@@ -35,3 +35,16 @@ async def stop_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: 
                 await stop_processes(folders)
             case KraneBackend.DOCKER:
                 await stop_docker(folders, settings)
+
+
+async def remove_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: float = HOLD_SECONDS) -> None:
+    """End every instance and build, and remove what is kept of them outside of the data directory.
+
+    For a data directory that is to be deleted, once krane has ended; raises Conflict when it still runs after the
+    timeout.
+    """
+    await stop_all(data_dir, settings, timeout_seconds=timeout_seconds)
+    if settings.backend is KraneBackend.DOCKER:
+        folders = Folders.under(data_dir)
+        with folders.hold(timeout_seconds):
+            await remove_docker(folders, settings)

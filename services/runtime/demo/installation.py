@@ -7,6 +7,8 @@ import time
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from pathlib import Path
 
+from services.config import Settings
+from services.krane.backends.opening import remove_all
 from services.runtime.demo.story import Deviation, expect
 from services.runtime.logs import PartLog
 from services.runtime.ready import Ready
@@ -52,7 +54,7 @@ class Installation:
         return self._log.tail(10)
 
     async def stop(self) -> None:
-        """Stop it like Ctrl-C does and wait until it is gone.
+        """Stop it like Ctrl-C does, wait until it is gone, and leave nothing of it.
 
         Raises Deviation when it ends with an error, or has to be killed after STOPS_WITHIN_SECONDS.
         """
@@ -65,4 +67,5 @@ class Installation:
         except TimeoutError as error:
             self._process.kill()
             raise Deviation(f"`interlock up` did not stop within {STOPS_WITHIN_SECONDS:.0f} s") from error
+        await remove_all(self._data_dir, Settings().krane)
         expect("exit code of `interlock up`", expected=0, seen=code)

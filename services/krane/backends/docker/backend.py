@@ -60,3 +60,18 @@ async def stop_docker(folders: Folders, settings: KraneSettings) -> None:
         await asyncio.gather(*(containers.halt(instance_id, settings.stop_grace_seconds) for instance_id in running))
     finally:
         await engine.close()
+
+
+async def remove_docker(folders: Folders, settings: KraneSettings) -> None:
+    """Remove every container, and every image that was built."""
+    engine = Engine(settings.docker_socket)
+    containers = Containers(engine, folders)
+    images = BuiltImages(engine, containers)
+    try:
+        for container in await containers.all():
+            await engine.remove_container(container.id)
+        for image in await images.stored():
+            await images.remove(image.reference, lambda: False)
+        await images.clear_all()
+    finally:
+        await engine.close()
