@@ -1,6 +1,6 @@
 # Every target works on a fresh machine with Python 3.11 and Node with npm.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo up host-up host-down test faults chaos check proto lock bench clean
+.PHONY: help setup demo up host-up host-down test faults chaos check proto lock bench bench-docker clean
 
 PYTHON ?= python3
 VENV := .venv
@@ -75,6 +75,9 @@ faults: setup ## every part fails at every single failpoint, for minutes too; `m
 bench: setup ## time operations and emergencies beside what the engine alone costs
 	@$(BIN)/python -m benchmarks.operations
 	@$(BIN)/python -m benchmarks.emergencies
+
+bench-docker: setup ## time containers and builds beside plain docker, on a Docker Engine
+	@$(BIN)/python -m benchmarks.containers
 
 proto: setup ## regenerate services/gen from proto/
 	@$(BIN)/python scripts/generate_protos.py

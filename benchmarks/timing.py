@@ -33,10 +33,10 @@ class Stopwatch:
         await operation
         self._times.setdefault(kind, []).append((time.perf_counter() - began) * 1000)
 
-    def report(self) -> Table:
+    def report(self, floor_kind: str = FLOOR) -> Table:
         """The distribution of each kind, and its median as a multiple of the floor's."""
         table = Table("operation", "n", "median ms", "p99 ms", "max ms", "× floor")
-        floor = statistics.median(self._times[FLOOR])
+        floor = statistics.median(self._times[floor_kind])
         for kind, values in self._times.items():
             ordered = sorted(values)
             median, p99 = statistics.median(ordered), ordered[min(len(ordered) - 1, int(len(ordered) * 0.99))]

@@ -29,7 +29,7 @@ class Result:
 Interlock = Callable[..., Result]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One ctrl and one krane for all tests here."""
     running = Installation(tmp_path_factory.mktemp("cli"))

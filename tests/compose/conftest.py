@@ -25,7 +25,7 @@ def compose() -> list[str]:
     pytest.skip(reason)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 async def host(docker_socket: Path, compose: list[str]) -> AsyncIterator[Host]:
     """One installation, started by Compose with nothing but images; at the end nothing of it is left."""
     await asyncio.to_thread(ensure_images)

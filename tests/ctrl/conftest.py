@@ -10,7 +10,7 @@ from tests.ctrl.installation import Installation
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     """One ctrl for all tests here."""
     running = Installation(tmp_path_factory.mktemp("ctrl"))

@@ -14,7 +14,7 @@ REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
 _numbers = itertools.count(1)
 
 
-@pytest.fixture(scope="session", params=["normal", "always-replay"])
+@pytest.fixture(scope="package", params=["normal", "always-replay"])
 def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """One installation for all tests that do not take it down."""
     environment = QUICK if request.param == "normal" else QUICK | REPLAY

@@ -4,9 +4,13 @@ import json
 from pathlib import Path
 
 import httpx
+import pytest
 
 from services.krane.client import KraneClient
 from tests.end_to_end.stack import Project
+
+# The workflows behind them have their own tests in both modes.
+pytestmark = pytest.mark.parametrize("stack", ["normal"], indirect=True)
 
 SECRET = "not-for-everybody-4711"
 

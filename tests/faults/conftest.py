@@ -10,7 +10,7 @@ from tests.faults.held import record
 from tests.faults.world import World
 
 # Of the failpoints that a recording finds, every n-th is tried, beginning with the seed; `make faults` tries all.
-EVERY = int(os.environ.get("FAULTS_EVERY", "8"))
+EVERY = int(os.environ.get("FAULTS_EVERY", "12"))
 SEED = int(os.environ.get("FAULTS_SEED", "0"))
 TAKES_MINUTES = pytest.mark.skipif(EVERY > 1, reason="takes minutes: `make faults` runs it")
 

@@ -1,0 +1,158 @@
+"""What krane costs on a Docker Engine beside plain docker, interleaved in one run: `make bench-docker`.
+
+The same image from "create" until it answers its health check: by krane, which probes it, and by `docker run` and a
+loop that asks as often. The same source until its image is there: by krane, and by `docker build` with the Dockerfile
+that krane writes. Each source is new, so that its layers are not in the cache while those of its base image are.
+"""
+
+import asyncio
+import itertools
+import os
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import httpx
+from rich.console import Console
+
+from benchmarks.timing import Stopwatch
+from services.config import KraneBackend, KraneSettings
+from services.krane.backends.opening import remove_all
+from services.krane.client import KraneClient
+from services.krane.server import running
+from services.krane.types import BuildStatus
+from tests.krane.docker_image import ensure_base_image, ensure_image
+from tests.krane.support import NAMESPACE, in_chunks, pack, spec
+
+ROUNDS = 20
+LOOK_SECONDS = 0.05
+DEADLINE_SECONDS = 60.0
+RUN, BUILD = "docker run → healthy", "docker build"
+
+
+class Containers:
+    """One krane and one docker command on the same engine."""
+
+    def __init__(self, krane: KraneClient, image: str, base: str, folder: Path) -> None:
+        self._krane = krane
+        self._image = image
+        self._base = base
+        self._folder = folder
+        self._numbers = itertools.count(1)
+        self.runs = Stopwatch()
+        self.builds = Stopwatch()
+
+    async def run(self) -> None:
+        """Measure all kinds in turn, ROUNDS times."""
+        for _ in range(ROUNDS):
+            number = next(self._numbers)
+            await self._docker_run(f"interlock-bench-{number}")
+            await self.runs.time("krane create → healthy", self._krane_run(f"bench-{number}"))
+            await self._krane.delete(NAMESPACE, f"bench-{number}")
+            await self._docker_build(number)
+            await self._krane_build(number)
+
+    async def _docker_run(self, name: str) -> None:
+        async def healthy() -> None:
+            publish = ("--init", "--memory", "128m", "--publish", "127.0.0.1::8080")
+            variables = ("--env", "PORT=8080", "--env", f"INTERLOCK_DEPLOYMENT_ID={name}")
+            await _docker("run", "--detach", "--name", name, *publish, *variables, self._image)
+            address = (await _docker("port", name, "8080")).strip()
+            await _until(lambda: _answers(f"http://{address}/healthz"))
+
+        try:
+            await self.runs.time(RUN, healthy())
+        finally:
+            await _docker("rm", "--force", "--volumes", name)
+
+    async def _krane_run(self, deployment_id: str) -> None:
+        await self._krane.create(spec(deployment_id, self._image))
+
+        async def is_healthy() -> bool:
+            state = await self._krane.get(NAMESPACE, deployment_id)
+            return state is not None and all(instance.healthy for instance in state.instances)
+
+        await _until(is_healthy)
+
+    async def _docker_build(self, number: int) -> None:
+        context = self._folder / f"context-{number}"
+        context.mkdir()
+        (context / "app.py").write_text(f"print({number})\n")
+        dockerfile = f'FROM {self._base}\nWORKDIR /app\nCOPY [".", "."]\nEXPOSE 8080\nCMD ["python", "app.py"]\n'
+        (context / "Dockerfile").write_text(dockerfile)
+        tag = f"interlock-bench:{number}"
+        await self.builds.time(BUILD, _docker("build", "--quiet", "--tag", tag, str(context)))
+        await _docker("rmi", tag)
+
+    async def _krane_build(self, number: int) -> None:
+        files = {"app.py": f"print(-{number})\n", "Procfile": "web: python app.py\n"}
+        stored = await self._krane.upload_source(in_chunks(pack(files)))
+
+        async def built() -> None:
+            await self._krane.start_build(NAMESPACE, f"build-{number}", stored.source)
+
+            async def has_ended() -> bool:
+                state = await self._krane.get_build(NAMESPACE, f"build-{number}")
+                assert state is not None
+                assert state.status in (BuildStatus.RUNNING, BuildStatus.SUCCEEDED), state
+                return state.status is BuildStatus.SUCCEEDED
+
+            await _until(has_ended)
+
+        await self.builds.time("krane build", built())
+
+
+@asynccontextmanager
+async def on_an_engine() -> AsyncGenerator[Containers]:
+    """A krane of its own, and nothing left of it."""
+    with tempfile.TemporaryDirectory(prefix="interlock-bench-") as name:
+        folder, socket = Path(name), KraneSettings().docker_socket
+        base = await asyncio.to_thread(ensure_base_image, socket)
+        image = await asyncio.to_thread(ensure_image, socket)
+        settings = KraneSettings(backend=KraneBackend.DOCKER, port=0, python_base_image=base)
+        try:
+            async with running(folder / "data", settings) as address, KraneClient(address) as krane:
+                yield Containers(krane, image, base, folder)
+        finally:
+            await remove_all(folder / "data", settings)
+
+
+async def _docker(*arguments: str) -> str:
+    # Engines of today build with BuildKit; the one that the tests install does without, as krane asks it to.
+    environment = {**os.environ, "DOCKER_BUILDKIT": "0"}
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec("docker", *arguments, env=environment, stdout=pipe, stderr=pipe)
+    output, errors = await process.communicate()
+    assert process.returncode == 0, errors.decode()
+    return output.decode()
+
+
+async def _answers(url: str) -> bool:
+    async with httpx.AsyncClient(trust_env=False) as client:
+        try:
+            return (await client.get(url, timeout=2.0)).is_success
+        except httpx.TransportError:
+            return False
+
+
+async def _until(is_so: Callable[[], Awaitable[bool]]) -> None:
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while not await is_so():
+        assert time.monotonic() < deadline
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def main() -> None:
+    """Measure and print."""
+    console = Console()
+    async with on_an_engine() as containers:
+        await containers.run()
+        console.print(containers.runs.report(RUN))
+        console.print(containers.builds.report(BUILD))
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))
