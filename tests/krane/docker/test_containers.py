@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from services.domain.errors import Conflict, Invalid, PreconditionFailed
+from services.domain.errors import Conflict, Invalid
 from services.krane.backends.backend import Backend
 from services.krane.backends.docker.containers import Containers, DeploymentRecord
 from services.krane.backends.docker.engine import Engine
@@ -17,7 +17,7 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.types import DeploymentStatus
 from tests.krane.docker.support import call, container, containers
 from tests.krane.installation import DockerKind, Krane, serving
-from tests.krane.support import NAMESPACE, ask, healthy, in_chunks, instance_when, pack, spec, tell, until
+from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell, until
 
 
 async def test_limits_and_labels_are_those_that_were_asked_for(krane: Krane) -> None:
@@ -207,16 +207,6 @@ async def test_limits_that_the_machine_cannot_give_are_refused_and_leave_nothing
 
     assert await krane.client.get(NAMESPACE, "mighty-1") is None
     assert await containers(krane.kind, "mighty-1-0") == []
-
-
-async def test_builds_from_source_are_refused_so_far(krane: Krane) -> None:
-    stored = await krane.client.upload_source(in_chunks(pack({"Procfile": "web: python app.py"})))
-
-    with pytest.raises(PreconditionFailed, match="cannot build from source yet; deploy an image"):
-        await krane.client.start_build(NAMESPACE, "any", stored.source)
-
-    assert await krane.client.get_build(NAMESPACE, "any") is None
-    await krane.client.cancel_build(NAMESPACE, "any")
 
 
 async def _is_running(backend: Backend, deployment_id: str) -> bool:
