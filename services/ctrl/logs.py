@@ -10,7 +10,7 @@ from services.db.engine import Database
 from services.db.views import find_deployment
 from services.domain.errors import Invalid
 from services.domain.ids import check_id
-from services.domain.status import DeploymentStatus
+from services.domain.status import GONE, DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
 from services.krane.types import FollowedLine, LogQuery
@@ -20,15 +20,7 @@ POLL_SECONDS = 0.3
 # Of each log: no log keeps as many lines.
 MAX_TAIL_LINES = 1_000_000
 # krane has heard that nothing of it is to run.
-SILENT = frozenset(
-    {
-        DeploymentStatus.FAILED,
-        DeploymentStatus.CANCELLED,
-        DeploymentStatus.SUPERSEDED,
-        DeploymentStatus.STOPPED,
-        DeploymentStatus.REMOVED,
-    }
-)
+SILENT = GONE | {DeploymentStatus.STOPPED}
 
 
 class Logs:

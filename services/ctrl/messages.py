@@ -8,10 +8,8 @@ from services.db.audit import Transition
 from services.db.tables import DeploymentStep, Environment, Gateway, Instance, Project, SecretVersion, Variable
 from services.db.views import DeploymentView, DomainView
 from services.domain.settings import RunSettings
-from services.domain.status import DeploymentStatus
+from services.domain.status import UNDONE
 from services.gen.ctrl.v1 import control_pb2 as pb
-
-_UNHAPPY = frozenset({DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.SUPERSEDED})
 
 
 def project_message(project: Project, workspace: str, environments: Sequence[Environment]) -> pb.Project:
@@ -133,7 +131,7 @@ def gateway_message(gateway: Gateway) -> pb.GatewayStatus:
 
 def _failure_message(view: DeploymentView) -> pb.Failure | None:
     row = view.deployment
-    if row.status not in _UNHAPPY:
+    if row.status not in UNDONE:
         return None
     return pb.Failure(step=row.failed_step or "", reason=row.failure or row.cancel_reason or "")
 

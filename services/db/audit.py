@@ -8,9 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.tables import Deployment, RoutingOperation
-from services.domain.status import DeploymentStatus
-
-_UNHAPPY = (DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.SUPERSEDED)
+from services.domain.status import UNDONE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +40,7 @@ async def _created(session: AsyncSession, project_id: str, limit: int) -> AsyncI
 
 
 async def _ended(session: AsyncSession, project_id: str, limit: int) -> AsyncIterator[Transition]:
-    query = select(Deployment).where(Deployment.project_id == project_id, Deployment.status.in_(_UNHAPPY))
+    query = select(Deployment).where(Deployment.project_id == project_id, Deployment.status.in_(UNDONE))
     for row in await session.scalars(query.order_by(Deployment.ended_at_ms.desc()).limit(limit)):
         note = row.failure or row.cancel_reason or ""
         yield Transition(at_ms=row.ended_at_ms or 0, what=row.status, deployment_id=row.id, note=note)

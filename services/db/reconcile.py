@@ -6,8 +6,8 @@ from sqlalchemy import or_, select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.tables import Deployment, Domain, GatewayConfig, Instance, Project, RoutingOperation
-from services.domain.reconcile import GONE, Recorded
-from services.domain.status import DeploymentStatus
+from services.domain.reconcile import Recorded
+from services.domain.status import GONE, DeploymentStatus
 from services.domain.stickiness import Sticky
 
 

@@ -13,7 +13,7 @@ from services.db.clock import now_ms
 from services.db.ids import new_id
 from services.db.tables import Deployment, SecretVersion, Variable
 from services.domain.errors import Conflict, NotFound, PreconditionFailed
-from services.domain.reconcile import GONE
+from services.domain.status import GONE
 from services.keyring import Sealed
 
 

@@ -17,8 +17,8 @@ from services.db.engine import Database
 from services.db.steps import list_steps
 from services.deployment.steps import DeploymentSteps
 from services.domain.errors import InterlockError
-from services.domain.reconcile import GONE, Finding, Orchestrated, Patience, Repair, Views, find_differences
-from services.domain.status import DeploymentStatus
+from services.domain.reconcile import Finding, Orchestrated, Patience, Repair, Views, find_differences
+from services.domain.status import GONE, DeploymentStatus
 from services.durable.client import Invocation, RestateClient
 from services.durable.saga import Failure
 from services.gen.hydra.v1.deployment_pb2 import DESCRIPTOR, RetireRequest

@@ -8,14 +8,8 @@ only when every pass of a whole grace period has made it. Time comes from outsid
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
 
-from services.domain.status import ENDED, DeploymentStatus
-
-# Nothing of a deployment in one of these may be left.
-GONE: Final = frozenset(
-    {DeploymentStatus.FAILED, DeploymentStatus.CANCELLED, DeploymentStatus.SUPERSEDED, DeploymentStatus.REMOVED}
-)
+from services.domain.status import ENDED, GONE, DeploymentStatus
 
 
 class Repair(StrEnum):

@@ -22,13 +22,13 @@ class DeploymentStatus(StrEnum):
 
 
 _S = DeploymentStatus
-_UNDONE = frozenset({_S.FAILED, _S.CANCELLED})
+_GIVEN_UP = frozenset({_S.FAILED, _S.CANCELLED})
 
 TRANSITIONS: Final[dict[DeploymentStatus, frozenset[DeploymentStatus]]] = {
-    _S.PENDING: frozenset({_S.BUILDING, _S.SUPERSEDED}) | _UNDONE,
-    _S.BUILDING: frozenset({_S.DEPLOYING}) | _UNDONE,
-    _S.DEPLOYING: frozenset({_S.NETWORK}) | _UNDONE,
-    _S.NETWORK: frozenset({_S.READY}) | _UNDONE,
+    _S.PENDING: frozenset({_S.BUILDING, _S.SUPERSEDED}) | _GIVEN_UP,
+    _S.BUILDING: frozenset({_S.DEPLOYING}) | _GIVEN_UP,
+    _S.DEPLOYING: frozenset({_S.NETWORK}) | _GIVEN_UP,
+    _S.NETWORK: frozenset({_S.READY}) | _GIVEN_UP,
     _S.READY: frozenset({_S.STOPPED}),
     _S.STOPPED: frozenset({_S.READY, _S.REMOVED}),
     _S.FAILED: frozenset(),
@@ -37,8 +37,12 @@ TRANSITIONS: Final[dict[DeploymentStatus, frozenset[DeploymentStatus]]] = {
     _S.REMOVED: frozenset(),
 }
 
+# Nothing came of a deployment in one of these.
+UNDONE: Final = frozenset({_S.FAILED, _S.CANCELLED, _S.SUPERSEDED})
+# Nothing of a deployment in one of these may be left.
+GONE: Final = UNDONE | {_S.REMOVED}
 # No operation works on a deployment in one of these.
-ENDED: Final = frozenset({_S.READY, _S.FAILED, _S.CANCELLED, _S.SUPERSEDED, _S.STOPPED, _S.REMOVED})
+ENDED: Final = GONE | {_S.READY, _S.STOPPED}
 
 
 def advance(current: DeploymentStatus, wanted: DeploymentStatus) -> DeploymentStatus:
