@@ -59,9 +59,10 @@ def check_promote(live_id: str | None, target: Candidate, *, is_rolled_back: boo
     if not target.is_production:
         raise PreconditionFailed(f"{target.id} is not in production; deploy it to production to make it live")
     _check_can_serve(target)
-    if check_has_live(live_id) == target.id and not is_rolled_back:
+    source_id = check_has_live(live_id)
+    if source_id == target.id and not is_rolled_back:
         raise PreconditionFailed(f"{target.id} is live already; there is nothing to promote")
-    return check_has_live(live_id)
+    return source_id
 
 
 def check_start(deployment_id: str, replicas: int, instances: Sequence[InstanceState] | None) -> Start:

@@ -199,10 +199,18 @@ def plan_withdraw(project: ProjectRouting, deployment_id: str, existing: Sequenc
     followed = next((record.hostname for record in own if record.sticky is not Sticky.COMMIT), None)
     if followed is not None or project.live_deployment_id == deployment_id:
         raise PreconditionFailed(f"deployment {deployment_id} is needed: {followed or 'live'} points at it")
-    return RoutingPlan(
-        changes=tuple(
+    return plan_beside_live(
+        project,
+        tuple(
             Change(hostname=record.hostname, sticky=record.sticky, before=deployment_id, after=None) for record in own
         ),
+    )
+
+
+def plan_beside_live(project: ProjectRouting, changes: tuple[Change, ...] = ()) -> RoutingPlan:
+    """Changes, or none, that leave the live pointer and the flag where they are."""
+    return RoutingPlan(
+        changes=changes,
         held=(),
         live_before=project.live_deployment_id,
         live_after=project.live_deployment_id,

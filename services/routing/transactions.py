@@ -22,6 +22,7 @@ from services.domain.routing_plan import (
     RoutingPlan,
     Target,
     plan_assign,
+    plan_beside_live,
     plan_restore,
     plan_switch,
     plan_withdraw,
@@ -180,15 +181,7 @@ class RoutingTransactions:
 
     async def _bar(self, session: AsyncSession, project: ProjectRouting, operation_id: str) -> None:
         """Enter an operation that never ran as undone, so that it cannot land after its undo."""
-        nothing = RoutingPlan(
-            changes=(),
-            held=(),
-            live_before=project.live_deployment_id,
-            live_after=project.live_deployment_id,
-            rolled_back_before=project.is_rolled_back,
-            rolled_back_after=project.is_rolled_back,
-        )
-        revision = await read_revision(session)
+        nothing, revision = plan_beside_live(project), await read_revision(session)
         await operations.record_operation(
             session, operation_id, project.id, "barred", None, nothing, revision, is_undone=True
         )
