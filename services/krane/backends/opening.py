@@ -30,11 +30,7 @@ async def stop_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: 
     """
     folders = Folders.under(data_dir)
     with folders.hold(timeout_seconds):
-        match settings.backend:
-            case KraneBackend.PROCESS:
-                await stop_processes(folders)
-            case KraneBackend.DOCKER:
-                await stop_docker(folders, settings)
+        await _stop(folders, settings)
 
 
 async def remove_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: float = HOLD_SECONDS) -> None:
@@ -43,8 +39,16 @@ async def remove_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds
     For a data directory that is to be deleted, once krane has ended; raises Conflict when it still runs after the
     timeout.
     """
-    await stop_all(data_dir, settings, timeout_seconds=timeout_seconds)
-    if settings.backend is KraneBackend.DOCKER:
-        folders = Folders.under(data_dir)
-        with folders.hold(timeout_seconds):
+    folders = Folders.under(data_dir)
+    with folders.hold(timeout_seconds):
+        await _stop(folders, settings)
+        if settings.backend is KraneBackend.DOCKER:
             await remove_docker(folders, settings)
+
+
+async def _stop(folders: Folders, settings: KraneSettings) -> None:
+    match settings.backend:
+        case KraneBackend.PROCESS:
+            await stop_processes(folders)
+        case KraneBackend.DOCKER:
+            await stop_docker(folders, settings)

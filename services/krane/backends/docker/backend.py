@@ -12,12 +12,8 @@ from services.krane.backends.docker.containers import INSTANCE_ID, Containers
 from services.krane.backends.docker.driver import DockerDriver
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.watcher import Watcher
-from services.krane.backends.shared.builds import Builds
-from services.krane.backends.shared.deployments import Deployments
+from services.krane.backends.shared.assembly import assembled
 from services.krane.backends.shared.folders import Folders
-from services.krane.backends.shared.log_following import LogFollowing
-from services.krane.backends.shared.pruning import Pruning
-from services.krane.backends.shared.sources import Sources
 
 
 @asynccontextmanager
@@ -26,27 +22,13 @@ async def open_docker(folders: Folders, settings: KraneSettings) -> AsyncGenerat
     engine = Engine(settings.docker_socket)
     containers = Containers(engine, folders)
     watcher = Watcher(engine, containers)
-    sources = Sources(folders.sources, settings.max_source_bytes)
-    deployments = Deployments(
-        DockerDriver(engine=engine, containers=containers, watcher=watcher, folders=folders, settings=settings)
-    )
     images = BuiltImages(engine, containers)
-    builds = Builds(folders, sources, DockerBuilder(engine, images, settings), settings)
+    driver = DockerDriver(engine=engine, containers=containers, watcher=watcher, folders=folders, settings=settings)
     try:
-        sources.open()
         watcher.open()
-        await builds.open()
-        await deployments.open()
-        yield Backend(
-            deployments=deployments,
-            logs=LogFollowing(deployments, builds, folders),
-            sources=sources,
-            builds=builds,
-            pruning=Pruning(sources, images, deployments, builds),
-        )
+        async with assembled(folders, settings, driver, DockerBuilder(engine, images, settings), images) as backend:
+            yield backend
     finally:
-        await builds.close()
-        await deployments.close()
         await watcher.close()
         await engine.close()
 

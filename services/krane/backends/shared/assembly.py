@@ -1,0 +1,38 @@
+"""What every backend consists of, put together from the parts that are its own."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+from services.config import KraneSettings
+from services.krane.backends.backend import Backend
+from services.krane.backends.shared.builder import Builder
+from services.krane.backends.shared.builds import Builds
+from services.krane.backends.shared.deployments import Deployments
+from services.krane.backends.shared.driver import Driver
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.log_following import LogFollowing
+from services.krane.backends.shared.pruning import Images, Pruning
+from services.krane.backends.shared.sources import Sources
+
+
+@asynccontextmanager
+async def assembled(
+    folders: Folders, settings: KraneSettings, driver: Driver, builder: Builder, images: Images
+) -> AsyncGenerator[Backend]:
+    """Take over what an earlier krane left; on the way out leave instances running."""
+    sources = Sources(folders.sources, settings.max_source_bytes)
+    deployments, builds = Deployments(driver), Builds(folders, sources, builder, settings)
+    try:
+        sources.open()
+        await builds.open()
+        await deployments.open()
+        yield Backend(
+            deployments=deployments,
+            logs=LogFollowing(deployments, builds, folders),
+            sources=sources,
+            builds=builds,
+            pruning=Pruning(sources, images, deployments, builds),
+        )
+    finally:
+        await builds.close()
+        await deployments.close()
