@@ -12,7 +12,7 @@ from services.domain.errors import Invalid, Unavailable
 from services.krane.client import KraneClient
 from services.krane.types import FollowedLine, LogQuery
 from tests.krane.installation import Kind, Krane, krane_process
-from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell
+from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell, until
 
 # Seconds for lines to come.
 PATIENCE = 15.0
@@ -118,6 +118,12 @@ async def test_what_is_there_is_chosen_by_number_and_time(krane: Krane) -> None:
     await krane.create("follow-4")
     instance = await healthy(krane.client, "follow-4")
     await ask(instance, "/print?lines=4")
+
+    async def is_written() -> bool:
+        # The answer came from the app; its lines are still on their way into the log.
+        return len(await krane.client.logs(NAMESPACE, "follow-4")) == 5
+
+    await until(is_written)
     there = replace(query_of("follow-4"), follow=False)
     everything = Reader(krane.client, there)
     assert await everything.ended() == ["arguments", *numbered(4)]
