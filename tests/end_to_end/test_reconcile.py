@@ -1,7 +1,6 @@
 """What no operation answers for any more is repaired; what is healthy, or young, is left alone."""
 
 import asyncio
-import itertools
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -27,11 +26,10 @@ HASTY = {
     "INTERLOCK_DEPLOY__KEEP_READY": "1",
     "INTERLOCK_DEPLOY__KEEP_STOPPED": "1",
 }
-_numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="module")
-def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """An installation whose reconciler is in a hurry."""
     running = Stack(tmp_path_factory.mktemp("hasty") / "data", HASTY)
     running.start()
@@ -40,18 +38,9 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 
 
 @pytest.fixture
-async def project(hasty: Stack, tmp_path: Path) -> AsyncIterator[Project]:
-    """A new project."""
-    async with hasty.control() as control:
-        slug = f"app{next(_numbers)}"
-        created = await control.create_project(slug)
-        yield Project(stack=hasty, control=control, id=created.id, slug=slug, sources=tmp_path)
-
-
-@pytest.fixture
-async def krane(hasty: Stack) -> AsyncIterator[KraneClient]:
+async def krane(stack: Stack) -> AsyncIterator[KraneClient]:
     """krane itself, to work behind everybody's back."""
-    async with KraneClient(hasty.ready["krane_grpc"]) as client:
+    async with KraneClient(stack.ready["krane_grpc"]) as client:
         yield client
 
 
@@ -254,16 +243,16 @@ async def test_when_restate_has_lost_its_data_what_ran_is_settled_and_traffic_go
     assert (await project.deploy("next", commit="3333333")).status == "ready"
 
 
-async def test_nothing_needs_attention_and_nothing_is_left_to_repair(hasty: Stack) -> None:
+async def test_nothing_needs_attention_and_nothing_is_left_to_repair(stack: Stack) -> None:
     """Runs last: after all of the above, passes change nothing any more."""
 
     async def is_quiet() -> bool:
-        before = len(repairs(hasty))
+        before = len(repairs(stack))
         await asyncio.sleep(3 * GRACE_SECONDS)
-        return len(repairs(hasty)) == before
+        return len(repairs(stack)) == before
 
     await eventually(is_quiet, "passes without repairs")
-    listed = hasty.cli("attention")
+    listed = stack.cli("attention")
     assert (listed.returncode, listed.stdout.strip()) == (0, "nothing needs attention")
 
 
