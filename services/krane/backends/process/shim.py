@@ -171,9 +171,13 @@ class Shim:
         # Saved before the fork: a shim whose folder is gone, or whose disk is full, starts nothing.
         self._save()
         shim_pid = os.getpid()
+        # A signal that comes before the command is there waits for it: the fork's handlers, which are the shim's, would
+        # take it, and the command would never hear that it is to stop.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._pid = os.fork()
         if self._pid == 0:
             self._become_command(shim_pid)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
         os.close(self._output_end)
 
     def _become_command(self, shim_pid: int) -> NoReturn:
@@ -185,6 +189,7 @@ class Shim:
             os.setsid()
             for number in (*SIGNALS, signal.SIGPIPE, signal.SIGXFSZ):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             os.dup2(self._output_end, 1)
             os.dup2(self._output_end, 2)
             os.chdir(self._command["working_directory"])
