@@ -9,7 +9,7 @@ from typing import IO, Annotated
 
 import typer
 
-from services.cli.arguments import ProjectOption, hoist, parse_duration, parse_variables
+from services.cli.arguments import ProjectOption, hoist, parse_command, parse_duration, parse_variables
 from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.exit_codes import ExitCode, of_ended, of_error
 from services.cli.following import follow_logs
@@ -132,7 +132,10 @@ def deploy(
     commit: Annotated[str, typer.Option(help="Default: what is checked out in DIR.")] = "",
     message: Annotated[str, typer.Option("-m", "--message", help="What people see beside it.")] = "",
     replicas: Annotated[
-        int | None, typer.Option(min=1, max=50, help="How many instances; default: as `interlock config` says, else 1.")
+        int | None,
+        typer.Option(
+            min=1, max=50, help="How many instances; default: as `interlock config` says, else interlock.toml, else 1."
+        ),
     ] = None,
     cpu: Annotated[
         int | None, typer.Option(min=10, max=64_000, help="Milli-CPUs for each instance; likewise, else 250.")
@@ -140,7 +143,15 @@ def deploy(
     memory: Annotated[
         int | None, typer.Option(min=16, max=262_144, help="MiB for each instance; likewise, else 512.")
     ] = None,
-    health_path: Annotated[str, typer.Option(help="Default: likewise, else as the source says.")] = "",
+    health_path: Annotated[str, typer.Option(help="Likewise, else a TCP connection counts.")] = "",
+    port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65_535, help="Where containers listen; likewise, else what the image exposes or 8080."),
+    ] = None,
+    stop_seconds: Annotated[
+        int | None, typer.Option(min=1, max=300, help="From SIGTERM to SIGKILL; likewise, else as krane is configured.")
+    ] = None,
+    release_command: Annotated[str, typer.Option(metavar="COMMAND", help="Likewise, else none.")] = "",
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for this deployment alone; repeatable.")
     ] = None,
@@ -166,6 +177,9 @@ def deploy(
         cpu_millicores=cpu or 0,
         memory_mib=memory or 0,
         health_path=health_path,
+        port=port or 0,
+        stop_seconds=stop_seconds or 0,
+        release_command=parse_command(release_command),
         idempotency_key=idempotency_key,
         variables=parse_variables(env or []),
     )

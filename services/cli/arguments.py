@@ -1,6 +1,7 @@
 """Arguments as people type them."""
 
 import re
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Annotated
@@ -30,6 +31,14 @@ def parse_variables(assignments: Iterable[str]) -> dict[str, str]:
             raise typer.BadParameter(f"{name!r} is not given as NAME=VALUE, once")
         variables[name] = value
     return variables
+
+
+def parse_command(text: str) -> list[str]:
+    """Arguments, split as a shell would; raises BadParameter."""
+    try:
+        return shlex.split(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not a command: {error}") from error
 
 
 def hoist(arguments: Sequence[str], options: frozenset[str]) -> list[str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from google.protobuf import json_format
 
-from services.cli.arguments import ProjectOption, parse_variables
+from services.cli.arguments import ProjectOption, parse_command, parse_variables
 from services.cli.render import secrets_table, settings_table, variables_table
 from services.cli.session import session_of
 from services.ctrl import defaults
@@ -14,6 +14,7 @@ from services.domain.settings import SETTING_NAMES
 from services.domain.variables import MAX_VALUE_BYTES
 from services.gen.ctrl.v1 import control_pb2 as pb
 
+RELEASE_COMMAND = "release_command"
 NEXT = "the next deployment of {} gets it: deploy again"
 
 config_app = typer.Typer(no_args_is_help=True, help="Settings of the deployments that follow.")
@@ -38,7 +39,10 @@ def set_settings(
     assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", show_default=False)],
     project: ProjectOption,
 ) -> None:
-    """Set replicas, cpu_millicores, memory_mib or health_path for the deployments that follow."""
+    """Set replicas, cpu_millicores, memory_mib, health_path, port, stop_seconds or release_command.
+
+    They are for the deployments that follow. A command is split into arguments as a shell would, and run without one.
+    """
     session, settings = session_of(context), _parse_settings(assignments)
     response = session.run(lambda client: client.set_settings(project, settings))
     session.show(response, settings_table(response.settings))
@@ -125,8 +129,11 @@ def remove_secrets(
 
 
 def _parse_settings(assignments: list[str]) -> pb.RunSettings:
+    values: dict[str, str | list[str]] = {**parse_variables(assignments)}
+    if command := values.get(RELEASE_COMMAND):
+        values[RELEASE_COMMAND] = parse_command(str(command))
     try:
-        settings = json_format.ParseDict(parse_variables(assignments), pb.RunSettings())
+        settings = json_format.ParseDict(values, pb.RunSettings())
     except json_format.ParseError as error:
         raise typer.BadParameter(f"{error}; settings are: {', '.join(SETTING_NAMES)}") from error
     return settings

@@ -1,5 +1,6 @@
 """Messages of ctrl.v1 as text for people. What others wrote cannot move the cursor or change colours."""
 
+import shlex
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -68,7 +69,7 @@ def settings_table(settings: pb.RunSettings) -> RenderableType:
     """One line for each setting that is set."""
     table = _table("SETTING", "VALUE")
     for field, value in settings.ListFields():
-        table.add_row(field.name, str(value))
+        table.add_row(field.name, str(value) if isinstance(value, int | str) else shlex.join(value))
     return table
 
 
@@ -223,6 +224,11 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "source", deployment.source
     yield "image", deployment.image
     yield "replicas", str(deployment.replicas)
+    yield "each", f"{deployment.cpu_millicores} milli-CPUs, {deployment.memory_mib} MiB"
+    yield "health path", printable(deployment.health_path)
+    yield "port", str(deployment.port or "")
+    yield "stop seconds", str(deployment.stop_seconds or "")
+    yield "release command", printable(shlex.join(deployment.release_command))
     yield "created", _moment(deployment.created_at_ms)
     yield "created by", printable(deployment.created_by)
     yield "ended", _moment(deployment.ended_at_ms)

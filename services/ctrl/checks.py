@@ -84,6 +84,9 @@ def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> Ru
         cpu_millicores=said.cpu_millicores or None,
         memory_mib=said.memory_mib or None,
         health_path=said.health_path or None,
+        port=said.port or None,
+        stop_seconds=said.stop_seconds or None,
+        release_command=tuple(said.release_command) or None,
     )
     check_settings(settings)
     return settings

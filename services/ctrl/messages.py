@@ -52,6 +52,12 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         generation=row.generation,
         openapi_digest=row.openapi_digest or "",
         created_by=row.created_by,
+        cpu_millicores=row.cpu_millicores,
+        memory_mib=row.memory_mib,
+        health_path=row.health_path,
+        port=row.port,
+        stop_seconds=row.stop_seconds,
+        release_command=row.release_command,
     )
 
 
@@ -85,6 +91,9 @@ def settings_message(settings: RunSettings) -> pb.RunSettings:
         cpu_millicores=settings.cpu_millicores or 0,
         memory_mib=settings.memory_mib or 0,
         health_path=settings.health_path or "",
+        port=settings.port or 0,
+        stop_seconds=settings.stop_seconds or 0,
+        release_command=settings.release_command or (),
     )
 
 

@@ -12,13 +12,14 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.clock import now_ms
+from services.db.deployment_settings import write_given, write_settled
 from services.db.ids import new_id
 from services.db.project_settings import read_settings
 from services.db.projects import find_environment, find_project
 from services.db.recorded_environment import record_environment
 from services.db.tables import Deployment
 from services.domain.errors import Conflict
-from services.domain.settings import RunSettings, settle
+from services.domain.settings import RunSettings, overlay, settle
 from services.domain.status import ENDED, DeploymentStatus
 
 
@@ -35,7 +36,7 @@ class DeploymentRequest:
     commit_sha: str
     message: str
     key_auth_id: str | None
-    # What it says of its own; the project and the defaults say the rest.
+    # What it says of its own; the project, the source and the defaults say the rest.
     settings: RunSettings = field(default_factory=RunSettings)
     # For this deployment alone.
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
@@ -86,7 +87,7 @@ async def record_deployment(
         if earlier is not None:
             return earlier
     environment = await find_environment(session, project, request.environment)
-    settled = settle(request.settings, read_settings(project))
+    given = overlay(request.settings, read_settings(project))
     project.last_generation += 1
     deployment = Deployment(
         id=new_id("d"),
@@ -100,16 +101,14 @@ async def record_deployment(
         branch=request.branch,
         commit_sha=request.commit_sha,
         message=request.message,
-        replicas=settled.replicas,
-        cpu_millicores=settled.cpu_millicores,
-        memory_mib=settled.memory_mib,
-        health_path=settled.health_path,
         key_auth_id=request.key_auth_id,
         idempotency_key=idempotency_key,
         request_digest=request.digest(),
         created_by=created_by,
         created_at_ms=now_ms(),
     )
+    write_given(deployment, given)
+    write_settled(deployment, settle(given))
     await record_environment(session, deployment, request.variables)
     await _supersede_older(session, deployment)
     session.add(deployment)

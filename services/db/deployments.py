@@ -1,17 +1,20 @@
 """Deployments: what the workflow reads and writes about them. Every read is scoped by project or workspace."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.clock import now_ms
+from services.db.deployment_settings import read_given, write_settled
+from services.db.recorded_environment import add_source_variables
 from services.db.tables import Deployment, Environment, OpenapiDocument, Project, Workspace
 from services.domain.errors import Conflict, NotFound
 from services.domain.live import Candidate
 from services.domain.openapi import Document
 from services.domain.readiness import InstanceProbe
+from services.domain.settings import RunSettings, settle
 from services.domain.status import ENDED, DeploymentStatus, advance
 
 # What a deployment's failure says of each undo that failed for good.
@@ -39,6 +42,9 @@ class Metadata:
     cpu_millicores: int
     memory_mib: int
     health_path: str
+    port: int
+    stop_seconds: int
+    release_command: tuple[str, ...]
     key_auth_id: str | None
 
 
@@ -74,6 +80,9 @@ async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: 
         cpu_millicores=deployment.cpu_millicores,
         memory_mib=deployment.memory_mib,
         health_path=deployment.health_path,
+        port=deployment.port,
+        stop_seconds=deployment.stop_seconds,
+        release_command=tuple(deployment.release_command),
         key_auth_id=deployment.key_auth_id,
     )
 
@@ -150,9 +159,17 @@ async def claim(session: AsyncSession, deployment_id: str, invocation_id: str) -
     await set_status(session, deployment_id, DeploymentStatus.BUILDING, invocation_id=invocation_id)
 
 
-async def set_image(session: AsyncSession, deployment_id: str, image: str) -> None:
-    """Remember what was built."""
-    await session.execute(update(Deployment).where(Deployment.id == deployment_id).values(image=image))
+async def set_image(
+    session: AsyncSession, deployment_id: str, image: str, said: RunSettings, environment: Mapping[str, str]
+) -> None:
+    """Remember what was built, and settle with what its source says. Repeating it changes nothing.
+
+    Raises Invalid when the variables of source, environment and request are too much together.
+    """
+    row = await session.get_one(Deployment, deployment_id)
+    row.image = image
+    write_settled(row, settle(read_given(row), said))
+    add_source_variables(row, environment)
 
 
 async def store_openapi(session: AsyncSession, deployment_id: str, document: Document) -> None:

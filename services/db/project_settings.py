@@ -1,4 +1,4 @@
-"""The settings that a project has for its deployments; each settles them into its row when it is recorded."""
+"""The settings that a project has for its deployments; each copies them when it is recorded."""
 
 from collections.abc import Iterable
 
@@ -18,7 +18,7 @@ def read_settings(project: Project) -> RunSettings:
 
 def change_settings(project: Project, settings: RunSettings) -> None:
     """Add or replace what is given; the rest stays."""
-    project.settings = {**project.settings, **settings.given()}
+    project.settings = {**project.settings, **_SETTINGS.dump_python(settings, mode="json", exclude_none=True)}
 
 
 def remove_settings(project: Project, names: Iterable[str]) -> None:

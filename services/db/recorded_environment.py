@@ -33,6 +33,14 @@ async def record_environment(session: AsyncSession, deployment: Deployment, requ
     }
 
 
+def add_source_variables(deployment: Deployment, said: Mapping[str, str]) -> None:
+    """Add the variables that only the source has. Raises Invalid when that is too much together."""
+    own = {name: value for name, value in said.items() if name not in deployment.secrets}
+    variables = own | deployment.variables
+    check_variables(variables)
+    deployment.variables = variables
+
+
 async def load_environment(session: AsyncSession, deployment_id: str) -> RecordedEnvironment:
     """Read it back; raises PreconditionFailed when a secret's version is gone."""
     row = await session.get_one(Deployment, deployment_id)

@@ -22,6 +22,7 @@ from services.durable.saga import Failure
 from services.keyring import Keyring
 from services.krane.client import KraneClient
 from services.krane.types import (
+    AppSettings,
     BuildPriority,
     BuildState,
     DeploymentSpec,
@@ -94,11 +95,14 @@ class DeploymentSteps:
         async with self._database.write() as session:
             await deployments.set_status(session, deployment_id, status)
 
-    async def set_image(self, deployment_id: str, image: str) -> None:
-        """Status: deploying, with the image that will run."""
+    async def set_image(
+        self, project_id: str, deployment_id: str, image: str, said: AppSettings
+    ) -> deployments.Metadata:
+        """Status: deploying, with the image that will run, and everything settled that its source had a say in."""
         async with self._database.write() as session:
-            await deployments.set_image(session, deployment_id, image)
+            await deployments.set_image(session, deployment_id, image, said.run, said.environment)
             await deployments.set_status(session, deployment_id, DeploymentStatus.DEPLOYING)
+            return await deployments.fetch_metadata(session, project_id, deployment_id)
 
     async def record_failure(self, project_id: str, deployment_id: str, operation_id: str, failure: Failure) -> None:
         """End the deployment as failed or cancelled, with the reason and its last log lines."""
@@ -161,6 +165,8 @@ class DeploymentSteps:
                 cpu_millicores=metadata.cpu_millicores,
                 memory_mib=metadata.memory_mib,
                 health_check=HealthCheck(path=metadata.health_path),
+                port=metadata.port,
+                stop_seconds=metadata.stop_seconds,
             ),
             environment,
         )

@@ -21,7 +21,7 @@ from services.domain.stickiness import Sticky, WantedDomain
 from services.gen.gateway.v1 import gateway_pb2 as gateway
 from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
-from services.krane.types import BuildStatus
+from services.krane.types import AppSettings, BuildStatus
 
 _STICKY_ON_WIRE = {
     Sticky.COMMIT: routing_pb2.DOMAIN_STICKY_UNSPECIFIED,
@@ -42,8 +42,12 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     if metadata.status is DeploymentStatus.READY:
         return await answer(run, deployment_id)
     await saga.step("status building", steps.claim, deployment_id, run.id)
-    image = metadata.image or await build(run, metadata)
-    await saga.step("status deploying", steps.set_image, deployment_id, image)
+    if metadata.image:
+        image, said = metadata.image, AppSettings()
+    else:
+        image, said = await build(run, metadata)
+    # From here on the row says with what it is run, whatever becomes of the project's settings.
+    metadata = await saga.step("status deploying", steps.set_image, project_id, deployment_id, image, said)
 
     saga.undo("delete from krane", steps.delete, metadata.workspace_id, deployment_id)
     await saga.step("create in krane", steps.create, metadata, image)
@@ -75,8 +79,8 @@ async def answer(run: Run, deployment_id: str) -> pb.DeployResponse:
     )
 
 
-async def build(run: Run, metadata: Metadata) -> str:
-    """Make the image in krane and wait for it; returns its reference."""
+async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
+    """Make the image in krane and wait for it; returns its reference, and what its source says."""
     saga, steps = run.saga, run.steps
     saga.undo("cancel build", steps.krane.cancel_build, metadata.workspace_id, metadata.deployment_id)
     await saga.step("start build", steps.start_build, metadata)
@@ -90,7 +94,7 @@ async def build(run: Run, metadata: Metadata) -> str:
             case BuildStatus.RUNNING:
                 continue
             case BuildStatus.SUCCEEDED:
-                return state.image
+                return state.image, state.settings
             case BuildStatus.FAILED | BuildStatus.CANCELLED:
                 raise saga.fail("build", Invalid(f"the build failed: {state.error or state.status}"))
             case _:

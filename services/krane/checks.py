@@ -3,6 +3,7 @@
 import re
 
 from services.domain.errors import Invalid
+from services.domain.settings import MAX_PORT, MAX_STOP_SECONDS
 from services.krane.types import DeploymentSpec
 
 MAX_REPLICAS = 100
@@ -56,6 +57,8 @@ def check_spec(spec: DeploymentSpec) -> None:
     check_id("deployment_id", spec.deployment_id)
     _check_range("replicas", spec.replicas, 1, MAX_REPLICAS)
     _check_range("memory_size_mib", spec.memory_mib, 1, 1 << 24)
+    _check_range("port", spec.port, 0, MAX_PORT)
+    _check_range("stop_seconds", spec.stop_seconds, 0, MAX_STOP_SECONDS)
     health = spec.health_check
     if health.path:
         check_health_path(health.path)

@@ -16,8 +16,10 @@ from services.domain.errors import (
     Unavailable,
 )
 from services.domain.readiness import InstanceStatus, Probe
+from services.domain.settings import RunSettings
 from services.gen.krane.v1 import build_pb2, deployment_pb2
 from services.krane.types import (
+    AppSettings,
     BuildPriority,
     BuildState,
     BuildStatus,
@@ -111,6 +113,8 @@ def encode_spec(spec: DeploymentSpec, environment: Mapping[str, str]) -> deploym
             timeout_ms=spec.health_check.timeout_ms,
         ),
         environment=environment,
+        port=spec.port,
+        stop_seconds=spec.stop_seconds,
     )
 
 
@@ -126,6 +130,8 @@ def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSp
         memory_mib=request.memory_size_mib,
         health_check=HealthCheck(path=health.path, interval_ms=health.interval_ms, timeout_ms=health.timeout_ms),
         environment_digest=digest_environment(request.environment),
+        port=request.port,
+        stop_seconds=request.stop_seconds,
     )
 
 
@@ -245,6 +251,7 @@ def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
         error=state.error,
         log_lines=state.log_lines,
         cached=state.cached,
+        settings=_encode_settings(state.settings),
     )
 
 
@@ -256,4 +263,31 @@ def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
         error=response.error,
         log_lines=tuple(response.log_lines),
         cached=response.cached,
+        settings=_decode_settings(response.settings),
     )
+
+
+def _encode_settings(said: AppSettings) -> build_pb2.AppSettings:
+    return build_pb2.AppSettings(
+        replicas=said.run.replicas,
+        cpu_millicores=said.run.cpu_millicores,
+        memory_mib=said.run.memory_mib,
+        health_path=said.run.health_path,
+        port=said.run.port,
+        stop_seconds=said.run.stop_seconds,
+        release_command=said.run.release_command,
+        environment=said.environment,
+    )
+
+
+def _decode_settings(message: build_pb2.AppSettings) -> AppSettings:
+    run = RunSettings(
+        replicas=message.replicas or None,
+        cpu_millicores=message.cpu_millicores or None,
+        memory_mib=message.memory_mib or None,
+        health_path=message.health_path or None,
+        port=message.port or None,
+        stop_seconds=message.stop_seconds or None,
+        release_command=tuple(message.release_command) or None,
+    )
+    return AppSettings(run=run, environment=dict(message.environment))

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from services.domain.readiness import InstanceProbe, InstanceState, Probe
+from services.domain.settings import RunSettings
 
 
 class DeploymentStatus(StrEnum):
@@ -61,6 +62,10 @@ class DeploymentSpec:
     # Limit of each instance's whole process tree.
     memory_mib: int
     health_check: HealthCheck = field(default_factory=HealthCheck)
+    # Where instances listen; 0 = as the image says. The process backend gives each a port of its own, whatever this is.
+    port: int = 0
+    # Between asking an instance to end and killing it; 0 = as the image says, else as krane is configured.
+    stop_seconds: int = 0
     # Of the environment variables that are given beside it. Their values may be secret, and a spec is logged and shown.
     environment_digest: str = ""
 
@@ -160,6 +165,15 @@ class StoredSource:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AppSettings:
+    """What a source says of how it is run. Its image remembers it."""
+
+    run: RunSettings = field(default_factory=RunSettings)
+    # Variables for its instances.
+    environment: dict[str, str] = field(default_factory=dict[str, str])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BuildState:
     """A build at one moment."""
 
@@ -172,3 +186,5 @@ class BuildState:
     cached: bool = False
     # The newest, oldest first.
     log_lines: tuple[str, ...] = ()
+    # What the source says, when it succeeded.
+    settings: AppSettings = field(default_factory=AppSettings)

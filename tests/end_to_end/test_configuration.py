@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
 from tests.end_to_end.stack import Project
 
@@ -13,6 +14,25 @@ from tests.end_to_end.stack import Project
 pytestmark = pytest.mark.parametrize("stack", ["normal"], indirect=True)
 
 SECRET = "not-for-everybody-4711"
+INTERLOCK_TOML = """
+[start]
+command = ["python3", "app.py"]
+stop_seconds = 2
+
+[health]
+path = "/healthz"
+
+[resources]
+replicas = 2
+cpu_millicores = 333
+memory_mib = 96
+
+[env]
+MODE = "source"
+LEVEL = "source"
+MINE = "source"
+TOKEN = "source"
+"""
 
 
 async def environment(project: Project) -> dict[str, str]:
@@ -50,6 +70,40 @@ async def test_rollback_restores_the_environment_the_deployment_was_made_with(pr
         "GONE": "still here",
         "EXTRA": None,
     }
+
+
+async def test_source_project_and_request_settle_each_setting_and_a_rollback_restores_them(project: Project) -> None:
+    await project.control.set_variables(project.slug, {"LEVEL": "environment", "MINE": "environment"})
+    await project.control.set_secrets(project.slug, {"TOKEN": "secret"})
+    await project.control.set_settings(project.slug, pb.RunSettings(memory_mib=128, stop_seconds=3))
+    source = await project.source("old", files={"interlock.toml": INTERLOCK_TOML})
+    old = await project.deploy("old", source=source, stop_seconds=4, variables={"MINE": "request"})
+    await project.control.set_settings(project.slug, pb.RunSettings(memory_mib=160, replicas=1, health_path="/"))
+    new = await project.deploy("new", commit="2222222", release_command=["./migrate", "a b"])
+    # Gone from krane altogether: what it runs again is what the row says.
+    await forget_in_krane(project, old.id)
+
+    moved = await project.control.rollback(project.slug)
+
+    assert (old.replicas, old.cpu_millicores, old.memory_mib, old.health_path) == (2, 333, 128, "/healthz")
+    assert (old.port, old.stop_seconds, old.release_command) == (0, 4, [])
+    assert (new.replicas, new.cpu_millicores, new.memory_mib, new.health_path) == (1, 250, 160, "/")
+    assert (new.port, new.stop_seconds, new.release_command) == (0, 3, ["./migrate", "a b"])
+    assert moved.start == "cold"
+    again = await project.control.get_deployment(old.id)
+    assert [instance.healthy for instance in again.instances] == [True, True]
+    found = await environment(project)
+    assert {name: found.get(name) for name in ("MODE", "LEVEL", "MINE", "TOKEN")} == {
+        "MODE": "source",
+        "LEVEL": "environment",
+        "MINE": "request",
+        "TOKEN": "secret",
+    }
+    record = project.stack.data_dir / "krane" / "deployments" / old.id / "deployment.json"
+    spec = json.loads(record.read_text())["spec"]
+    assert (spec["replicas"], spec["cpu_millicores"], spec["memory_mib"], spec["stop_seconds"]) == (2, 333, 128, 4)
+    assert spec["health_check"]["path"] == "/healthz"
+    assert "333 milli-CPUs, 128 MiB" in project.stack.cli("show", old.id).stdout
 
 
 async def test_a_secret_is_nowhere_to_be_found(project: Project) -> None:

@@ -33,7 +33,7 @@ def ensure_image(socket: Path) -> str:
         changes = [
             f'CMD ["{PYTHON}", "-S", "/app/app.py", "--port=8080"]',
             "ENV PYTHONUNBUFFERED=1",
-            'LABEL "interlock.health-path"="/healthz"',
+            """LABEL interlock.app='{"command": [], "settings": {"run": {"health_path": "/healthz"}}}'""",
             "WORKDIR /app",
             "VOLUME /scratch",
         ]

@@ -1,14 +1,21 @@
 """How an app says how it is started, and what it is told when it says it wrongly."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from services.domain.errors import Invalid
+from services.domain.settings import RunSettings
 from services.krane.backends.process.start_command import read_app_config
 from services.krane.backends.shared.app_config import AppConfig
+from services.krane.types import AppSettings
 
 START = '[start]\ncommand = ["python", "app.py"]\n'
+
+
+def says(environment: dict[str, str] | None = None, **settings: Any) -> AppSettings:
+    return AppSettings(run=RunSettings(**settings), environment=environment or {})
 
 
 def app(folder: Path, files: dict[str, str]) -> Path:
@@ -20,26 +27,46 @@ def app(folder: Path, files: dict[str, str]) -> Path:
 @pytest.mark.parametrize(
     ("files", "config"),
     [
-        ({"interlock.toml": START}, AppConfig(command=("python", "app.py"), health_path="")),
+        ({"interlock.toml": START}, AppConfig(command=("python", "app.py"))),
         (
             {"interlock.toml": "[start]\ncommand = \"serve 'a b' $PORT\"\n[health]\npath = '/up?deep=1'"},
-            AppConfig(command=("serve", "a b", "$PORT"), health_path="/up?deep=1"),
+            AppConfig(command=("serve", "a b", "$PORT"), settings=says(health_path="/up?deep=1")),
         ),
         (
             {"Procfile": "worker: no\nweb: gunicorn -b :${PORT} app\n"},
-            AppConfig(command=("gunicorn", "-b", ":${PORT}", "app"), health_path=""),
+            AppConfig(command=("gunicorn", "-b", ":${PORT}", "app")),
         ),
         (
             {"interlock.toml": "[health]\npath = '/up'", "Procfile": "web: ./run"},
-            AppConfig(command=("./run",), health_path="/up"),
+            AppConfig(command=("./run",), settings=says(health_path="/up")),
         ),
         (
             {"interlock.toml": START, "Procfile": "web: ./run"},
-            AppConfig(command=("python", "app.py"), health_path=""),
+            AppConfig(command=("python", "app.py")),
+        ),
+        (
+            {
+                "Procfile": "web: ./run",
+                "interlock.toml": "[start]\nport = 9000\nstop_seconds = 20\n"
+                "[resources]\nreplicas = 2\ncpu_millicores = 500\nmemory_mib = 256\n"
+                "[env]\nMODE = 'a=b'\nEMPTY = ''\n[release]\ncommand = 'python manage.py \"do it\"'",
+            },
+            AppConfig(
+                command=("./run",),
+                settings=says(
+                    {"MODE": "a=b", "EMPTY": ""},
+                    replicas=2,
+                    cpu_millicores=500,
+                    memory_mib=256,
+                    port=9000,
+                    stop_seconds=20,
+                    release_command=("python", "manage.py", "do it"),
+                ),
+            ),
         ),
     ],
 )
-def test_start_command_is_read(tmp_path: Path, files: dict[str, str], config: AppConfig) -> None:
+def test_what_an_app_says_is_read(tmp_path: Path, files: dict[str, str], config: AppConfig) -> None:
     assert read_app_config(app(tmp_path, files)) == config
 
 
@@ -52,9 +79,24 @@ def test_start_command_is_read(tmp_path: Path, files: dict[str, str], config: Ap
         ({"interlock.toml": "[start"}, "interlock.toml cannot be read"),
         ({"interlock.toml": "[start]\ncommand = []"}, "start.command"),
         ({"interlock.toml": "[start]\ncommand = 3"}, "start.command"),
-        ({"interlock.toml": START + "[health]\npfad = '/'"}, "health.pfad: unknown key"),
-        ({"interlock.toml": START + "[healht]\npath = '/'"}, "healht: unknown key"),
-        ({"interlock.toml": START + "[health]\npath = 'up'"}, "health path 'up' is not a path"),
+        ({"interlock.toml": START + "[health]\npfad = '/'"}, "health.pfad: unknown key; there are: path$"),
+        (
+            {"interlock.toml": START + "[healht]\npath = '/'"},
+            "healht: unknown key; there are: start, health, resources",
+        ),
+        ({"interlock.toml": "[start]\ncomand = 'x'"}, "start.comand: unknown key; there are: command, port, stop_seco"),
+        ({"interlock.toml": "[resources]\nreplicas = '2'"}, "resources.replicas: Input should be a valid integer"),
+        ({"interlock.toml": "[resources]\nreplicas = 51"}, "not valid: replicas is 51: use 1 to 50"),
+        ({"interlock.toml": "[resources]\nmemory_mib = 8"}, "not valid: memory_mib is 8: use 16 to 262144"),
+        ({"interlock.toml": "[start]\nport = 65536"}, "not valid: port is 65536: use 1 to 65535"),
+        ({"interlock.toml": "[start]\nstop_seconds = 0"}, "not valid: stop_seconds is 0: use 1 to 300"),
+        ({"interlock.toml": '[start]\ncommand = ["a\\u0000b"]'}, "start. command holds a NUL"),
+        ({"interlock.toml": "[env]\nPORT = '80'"}, "variable PORT is set by interlock itself"),
+        ({"interlock.toml": "[env]\nLEVEL = 3"}, "env.LEVEL: Input should be a valid string"),
+        ({"interlock.toml": "[release]\ncommand = ''"}, "release.command"),
+        ({"interlock.toml": "[release]\ncommand = ['']"}, "release_command names no program"),
+        ({"interlock.toml": f"# {'x' * 65536}"}, "has 65538 bytes: use at most 65536"),
+        ({"interlock.toml": START + "[health]\npath = 'up'"}, "not valid: health_path 'up' is not usable"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path: Path, files: dict[str, str], message: str) -> None:

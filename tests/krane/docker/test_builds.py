@@ -1,5 +1,6 @@
 """What only builds of the docker backend promise: Dockerfiles, labels, and failures that the engine reports."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -59,7 +60,7 @@ async def test_image_says_whose_it_is_and_what_it_was_made_from(krane: Krane, ba
     assert labels["interlock.build.id"] == "labelled"
     assert labels["interlock.build.namespace"] == NAMESPACE
     assert f"source@sha256:{labels['interlock.build.source']}" == source
-    assert labels["interlock.health-path"] == "/up"
+    assert json.loads(labels["interlock.app"])["settings"]["run"]["health_path"] == "/up"
     assert image["RepoTags"] == [f"interlock-{labels['interlock.build.installation']}:{labels['interlock.build.key']}"]
 
 

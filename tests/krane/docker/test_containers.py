@@ -8,7 +8,8 @@ import pytest
 
 from services.domain.errors import Conflict, Invalid
 from services.krane.backends.backend import Backend
-from services.krane.backends.docker.containers import Containers, DeploymentRecord
+from services.krane.backends.docker.containers import Containers
+from services.krane.backends.docker.driver import make_record
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import find_image
 from services.krane.backends.opening import open_backend
@@ -141,7 +142,7 @@ async def test_create_whose_answer_was_lost_is_finished_by_the_same_and_removed_
     wanted = spec("lost-1", await docker_kind.image())
     engine = Engine(docker_kind.settings.docker_socket)
     image = await find_image(engine, wanted.image)
-    record = DeploymentRecord(spec=wanted, image_id=image.id, container_port=image.port, health_path=image.health_path)
+    record = make_record(wanted, image)
     lost = Containers(engine, Folders.under(tmp_path))
     async with open_backend(tmp_path, docker_kind.settings) as backend:
         await lost.create(record, 0)

@@ -1,10 +1,13 @@
 """The Dockerfile that is written for a source without one, and what the author is told when none can be."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.domain.errors import Invalid
-from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
+from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
 from services.krane.backends.docker.building.source import Source
+from services.krane.backends.shared.app_config import parse_app_config
 
 BASE = BaseImages(python="python:test", node="node:test")
 PYTHON = (
@@ -18,8 +21,10 @@ REQUIREMENTS = 'COPY ["requirements.txt", "./"]\nRUN ["python", "-m", "pip", "in
 ALL = 'COPY [".", "."]\n'
 
 
-def source(files: dict[str, str]) -> Source:
-    return Source(names=frozenset(files), files={name: content.encode() for name, content in files.items()})
+def written(files: dict[str, str]) -> str:
+    source = Source(names=frozenset(files), files={name: content.encode() for name, content in files.items()})
+    app = parse_app_config(source.files)
+    return write_dockerfile(source, replace(app, command=start_command(source, app)), BASE)
 
 
 @pytest.mark.parametrize(
@@ -28,6 +33,10 @@ def source(files: dict[str, str]) -> Source:
         (
             {"interlock.toml": START, "app.py": ""},
             PYTHON + ALL + 'EXPOSE 8080\nCMD ["python", "app.py", "--port", "8080"]\n',
+        ),
+        (
+            {"interlock.toml": START + "port = 9000\n", "app.py": ""},
+            PYTHON.replace("8080", "9000") + ALL + 'EXPOSE 9000\nCMD ["python", "app.py", "--port", "9000"]\n',
         ),
         (
             {"Procfile": "web: gunicorn -b :${PORT} app:app", "requirements.txt": "flask\ngunicorn==23.0\n"},
@@ -75,12 +84,12 @@ def source(files: dict[str, str]) -> Source:
     ],
 )
 def test_dockerfile_follows_from_the_files_of_the_app(files: dict[str, str], dockerfile: str) -> None:
-    assert write_dockerfile(source(files), BASE) == dockerfile
+    assert written(files) == dockerfile
 
 
 @pytest.mark.parametrize("line", ["-r more.txt", "./wheels/x.whl", "-e .", "wheels/x.whl", "--no-index"])
 def test_requirements_that_need_the_source_are_installed_after_it_was_copied(line: str) -> None:
-    dockerfile = write_dockerfile(source({"interlock.toml": START, "requirements.txt": f"flask\n{line}\n"}), BASE)
+    dockerfile = written({"interlock.toml": START, "requirements.txt": f"flask\n{line}\n"})
 
     assert dockerfile.index(ALL) < dockerfile.index("RUN")
 
@@ -99,4 +108,4 @@ def test_requirements_that_need_the_source_are_installed_after_it_was_copied(lin
 )
 def test_what_is_missing_is_named(files: dict[str, str], message: str) -> None:
     with pytest.raises(Invalid, match=message):
-        write_dockerfile(source(files), BASE)
+        written(files)

@@ -39,7 +39,7 @@ async def test_tag_becomes_the_id_of_the_image(engine: Engine, docker_kind: Dock
     by_tag = await find_image(engine, tag)
 
     assert by_tag.id.startswith("sha256:")
-    assert (by_tag.port, by_tag.health_path) == (8080, "/healthz")
+    assert (by_tag.port, by_tag.app.settings.run.health_path) == (8080, "/healthz")
     assert await find_image(engine, by_tag.id) == by_tag
 
 

@@ -2,7 +2,7 @@ from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Iterable as _Iterable
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -70,18 +70,47 @@ class GetBuildRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., tail_lines: _Optional[int] = ...) -> None: ...
 
 class GetBuildResponse(_message.Message):
-    __slots__ = ("status", "image", "error", "log_lines", "cached")
+    __slots__ = ("status", "image", "error", "log_lines", "cached", "settings")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     LOG_LINES_FIELD_NUMBER: _ClassVar[int]
     CACHED_FIELD_NUMBER: _ClassVar[int]
+    SETTINGS_FIELD_NUMBER: _ClassVar[int]
     status: BuildStatus
     image: str
     error: str
     log_lines: _containers.RepeatedScalarFieldContainer[str]
     cached: bool
-    def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ...) -> None: ...
+    settings: AppSettings
+    def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ..., settings: _Optional[_Union[AppSettings, _Mapping]] = ...) -> None: ...
+
+class AppSettings(_message.Message):
+    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "environment")
+    class EnvironmentEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    REPLICAS_FIELD_NUMBER: _ClassVar[int]
+    CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
+    HEALTH_PATH_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    STOP_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    replicas: int
+    cpu_millicores: int
+    memory_mib: int
+    health_path: str
+    port: int
+    stop_seconds: int
+    release_command: _containers.RepeatedScalarFieldContainer[str]
+    environment: _containers.ScalarMap[str, str]
+    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CancelBuildRequest(_message.Message):
     __slots__ = ("namespace", "build_id")

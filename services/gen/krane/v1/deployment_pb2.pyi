@@ -36,7 +36,7 @@ INSTANCE_STATUS_FAILED: InstanceStatus
 INSTANCE_STATUS_STOPPED: InstanceStatus
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check", "environment")
+    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check", "environment", "port", "stop_seconds")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +52,8 @@ class CreateDeploymentRequest(_message.Message):
     MEMORY_SIZE_MIB_FIELD_NUMBER: _ClassVar[int]
     HEALTH_CHECK_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    PORT_FIELD_NUMBER: _ClassVar[int]
+    STOP_SECONDS_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     deployment_id: str
     image: str
@@ -60,7 +62,9 @@ class CreateDeploymentRequest(_message.Message):
     memory_size_mib: int
     health_check: HealthCheck
     environment: _containers.ScalarMap[str, str]
-    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    port: int
+    stop_seconds: int
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ...) -> None: ...
 
 class HealthCheck(_message.Message):
     __slots__ = ("path", "interval_ms", "timeout_ms")

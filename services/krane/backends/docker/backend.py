@@ -8,9 +8,10 @@ from services.config import KraneSettings
 from services.krane.backends.backend import Backend
 from services.krane.backends.docker.building.builder import DockerBuilder
 from services.krane.backends.docker.building.images import BuiltImages
-from services.krane.backends.docker.containers import INSTANCE_ID, Containers
-from services.krane.backends.docker.driver import DockerDriver
+from services.krane.backends.docker.containers import INSTANCE_ID, Containers, read_record
+from services.krane.backends.docker.driver import DockerDriver, grace_of
 from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.shared.assembly import assembled
 from services.krane.backends.shared.folders import Folders
@@ -38,10 +39,16 @@ async def stop_docker(folders: Folders, settings: KraneSettings) -> None:
     engine = Engine(settings.docker_socket)
     containers = Containers(engine, folders)
     try:
-        running = [one.labels[INSTANCE_ID] for one in await containers.all() if one.state == "running"]
-        await asyncio.gather(*(containers.halt(instance_id, settings.stop_grace_seconds) for instance_id in running))
+        running = [one for one in await containers.all() if one.state == "running"]
+        graces = {one.labels[INSTANCE_ID]: _grace(one, settings) for one in running}
+        await asyncio.gather(*(containers.halt(instance_id, grace) for instance_id, grace in graces.items()))
     finally:
         await engine.close()
+
+
+def _grace(container: ContainerSummary, settings: KraneSettings) -> float:
+    record = read_record([container])
+    return grace_of(record, settings) if record else settings.stop_grace_seconds
 
 
 async def remove_docker(folders: Folders, settings: KraneSettings) -> None:

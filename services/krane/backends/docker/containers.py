@@ -54,6 +54,10 @@ class DeploymentRecord:
     container_port: int
     # The health path that the image asks for; empty = none.
     health_path: str
+    # How long the image asks to be let end by itself; 0 = it does not.
+    stop_seconds: int = 0
+    # What is run instead of what the image says by itself; empty = that.
+    command: tuple[str, ...] = ()
 
     def instance_id(self, index: int) -> str:
         """The name of one instance for krane's callers."""
@@ -178,6 +182,7 @@ class Containers:
                 f"INTERLOCK_INSTANCE_ID={instance_id}",
             ],
             "Labels": {**self._labels(record, instance_id)},
+            **({"Cmd": list[JsonValue](record.command)} if record.command else {}),
             "ExposedPorts": {port: {}},
             "HostConfig": {**_limits(record.spec), "PortBindings": {port: [_free_port()]}},
         }

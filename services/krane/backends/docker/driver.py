@@ -16,16 +16,18 @@ from services.krane.backends.docker.containers import (
     read_record,
 )
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.docker.images import find_image
+from services.krane.backends.docker.images import RunnableImage, find_image
 from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.log_reader import LogReader
 from services.krane.backends.docker.probe import PublishedPortProber
 from services.krane.backends.docker.runner import ContainerRunner
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.watcher import Watcher
+from services.krane.backends.shared.app_config import with_port
 from services.krane.backends.shared.deployment import Deployment, Wanted
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.grace import effective_grace
 from services.krane.backends.shared.health import effective_check
 from services.krane.backends.shared.instance import HISTORY, Instance
 from services.krane.backends.shared.log_lines import Place
@@ -61,9 +63,7 @@ class DockerDriver:
     async def plan(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> Deployment:
         """A deployment of an image that the engine has or can pull."""
         image = await find_image(self._engine, spec.image)
-        record = DeploymentRecord(
-            spec=spec, image_id=image.id, container_port=image.port, health_path=image.health_path
-        )
+        record = make_record(spec, image)
         # Of a creation whose answer was lost; the same one is finished.
         leftover = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
         if leftover and read_record(leftover) != record:
@@ -108,11 +108,30 @@ class DockerDriver:
             watcher=self._watcher,
             record=record,
             index=index,
-            stop_grace_seconds=self._settings.stop_grace_seconds,
+            stop_grace_seconds=grace_of(record, self._settings),
         )
         history = Record(self._folders.instance(record.spec.deployment_id, index) / "history.json", HISTORY)
         check = effective_check(record.spec.health_check, record.health_path)
         return Instance(record.instance_id(index), runner, history, check, self._prober)
+
+
+def make_record(spec: DeploymentSpec, image: RunnableImage) -> DeploymentRecord:
+    """What is kept of a deployment of an image."""
+    said, port = image.app.settings.run, spec.port or image.port
+    return DeploymentRecord(
+        spec=spec,
+        image_id=image.id,
+        container_port=port,
+        health_path=said.health_path or "",
+        stop_seconds=said.stop_seconds or 0,
+        # The image itself has it with the port that it was built for.
+        command=tuple(with_port(image.app.command, str(port))),
+    )
+
+
+def grace_of(record: DeploymentRecord, settings: KraneSettings) -> float:
+    """Seconds that its instances get to end by themselves."""
+    return effective_grace(record.spec.stop_seconds, record.stop_seconds, settings.stop_grace_seconds)
 
 
 class ContainerBook:

@@ -1,16 +1,19 @@
 """Which image a deployment runs, and what that image says about itself."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from pydantic import ValidationError
 
 from services.domain.errors import Invalid, PreconditionFailed
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.shapes import ImageConfig, ImageDetails
-from services.krane.checks import check_health_path
+from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig, check_app_settings
 
 DEFAULT_PORT = 8080
-# On an image: the path that its health check asks, answered 2xx when healthy.
-HEALTH_PATH_LABEL = "interlock.health-path"
+# On an image: what its source says of itself, as JSON. Its command is there only when krane wrote the Dockerfile.
+APP_LABEL = "interlock.app"
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _PART = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
 _REGISTRY = r"[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?(?::[0-9]{1,5})?"
@@ -29,10 +32,9 @@ class RunnableImage:
 
     # "sha256:<hex>": what a name meant when it was looked up.
     id: str
-    # Where its command listens in the container.
+    # Where its command listens in the container, unless that is said otherwise.
     port: int
-    # Empty: health is a TCP connect.
-    health_path: str
+    app: AppConfig
 
 
 async def find_image(engine: Engine, name: str) -> RunnableImage:
@@ -49,8 +51,21 @@ async def find_image(engine: Engine, name: str) -> RunnableImage:
         raise PreconditionFailed(f"image {name} was made for {details.architecture}, and this machine is {machine}")
     if not config.cmd and not config.entrypoint:
         raise PreconditionFailed(f"image {name} does not say what to run: give it a CMD or an ENTRYPOINT")
-    path = (config.labels or {}).get(HEALTH_PATH_LABEL, "")
-    return RunnableImage(id=details.id, port=_port(config), health_path=path and check_health_path(path))
+    app = read_app_label(name, config.labels or {})
+    return RunnableImage(id=details.id, port=app.settings.run.port or _exposed_port(config), app=app)
+
+
+def read_app_label(name: str, labels: Mapping[str, str]) -> AppConfig:
+    """What the labels of an image say of its app. Raises PreconditionFailed when it cannot be read or used."""
+    label = labels.get(APP_LABEL)
+    if label is None:
+        return AppConfig(command=())
+    try:
+        app = APP_CONFIG.validate_json(label)
+        check_app_settings(app.settings)
+    except (ValidationError, Invalid) as error:
+        raise PreconditionFailed(f"image {name} has a label {APP_LABEL} that cannot be used: remove it") from error
+    return app
 
 
 def complete_name(name: str) -> str:
@@ -74,6 +89,6 @@ async def _pull(engine: Engine, name: str) -> ImageDetails:
     return details
 
 
-def _port(config: ImageConfig) -> int:
+def _exposed_port(config: ImageConfig) -> int:
     exposed = [port.removesuffix("/tcp") for port in config.exposed_ports or {} if port.endswith("/tcp")]
     return int(exposed[0]) if len(exposed) == 1 and exposed[0].isdigit() else DEFAULT_PORT

@@ -15,18 +15,15 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from services.domain.errors import Invalid
-from services.krane.backends.shared.app_config import AppConfig
+from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.pruning import Stored
 from services.krane.checks import REFERENCE
 
 # Part of every image's address: a change of the builder or of Python makes other images. Count up with the builder.
-BUILDER = f"process-1 {sys.implementation.cache_tag}"
-APP_CONFIG = TypeAdapter(AppConfig)
+BUILDER = f"process-2 {sys.implementation.cache_tag}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -54,6 +54,8 @@ def build(job: BuildJob) -> None:
     make_read_only(artifact.app)
     make_read_only(artifact.venv)
     artifact.publish(config)
+    if config.settings.run.port:
+        _say(f"port {config.settings.run.port} is for containers: here each instance finds a port of its own in PORT")
     _say(f"built {artifact.image}")
 
 

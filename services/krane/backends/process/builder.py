@@ -12,7 +12,8 @@ from services.krane.backends.process.artifacts import Artifact, Artifacts
 from services.krane.backends.process.build_job import BUILD_JOB, BuildJob
 from services.krane.backends.process.environment import build_environment
 from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
-from services.krane.backends.shared.builder import BuildWork
+from services.krane.backends.shared.app_config import AppConfig
+from services.krane.backends.shared.builder import BuildWork, BuiltImage
 from services.krane.backends.shared.files import remove_tree
 
 # A cancelled build has nothing to finish.
@@ -28,33 +29,36 @@ class ProcessBuilder:
         self._cache = cache
         self._settings = settings
 
-    async def find(self, source_digest: str) -> str | None:
+    async def find(self, source_digest: str) -> BuiltImage | None:
         """The image that a source has become."""
         artifact = self._artifacts.of_source(source_digest)
-        return artifact.image if artifact.config else None
+        app = artifact.config
+        return BuiltImage(name=artifact.image, settings=app.settings) if app else None
 
-    async def make(self, work: BuildWork) -> str:
+    async def make(self, work: BuildWork) -> BuiltImage:
         """Make an image under a shim."""
         artifact = self._artifacts.of_source(work.source_digest)
         async with self._artifacts.changing(artifact.digest):
-            await self._run(work, artifact)
-        return artifact.image
+            app = await self._run(work, artifact)
+        return BuiltImage(name=artifact.image, settings=app.settings)
 
     async def clear(self, folders: list[Path]) -> None:
         """End the processes of the builds; what they had made is replaced when they begin anew."""
         await asyncio.gather(*(SupervisedProcess(folder).stop() for folder in folders))
 
-    async def _run(self, work: BuildWork, artifact: Artifact) -> None:
+    async def _run(self, work: BuildWork, artifact: Artifact) -> AppConfig:
         process = SupervisedProcess(work.folder)
         try:
             await process.start(self._command(work, artifact))
             ending = await process.wait()
         finally:
             await process.stop()
-            if artifact.config is None:
+            app = artifact.config
+            if app is None:
                 await asyncio.to_thread(remove_tree, artifact.folder)
-        if artifact.config is None:
+        if app is None:
             raise PreconditionFailed(_failure(work.folder) or f"the build did not finish: {ending.reason}")
+        return app
 
     def _command(self, work: BuildWork, artifact: Artifact) -> CommandSpec:
         environment = build_environment(folder=work.folder, cache=self._cache, own=os.environ)

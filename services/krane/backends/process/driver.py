@@ -19,6 +19,7 @@ from services.krane.backends.shared.deployment import Deployment, Wanted
 from services.krane.backends.shared.ending import Ending
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.grace import effective_grace
 from services.krane.backends.shared.health import effective_check
 from services.krane.backends.shared.instance import HISTORY, Instance
 from services.krane.backends.shared.log_file import follow_file
@@ -117,14 +118,16 @@ class ProcessDriver:
             ),
             working_directory=image.app,
             log=self._log(spec.namespace, spec.deployment_id, instance_id),
-            stop_grace_seconds=self._settings.stop_grace_seconds,
+            stop_grace_seconds=effective_grace(
+                spec.stop_seconds, record.app.settings.run.stop_seconds or 0, self._settings.stop_grace_seconds
+            ),
             memory_bytes=spec.memory_mib << 20,
         )
         return Instance(
             instance_id,
             ProcessRunner(folder, command, self._ports),
             Record(folder / "history.json", HISTORY),
-            effective_check(spec.health_check, record.app.health_path),
+            effective_check(spec.health_check, record.app.settings.run.health_path or ""),
             self._prober,
         )
 

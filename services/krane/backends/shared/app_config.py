@@ -2,52 +2,82 @@
 
 import shlex
 import tomllib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.domain.errors import Invalid
-from services.krane.checks import check_health_path
+from services.domain.settings import RunSettings, check_command, check_settings
+from services.domain.variables import check_variables
+from services.krane.types import AppSettings
 
 FILES = ("interlock.toml", "Procfile")
+# It becomes a label of an image, which travels in the address of a request.
+MAX_TOML_BYTES = 64 * 1024
 
 
 def _words(value: object) -> object:
     return shlex.split(value) if isinstance(value, str) else value
 
 
-def _health_path(value: str) -> str:
-    try:
-        return check_health_path(value)
-    except Invalid as error:
-        raise ValueError(error.message) from error
+# A list of arguments, or one string that is split as a shell would.
+Words = Annotated[list[str], BeforeValidator(_words), Field(min_length=1)]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    # Strict: "2" is no number, and 2 is no value of a variable.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
 class StartSection(_Section):
     """[start]"""
 
-    # A list of arguments, or one string that is split as a shell would.
-    command: Annotated[tuple[str, ...], BeforeValidator(_words), Field(min_length=1)]
+    command: Words | None = None
+    # Where it listens in a container.
+    port: int | None = None
+    # Between being asked to end and being killed.
+    stop_seconds: int | None = None
 
 
 class HealthSection(_Section):
     """[health]"""
 
     # Answered 2xx when the app is healthy.
-    path: Annotated[str, AfterValidator(_health_path)]
+    path: str | None = None
+
+
+class ResourcesSection(_Section):
+    """[resources]"""
+
+    replicas: int | None = None
+    cpu_millicores: int | None = None
+    memory_mib: int | None = None
+
+
+class ReleaseSection(_Section):
+    """[release]"""
+
+    command: Words | None = None
 
 
 class InterlockToml(_Section):
     """The whole file."""
 
-    start: StartSection | None = None
-    health: HealthSection | None = None
+    start: StartSection = StartSection()
+    health: HealthSection = HealthSection()
+    resources: ResourcesSection = ResourcesSection()
+    release: ReleaseSection = ReleaseSection()
+    env: dict[str, str] = {}
+
+
+_SECTIONS: Mapping[str, type[_Section]] = {
+    "start": StartSection,
+    "health": HealthSection,
+    "resources": ResourcesSection,
+    "release": ReleaseSection,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,20 +86,54 @@ class AppConfig:
 
     # "$PORT" and "${PORT}" stand for the port to listen on. Empty: they do not say it.
     command: tuple[str, ...]
-    # Empty: health is a TCP connect.
-    health_path: str
+    settings: AppSettings = field(default_factory=AppSettings)
+
+
+APP_CONFIG = TypeAdapter(AppConfig)
 
 
 def parse_app_config(files: Mapping[str, bytes]) -> AppConfig:
     """Read those of `FILES` that there are, by name. Raises Invalid saying what to correct."""
-    config = _read_toml(files.get("interlock.toml", b""))
-    return AppConfig(
-        command=config.start.command if config.start else _read_procfile(files.get("Procfile", b"")),
-        health_path=config.health.path if config.health else "",
+    toml = _read_toml(files.get("interlock.toml", b""))
+    try:
+        settings = _settings(toml)
+        if toml.start.command:
+            check_command("[start] command", toml.start.command)
+    except Invalid as error:
+        raise Invalid(f"interlock.toml is not valid: {error.message}") from error
+    command = toml.start.command or _read_procfile(files.get("Procfile", b""))
+    return AppConfig(command=tuple(command), settings=settings)
+
+
+def with_port(command: Iterable[str], port: str) -> list[str]:
+    """The arguments with their port: nothing else expands it in a list of arguments."""
+    return [word.replace("${PORT}", port).replace("$PORT", port) for word in command]
+
+
+def check_app_settings(settings: AppSettings) -> None:
+    """Raise Invalid unless these could come with a request: the rules are the same."""
+    check_settings(settings.run)
+    check_variables(settings.environment)
+
+
+def _settings(toml: InterlockToml) -> AppSettings:
+    run = RunSettings(
+        replicas=toml.resources.replicas,
+        cpu_millicores=toml.resources.cpu_millicores,
+        memory_mib=toml.resources.memory_mib,
+        health_path=toml.health.path,
+        port=toml.start.port,
+        stop_seconds=toml.start.stop_seconds,
+        release_command=tuple(toml.release.command) if toml.release.command else None,
     )
+    settings = AppSettings(run=run, environment=toml.env)
+    check_app_settings(settings)
+    return settings
 
 
 def _read_toml(content: bytes) -> InterlockToml:
+    if len(content) > MAX_TOML_BYTES:
+        raise Invalid(f"interlock.toml has {len(content)} bytes: use at most {MAX_TOML_BYTES}")
     try:
         return InterlockToml.model_validate(tomllib.loads(content.decode()))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -81,15 +145,20 @@ def _read_toml(content: bytes) -> InterlockToml:
 def _problems(error: ValidationError) -> str:
     return "; ".join(
         f"{'.'.join(map(str, problem['loc']))}: "
-        + ("unknown key" if problem["type"] == "extra_forbidden" else problem["msg"])
+        + (_unknown_key(problem["loc"]) if problem["type"] == "extra_forbidden" else problem["msg"])
         for problem in error.errors()
     )
 
 
-def _read_procfile(content: bytes) -> tuple[str, ...]:
+def _unknown_key(place: tuple[int | str, ...]) -> str:
+    keys = InterlockToml.model_fields if len(place) == 1 else _SECTIONS[str(place[0])].model_fields
+    return f"unknown key; there are: {', '.join(keys)}"
+
+
+def _read_procfile(content: bytes) -> list[str]:
     lines = content.decode(errors="replace").splitlines()
     command = next((line.partition(":")[2] for line in lines if line.startswith("web:")), "")
     try:
-        return tuple(shlex.split(command))
+        return shlex.split(command)
     except ValueError as error:
         raise Invalid(f"the web: line of the Procfile cannot be read: {error}") from error

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.krane.backends.shared.logs import append_line
+from services.krane.types import AppSettings
 
 LOG_FILE_BYTES = 1024 * 1024
 
@@ -45,15 +46,25 @@ class BuildWork:
     log: BuildLog
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuiltImage:
+    """An image that a source has become."""
+
+    # As krane's callers name it.
+    name: str
+    # What its source says.
+    settings: AppSettings
+
+
 class Builder(Protocol):
     """How one backend makes images."""
 
-    async def find(self, source_digest: str) -> str | None:
+    async def find(self, source_digest: str) -> BuiltImage | None:
         """The image that a source has become; None when it is not there. Raises Unavailable when nobody knows."""
         ...
 
-    async def make(self, work: BuildWork) -> str:
-        """Make the image of a source, and name it. When it fails or is cancelled, nothing of it is left.
+    async def make(self, work: BuildWork) -> BuiltImage:
+        """Make the image of a source. When it fails or is cancelled, nothing of it is left.
 
         Raises Invalid or PreconditionFailed with one sentence on what to correct, Unavailable when it may work later.
         """

@@ -5,7 +5,7 @@ the second waits and finds the image there. How an image is made is its backend'
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -13,14 +13,14 @@ from pydantic import TypeAdapter
 from services.config import KraneSettings
 from services.domain.errors import Conflict, InterlockError, NotFound, PreconditionFailed
 from services.krane.backends.shared.build_queue import BuildQueue
-from services.krane.backends.shared.builder import Builder, BuildLog, BuildWork
+from services.krane.backends.shared.builder import Builder, BuildLog, BuildWork, BuiltImage
 from services.krane.backends.shared.files import Record
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.logs import tail
 from services.krane.backends.shared.sources import Sources
 from services.krane.checks import check_id, check_reference
-from services.krane.types import BuildPriority, BuildState, BuildStatus
+from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -40,6 +40,7 @@ class BuildRecord:
     image: str = ""
     error: str = ""
     cached: bool = False
+    settings: AppSettings = field(default_factory=AppSettings)
 
 
 BUILD_RECORD = TypeAdapter(BuildRecord)
@@ -107,6 +108,7 @@ class Builds:
             image=record.image,
             error=record.error,
             cached=record.cached,
+            settings=record.settings,
             log_lines=tuple(tail(self._log(build_id).path, tail_lines, MAX_ANSWER_BYTES)),
         )
 
@@ -142,9 +144,10 @@ class Builds:
             self._log(record.build_id).say(f"the build failed: {error}")
             self._end(replace(record, status=BuildStatus.FAILED, error=str(error)))
         else:
-            self._end(replace(record, status=BuildStatus.SUCCEEDED, image=image, cached=cached))
+            succeeded = replace(record, status=BuildStatus.SUCCEEDED, image=image.name, settings=image.settings)
+            self._end(replace(succeeded, cached=cached))
 
-    async def _find_or_make(self, record: BuildRecord) -> tuple[str, bool]:
+    async def _find_or_make(self, record: BuildRecord) -> tuple[BuiltImage, bool]:
         """The image, and whether it was there already."""
         build_log = self._log(record.build_id)
         lock = self._source_locks.of(record.source_digest)
@@ -165,13 +168,13 @@ class Builds:
                         return image, True
                     return await self._make(record), False
 
-    async def _find_image(self, record: BuildRecord) -> str | None:
+    async def _find_image(self, record: BuildRecord) -> BuiltImage | None:
         image = await self._builder.find(record.source_digest)
         if image:
-            self._log(record.build_id).say(f"{image} is there already")
+            self._log(record.build_id).say(f"{image.name} is there already")
         return image
 
-    async def _make(self, record: BuildRecord) -> str:
+    async def _make(self, record: BuildRecord) -> BuiltImage:
         work = BuildWork(
             namespace=record.namespace,
             build_id=record.build_id,

@@ -4,13 +4,13 @@ import asyncio
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.config import KraneSettings
 from services.domain.errors import InterlockError, PreconditionFailed, Unavailable
 from services.krane.backends.docker.building.context import DOCKERFILE, in_background, pack_context, read_ignore
-from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
+from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
 from services.krane.backends.docker.building.dockerfile import Dockerfile, prepare_dockerfile
 from services.krane.backends.docker.building.failures import describe_failure, read_step
 from services.krane.backends.docker.building.images import BuiltImages, Traces
@@ -18,14 +18,14 @@ from services.krane.backends.docker.building.source import DOCKERFILE as OWN_DOC
 from services.krane.backends.docker.building.source import DOCKERIGNORE, Source, read_source
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.shapes import BuildProgress
-from services.krane.backends.shared.app_config import parse_app_config
-from services.krane.backends.shared.builder import BuildLog, BuildWork
+from services.krane.backends.shared.app_config import AppConfig, parse_app_config
+from services.krane.backends.shared.builder import BuildLog, BuildWork, BuiltImage
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
 
 # Part of every image's key: a change of how krane builds makes other images. Count up with it.
-BUILDER = "docker-1"
+BUILDER = "docker-2"
 _LAYER = re.compile(r" ---> (?P<id>[0-9a-f]{12})\n")
 _CONTAINER = re.compile(r" ---> Running in (?P<id>[0-9a-f]{12})\n")
 
@@ -40,19 +40,20 @@ class DockerBuilder:
         self._max_source_bytes = settings.max_source_bytes
         self._version = "2" if settings.buildkit else "1"
 
-    async def find(self, source_digest: str) -> str | None:
+    async def find(self, source_digest: str) -> BuiltImage | None:
         """The image that a source has become."""
         return await self._images.find(self._key(source_digest))
 
-    async def make(self, work: BuildWork) -> str:
+    async def make(self, work: BuildWork) -> BuiltImage:
         """Have the engine build an image."""
         source = await asyncio.to_thread(read_source, work.archive, self._max_source_bytes)
         stage_label = self._images.stage_label if self._version == "1" else ""
-        dockerfile = prepare_dockerfile(self._dockerfile(source, work.log), stage_label)
+        app = self._app(source)
+        dockerfile = prepare_dockerfile(self._dockerfile(source, app, work.log), stage_label)
         async with self._images.tracing(work.source_digest) as traces:
             image = None
             try:
-                await self._build(work, source, dockerfile, traces)
+                await self._build(work, source, app, dockerfile, traces)
                 image = await self._images.find(self._key(work.source_digest))
             finally:
                 if image is None:
@@ -69,16 +70,23 @@ class DockerBuilder:
         inputs = (BUILDER, self._version, self._base.python, self._base.node, source_digest)
         return hashlib.sha256(" ".join(inputs).encode()).hexdigest()
 
-    def _dockerfile(self, source: Source, build_log: BuildLog) -> str:
+    def _app(self, source: Source) -> AppConfig:
+        """What the image is to remember. How it is started a Dockerfile says itself."""
+        app = parse_app_config(source.files)
+        return replace(app, command=() if OWN_DOCKERFILE in source.files else start_command(source, app))
+
+    def _dockerfile(self, source: Source, app: AppConfig, build_log: BuildLog) -> str:
         if OWN_DOCKERFILE in source.files:
             return source.text(OWN_DOCKERFILE)
-        written = write_dockerfile(source, self._base)
+        written = write_dockerfile(source, app, self._base)
         build_log.say("the source has no Dockerfile; it is built with this one:")
         for line in written.splitlines():
             build_log.say(f"  {line}")
         return written
 
-    async def _build(self, work: BuildWork, source: Source, dockerfile: Dockerfile, traces: Traces) -> None:
+    async def _build(
+        self, work: BuildWork, source: Source, app: AppConfig, dockerfile: Dockerfile, traces: Traces
+    ) -> None:
         ignored = read_ignore(source.text(DOCKERIGNORE))
         context = in_background(pack_context(work.archive, self._max_source_bytes, ignored, dockerfile.text))
         key = self._key(work.source_digest)
@@ -86,7 +94,7 @@ class DockerBuilder:
             "version": self._version,
             "dockerfile": DOCKERFILE,
             "t": self._images.tag(key),
-            "labels": json.dumps(self._images.labels(work, key, parse_app_config(source.files).health_path)),
+            "labels": json.dumps(self._images.labels(work, key, app)),
             # No container stays, whether its instruction succeeds or not.
             "rm": "1",
             "forcerm": "1",

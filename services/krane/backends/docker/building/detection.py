@@ -7,30 +7,28 @@ before its source is copied wherever that is possible: then a change of the sour
 import json
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.domain.errors import Invalid
 from services.krane.backends.docker.building.source import PACKAGE, PYPROJECT, PYTHON_MODULES, REQUIREMENTS, Source
-from services.krane.backends.shared.app_config import parse_app_config
+from services.krane.backends.docker.images import DEFAULT_PORT
+from services.krane.backends.shared.app_config import AppConfig, with_port
 
-PORT = "8080"
 HOW_TO = (
     "the source does not say how it is built and started: add a Dockerfile, "
     'a file interlock.toml with [start] command = ["python", "app.py"], a Procfile with a line "web: python app.py", '
     "or a package.json with a start script"
 )
 PYTHON_ENVIRONMENT = {
-    "HOST": "0.0.0.0",
-    "PORT": PORT,
     "PYTHONUNBUFFERED": "1",
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_CACHE_DIR": "1",
     "PIP_ROOT_USER_ACTION": "ignore",
 }
-NODE_ENVIRONMENT = {"HOST": "0.0.0.0", "PORT": PORT, "NODE_ENV": "production"}
+NODE_ENVIRONMENT = {"NODE_ENV": "production"}
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 # "app = FastAPI()" or "application: Application = ..." at the top of a module.
 _APPLICATION = re.compile(r"^(?P<name>app|application)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
@@ -64,24 +62,29 @@ class _Pyproject(BaseModel):
     project: _Project = _Project()
 
 
-def write_dockerfile(source: Source, base: BaseImages) -> str:
-    """A Dockerfile for a source. Raises Invalid saying what to add or correct."""
-    command = parse_app_config(source.files).command
-    is_python = not source.names.isdisjoint({REQUIREMENTS, PYPROJECT})
-    if PACKAGE in source.files and not is_python:
-        lines = _node(source, base.node, command)
-    else:
-        lines = _python(source, base.python, command)
-    return "\n".join(lines) + "\n"
+def start_command(source: Source, app: AppConfig) -> tuple[str, ...]:
+    """How an app is started, as it says itself or by what it requires; "$PORT" stands for its port.
+
+    Raises Invalid saying what to add or correct.
+    """
+    if app.command:
+        return app.command
+    return _node_start(source) if _is_node(source) else _python_start(source)
 
 
-def _python(source: Source, base: str, command: Sequence[str]) -> list[str]:
-    start = command or _python_start(source)
-    return [
-        *_beginning(base, PYTHON_ENVIRONMENT),
-        *_python_installation(source),
-        *_ending(start),
-    ]
+def write_dockerfile(source: Source, app: AppConfig, base: BaseImages) -> str:
+    """A Dockerfile for a source whose command is known. Raises Invalid saying what to correct."""
+    port = str(app.settings.run.port or DEFAULT_PORT)
+    lines = _node(source, base.node, port) if _is_node(source) else _python(source, base.python, port)
+    return "\n".join([*lines, *_ending(app.command, port)]) + "\n"
+
+
+def _is_node(source: Source) -> bool:
+    return PACKAGE in source.files and source.names.isdisjoint({REQUIREMENTS, PYPROJECT})
+
+
+def _python(source: Source, base: str, port: str) -> list[str]:
+    return [*_beginning(base, PYTHON_ENVIRONMENT, port), *_python_installation(source)]
 
 
 def _python_installation(source: Source) -> list[str]:
@@ -104,13 +107,13 @@ def _stands_alone(requirements: str) -> bool:
     )
 
 
-def _python_start(source: Source) -> list[str]:
+def _python_start(source: Source) -> tuple[str, ...]:
     """How an app is started that does not say it: by the server that it requires."""
     required = _python_requirements(source)
     if "uvicorn" in required:
-        return ["python", "-m", "uvicorn", _application(source), "--host", "0.0.0.0", "--port", PORT]
+        return ("python", "-m", "uvicorn", _application(source), "--host", "0.0.0.0", "--port", "$PORT")
     if "gunicorn" in required:
-        return ["python", "-m", "gunicorn", "--bind", f"0.0.0.0:{PORT}", _application(source)]
+        return ("python", "-m", "gunicorn", "--bind", "0.0.0.0:$PORT", _application(source))
     raise Invalid(HOW_TO)
 
 
@@ -132,21 +135,28 @@ def _application(source: Source) -> str:
     raise Invalid(f"no file of {', '.join(PYTHON_MODULES)} has an 'app' or 'application'; {HOW_TO}")
 
 
-def _node(source: Source, base: str, command: Sequence[str]) -> list[str]:
-    try:
-        package = _Package.model_validate_json(source.files[PACKAGE])
-    except ValidationError as error:
-        raise Invalid(f"{PACKAGE} cannot be read: {error.errors()[0]['msg']}") from error
-    if not command and "start" not in package.scripts:
+def _node_start(source: Source) -> tuple[str, ...]:
+    if "start" not in _package(source).scripts:
         raise Invalid(HOW_TO)
+    return ("npm", "start")
+
+
+def _node(source: Source, base: str, port: str) -> list[str]:
+    package = _package(source)
     build = [_run("npm", "run", "build")] if "build" in package.scripts else []
     return [
-        *_beginning(base, NODE_ENVIRONMENT),
+        *_beginning(base, NODE_ENVIRONMENT, port),
         *_node_installation(source, package),
         _copy(".", "."),
         *build,
-        *_ending(command or ["npm", "start"]),
     ]
+
+
+def _package(source: Source) -> _Package:
+    try:
+        return _Package.model_validate_json(source.files[PACKAGE])
+    except ValidationError as error:
+        raise Invalid(f"{PACKAGE} cannot be read: {error.errors()[0]['msg']}") from error
 
 
 def _node_installation(source: Source, package: _Package) -> list[str]:
@@ -159,14 +169,13 @@ def _node_installation(source: Source, package: _Package) -> list[str]:
     return [_copy(PACKAGE, "./"), _run("npm", "install", *kinds)]
 
 
-def _beginning(base: str, environment: dict[str, str]) -> list[str]:
-    return [f"FROM {base}", "WORKDIR /app", "ENV " + " ".join(f"{name}={value}" for name, value in environment.items())]
+def _beginning(base: str, environment: Mapping[str, str], port: str) -> list[str]:
+    variables = {"HOST": "0.0.0.0", "PORT": port, **environment}
+    return [f"FROM {base}", "WORKDIR /app", "ENV " + " ".join(f"{name}={value}" for name, value in variables.items())]
 
 
-def _ending(command: Sequence[str]) -> list[str]:
-    # Nothing else expands them in a list of arguments.
-    arguments = [word.replace("${PORT}", PORT).replace("$PORT", PORT) for word in command]
-    return [f"EXPOSE {PORT}", f"CMD {json.dumps(arguments)}"]
+def _ending(command: Sequence[str], port: str) -> list[str]:
+    return [f"EXPOSE {port}", f"CMD {json.dumps(with_port(command, port))}"]
 
 
 def _copy(*paths: str) -> str:

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from services.domain.errors import Conflict
 from services.krane.backends.docker.containers import INSTALLATION, INSTANCE_ID, Containers
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.docker.images import HEALTH_PATH_LABEL, complete_name
+from services.krane.backends.docker.images import APP_LABEL, complete_name, read_app_label
 from services.krane.backends.docker.shapes import ContainerSummary, ImageSummary
-from services.krane.backends.shared.builder import BuildWork
+from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig
+from services.krane.backends.shared.builder import BuildWork, BuiltImage
 from services.krane.backends.shared.pruning import Stored
 from services.krane.checks import REFERENCE
 from services.telemetry import get_logger
@@ -62,7 +63,7 @@ class BuiltImages:
         """The tag of a whole image. It also keeps the image from operators who remove what has none."""
         return f"interlock-{self._installation}:{key}"
 
-    def labels(self, work: BuildWork, key: str, health_path: str) -> dict[str, str]:
+    def labels(self, work: BuildWork, key: str, app: AppConfig) -> dict[str, str]:
         """What a whole image says of itself."""
         return {
             **self._mine,
@@ -70,13 +71,14 @@ class BuiltImages:
             SOURCE: work.source_digest,
             BUILD_ID: work.build_id,
             NAMESPACE: work.namespace,
-            **({HEALTH_PATH_LABEL: health_path} if health_path else {}),
+            APP_LABEL: APP_CONFIG.dump_json(app).decode(),
         }
 
-    async def find(self, key: str) -> str | None:
-        """The id of the whole image with a key."""
+    async def find(self, key: str) -> BuiltImage | None:
+        """The whole image with a key, by its id."""
         found = await self._engine.list_images(self._mine | {KEY: key})
-        return next((image.id for image in found if self.tag(key) in image.tags), None)
+        image = next((image for image in found if self.tag(key) in image.tags), None)
+        return image and BuiltImage(name=image.id, settings=read_app_label(image.id, image.labels).settings)
 
     # -- pruning ----------------------------------------------------------------------------------------------------
 
