@@ -4,8 +4,6 @@ import httpx
 import pytest
 
 from services.ctrl.client import ControlClient
-from services.db.engine import Database
-from services.db.tables import Deployment
 from services.domain.errors import Conflict, Invalid, NotFound
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.ctrl.installation import IMAGE, Installation
@@ -14,27 +12,38 @@ SECRET = "not-for-everybody-4711"
 
 
 async def test_a_deployment_is_run_as_it_says_else_as_its_project_else_by_default(
-    client: ControlClient, project: str, database: Database
+    client: ControlClient, project: str
 ) -> None:
-    await client.set_settings(project, pb.RunSettings(replicas=3, health_path="/project"))
-    changed = await client.set_settings(project, pb.RunSettings(replicas=2, memory_mib=64))
-    request = pb.CreateDeploymentRequest(project=project, image=IMAGE, memory_mib=128, idempotency_key="once")
+    await client.set_settings(
+        project, pb.RunSettings(replicas=3, health_path="/project", release_command=["./a", "b c"])
+    )
+    changed = await client.set_settings(project, pb.RunSettings(replicas=2, memory_mib=64, port=9000))
+    request = pb.CreateDeploymentRequest(
+        project=project, image=IMAGE, memory_mib=128, stop_seconds=20, idempotency_key="once"
+    )
     deployment = await client.create_deployment(request)
-    left = await client.remove_settings(project, ["replicas", "memory_mib"])
+    left = await client.remove_settings(project, ["replicas", "memory_mib", "port", "release_command"])
 
     repeated = await client.create_deployment(request)
 
-    assert changed.settings == pb.RunSettings(replicas=2, memory_mib=64, health_path="/project")
+    assert changed.settings == pb.RunSettings(
+        replicas=2, memory_mib=64, health_path="/project", port=9000, release_command=["./a", "b c"]
+    )
     assert left.settings == pb.RunSettings(health_path="/project")
     assert (await client.get_settings(project)).settings == left.settings
     assert repeated.id == deployment.id
-    async with database.read() as session:
-        row = await session.get_one(Deployment, deployment.id)
-    assert (row.replicas, row.memory_mib, row.cpu_millicores, row.health_path) == (2, 128, 250, "/project")
+    kept = await client.get_deployment(deployment.id)
+    assert (kept.replicas, kept.memory_mib, kept.cpu_millicores, kept.health_path) == (2, 128, 250, "/project")
+    assert (kept.port, kept.stop_seconds, kept.release_command) == (9000, 20, ["./a", "b c"])
 
 
 async def test_bad_settings_are_refused_and_nothing_is_set(client: ControlClient, project: str) -> None:
-    for bad in (pb.RunSettings(), pb.RunSettings(replicas=51), pb.RunSettings(replicas=2, memory_mib=2**40)):
+    for bad in (
+        pb.RunSettings(),
+        pb.RunSettings(replicas=51),
+        pb.RunSettings(stop_seconds=301),
+        pb.RunSettings(replicas=2, memory_mib=2**40),
+    ):
         with pytest.raises(Invalid):
             await client.set_settings(project, bad)
     with pytest.raises(Invalid, match="no setting 'speed'"):

@@ -1,22 +1,54 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.domain.errors import Invalid
-from services.domain.settings import RunSettings, check_setting_name, check_settings, settle
+from services.domain.settings import (
+    SETTING_NAMES,
+    RunSettings,
+    Settled,
+    check_setting_name,
+    check_settings,
+    overlay,
+    settle,
+)
+
+SAID = st.builds(
+    RunSettings,
+    replicas=st.none() | st.integers(1, 50),
+    cpu_millicores=st.none() | st.integers(10, 64_000),
+    memory_mib=st.none() | st.integers(16, 262_144),
+    health_path=st.none() | st.sampled_from(["/", "/up", "/healthz?deep=1"]),
+    port=st.none() | st.integers(1, 65_535),
+    stop_seconds=st.none() | st.integers(1, 300),
+    release_command=st.none() | st.sampled_from([("./migrate",), ("python", "manage.py", "migrate")]),
+)
 
 
-def test_the_request_wins_over_the_project_and_the_project_over_the_defaults() -> None:
-    project = RunSettings(replicas=2, memory_mib=256, health_path="/project")
+@given(request=SAID, project=SAID, source=SAID)
+def test_each_setting_is_as_the_first_says_who_says_it_else_the_default(
+    request: RunSettings, project: RunSettings, source: RunSettings
+) -> None:
+    settled = settle(request, project, source)
 
-    settled = settle(RunSettings(replicas=3, health_path="/request"), project)
+    for name in SETTING_NAMES:
+        said = [value for one in (request, project, source) if (value := getattr(one, name)) is not None]
+        assert getattr(settled, name) == (said[0] if said else getattr(Settled(), name))
 
-    assert (settled.replicas, settled.health_path) == (3, "/request")
-    assert (settled.memory_mib, settled.cpu_millicores) == (256, 250)
+
+@given(request=SAID, project=SAID, source=SAID)
+def test_what_request_and_project_say_can_be_put_together_before_the_source_is_heard(
+    request: RunSettings, project: RunSettings, source: RunSettings
+) -> None:
+    assert settle(overlay(request, project), source) == settle(request, project, source)
+    check_settings(overlay(request, project, source))
 
 
-def test_nothing_said_is_one_small_instance_whose_source_says_how_it_is_healthy() -> None:
+def test_nothing_said_is_one_small_instance_that_krane_and_its_image_know_the_rest_of() -> None:
     settled = settle(RunSettings(), RunSettings())
 
     assert (settled.replicas, settled.cpu_millicores, settled.memory_mib, settled.health_path) == (1, 250, 512, "")
+    assert (settled.port, settled.stop_seconds, settled.release_command) == (0, 0, ())
 
 
 @pytest.mark.parametrize(
@@ -28,6 +60,13 @@ def test_nothing_said_is_one_small_instance_whose_source_says_how_it_is_healthy(
         (RunSettings(memory_mib=262_145), "memory_mib is 262145: use 16 to 262144"),
         (RunSettings(health_path=""), "health_path '' is not usable"),
         (RunSettings(health_path="//evil.example"), "health_path"),
+        (RunSettings(port=0), "port is 0: use 1 to 65535"),
+        (RunSettings(stop_seconds=301), "stop_seconds is 301: use 1 to 300"),
+        (RunSettings(release_command=()), "release_command names no program"),
+        (RunSettings(release_command=("", "x")), "release_command names no program"),
+        (RunSettings(release_command=("x",) * 201), "release_command is too long: use at most 200 arguments"),
+        (RunSettings(release_command=("x" * 8193,)), "release_command is too long"),
+        (RunSettings(release_command=("x", "a\0b")), "release_command holds a NUL"),
     ],
 )
 def test_values_that_cannot_be_used_are_refused(settings: RunSettings, words: str) -> None:

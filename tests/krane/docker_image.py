@@ -14,7 +14,7 @@ import pip
 APP = Path(__file__).parent / "app" / "app.py"
 # What the app imports, so that the files behind it can be listed.
 LOADED = """
-import encodings.idna, http.server, json, os, pathlib, subprocess, sys, time, urllib.parse
+import encodings.idna, http.server, json, os, pathlib, signal, subprocess, sys, time, urllib.parse
 print(*(file for module in sys.modules.values() if (file := getattr(module, "__file__", None))), sep="\\n")
 """
 PYTHON = Path(sys.base_prefix) / "bin" / "python3"

@@ -4,6 +4,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -73,6 +74,8 @@ class App(BaseHTTPRequestHandler):
 
 if BEHAVIOUR == "exits":
     sys.exit("no configuration")
+if BEHAVIOUR == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if BEHAVIOUR == "silent":
     time.sleep(3600)
 print("arguments", *sys.argv[1:])

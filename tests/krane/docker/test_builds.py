@@ -1,6 +1,7 @@
 """What only builds of the docker backend promise: Dockerfiles, labels, and failures that the engine reports."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import BuildStatus
-from tests.krane.docker.support import call
+from tests.krane.docker.support import call, container
 from tests.krane.installation import DockerKind, Krane
 from tests.krane.support import NAMESPACE, ask, build, build_ended, healthy, in_chunks, pack, spec, until
 
@@ -62,6 +63,31 @@ async def test_image_says_whose_it_is_and_what_it_was_made_from(krane: Krane, ba
     assert f"source@sha256:{labels['interlock.build.source']}" == source
     assert json.loads(labels["interlock.app"])["settings"]["run"]["health_path"] == "/up"
     assert image["RepoTags"] == [f"interlock-{labels['interlock.build.installation']}:{labels['interlock.build.key']}"]
+
+
+async def test_image_remembers_as_much_as_a_source_may_say(krane: Krane, base: str) -> None:
+    def saying(value: str) -> bytes:
+        return pack({"Dockerfile": f'FROM {base}\nCMD ["x"]\n', "interlock.toml": f"[env]\nQUOTES = '{value}'\n"})
+
+    built = await build(krane.client, "talkative-1", saying('"' * 4500))
+    refused = await build(krane.client, "talkative-2", saying('"' * 5000))
+
+    assert built.settings.environment == {"QUOTES": '"' * 4500}
+    assert refused.error == "interlock.toml says more than an image can keep: set its variables with `interlock env`"
+
+
+async def test_container_listens_where_its_deployment_says(krane: Krane) -> None:
+    toml = '[start]\ncommand = ["python", "-S", "-m", "http.server", "$PORT"]\nport = 9000\n'
+    built = await build(krane.client, "ports", pack({"interlock.toml": toml}))
+    for deployment_id, port in (("ports-1", 0), ("ports-2", 7000)):
+        await krane.client.create(replace(spec(deployment_id, built.image), port=port))
+
+    made = [(await container(krane.kind, f"{deployment_id}-0"))["Config"] for deployment_id in ("ports-1", "ports-2")]
+
+    assert [config["Cmd"][-1] for config in made] == ["9000", "7000"]
+    assert ["PORT=9000" in made[0]["Env"], "PORT=7000" in made[1]["Env"]] == [True, True]
+    for deployment_id in ("ports-1", "ports-2"):
+        await krane.client.delete(NAMESPACE, deployment_id)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,21 @@ async def test_image_without_a_command_is_refused(engine: Engine, docker_kind: D
     await call(docker_kind, "DELETE", "/images/interlock-test-mute:1")
 
 
+@pytest.mark.parametrize("label", ["nonsense", '{"command": [], "settings": {"run": {"port": 70000}}}'])
+async def test_image_with_a_label_that_cannot_be_used_is_refused(
+    engine: Engine, docker_kind: DockerKind, label: str
+) -> None:
+    changes = ['CMD ["/app"]', f"LABEL interlock.app='{label}'"]
+    await asyncio.to_thread(
+        import_image, docker_kind.settings.docker_socket, "interlock-test-label:1", changes, {"app": b""}
+    )
+
+    with pytest.raises(PreconditionFailed, match=r"label interlock.app that cannot be used: remove it"):
+        await find_image(engine, "interlock-test-label:1")
+
+    await call(docker_kind, "DELETE", "/images/interlock-test-label:1")
+
+
 async def test_image_is_pulled_when_it_is_not_here(engine: Engine, docker_kind: DockerKind) -> None:
     registry = Registry()
     async with serving_registry(registry) as host:

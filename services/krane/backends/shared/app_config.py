@@ -14,7 +14,7 @@ from services.domain.variables import check_variables
 from services.krane.types import AppSettings
 
 FILES = ("interlock.toml", "Procfile")
-# It becomes a label of an image, which travels in the address of a request.
+# What it says is kept with its image, each of its builds and each of its deployments.
 MAX_TOML_BYTES = 64 * 1024
 
 

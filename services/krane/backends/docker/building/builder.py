@@ -6,9 +6,10 @@ import json
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
+from urllib.parse import quote
 
 from services.config import KraneSettings
-from services.domain.errors import InterlockError, PreconditionFailed, Unavailable
+from services.domain.errors import InterlockError, Invalid, PreconditionFailed, Unavailable
 from services.krane.backends.docker.building.context import DOCKERFILE, in_background, pack_context, read_ignore
 from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
 from services.krane.backends.docker.building.dockerfile import Dockerfile, prepare_dockerfile
@@ -26,6 +27,8 @@ log = get_logger(__name__)
 
 # Part of every image's key: a change of how krane builds makes other images. Count up with it.
 BUILDER = "docker-2"
+# Characters of the address of a request, which holds them; httpx takes 64 KiB of it.
+MAX_LABELS = 60_000
 _LAYER = re.compile(r" ---> (?P<id>[0-9a-f]{12})\n")
 _CONTAINER = re.compile(r" ---> Running in (?P<id>[0-9a-f]{12})\n")
 
@@ -90,11 +93,14 @@ class DockerBuilder:
         ignored = read_ignore(source.text(DOCKERIGNORE))
         context = in_background(pack_context(work.archive, self._max_source_bytes, ignored, dockerfile.text))
         key = self._key(work.source_digest)
+        labels = json.dumps(self._images.labels(work, key, app))
+        if len(quote(labels)) > MAX_LABELS:
+            raise Invalid("interlock.toml says more than an image can keep: set its variables with `interlock env`")
         query = {
             "version": self._version,
             "dockerfile": DOCKERFILE,
             "t": self._images.tag(key),
-            "labels": json.dumps(self._images.labels(work, key, app)),
+            "labels": labels,
             # No container stays, whether its instruction succeeds or not.
             "rm": "1",
             "forcerm": "1",
