@@ -30,3 +30,12 @@ async def test_requirements_that_cannot_be_installed_fail_the_build(krane: Krane
 
     assert built.status is BuildStatus.FAILED
     assert built.error.startswith("requirements.txt could not be installed (exit code 1)")
+
+
+async def test_a_port_that_only_containers_can_have_is_passed_over_with_a_word(krane: Krane) -> None:
+    source = {"interlock.toml": '[start]\ncommand = ["python", "-m", "http.server", "$PORT"]\nport = 9000\n'}
+
+    built = await build(krane.client, "port", pack(source))
+
+    words = "port 9000 is for containers: here each instance finds a port of its own in PORT"
+    assert words in built.log_lines
