@@ -151,6 +151,9 @@ def deploy(
     stop_seconds: Annotated[
         int | None, typer.Option(min=1, max=300, help="From SIGTERM to SIGKILL; likewise, else as krane is configured.")
     ] = None,
+    ready_seconds: Annotated[
+        int | None, typer.Option(min=1, max=3600, help="Until it must be ready; likewise, else as configured: 60.")
+    ] = None,
     release_command: Annotated[str, typer.Option(metavar="COMMAND", help="Likewise, else none.")] = "",
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for this deployment alone; repeatable.")
@@ -179,6 +182,7 @@ def deploy(
         health_path=health_path,
         port=port or 0,
         stop_seconds=stop_seconds or 0,
+        ready_seconds=ready_seconds or 0,
         release_command=parse_command(release_command),
         idempotency_key=idempotency_key,
         variables=parse_variables(env or []),

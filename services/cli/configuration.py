@@ -39,7 +39,7 @@ def set_settings(
     assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", show_default=False)],
     project: ProjectOption,
 ) -> None:
-    """Set replicas, cpu_millicores, memory_mib, health_path, port, stop_seconds or release_command.
+    """Set replicas, cpu_millicores, memory_mib, health_path, port, stop_seconds, ready_seconds or release_command.
 
     They are for the deployments that follow. A command is split into arguments as a shell would, and run without one.
     """

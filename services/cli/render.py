@@ -228,6 +228,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "health path", printable(deployment.health_path)
     yield "port", str(deployment.port or "")
     yield "stop seconds", str(deployment.stop_seconds or "")
+    yield "ready seconds", str(deployment.ready_seconds or "")
     yield "release command", printable(shlex.join(deployment.release_command))
     yield "created", _moment(deployment.created_at_ms)
     yield "created by", printable(deployment.created_by)

@@ -22,7 +22,7 @@ from services.db.engine import Database
 from services.db.gateways import list_gateways
 from services.db.projects import list_projects
 from services.db.routes import read_revision
-from services.db.tables import Gateway
+from services.db.tables import Deployment, Gateway
 from services.domain.errors import Unavailable
 from services.durable.client import Invocation, RestateClient
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -92,7 +92,7 @@ class AttentionList:
         invocations = [i for i in await self._unfinished_invocations() if i.key in scope.projects]
         items = [
             *stuck_invocations(invocations, unfinished, now, scope),
-            *overdue(unfinished, now, deadline(self._settings.deploy), scope),
+            *overdue(unfinished, now, self._settings.deploy, scope),
             *left_behind(failed_undos, await self._known_to_krane(failed_undos), scope),
             *await self._gateways_behind(scope),
         ]
@@ -136,10 +136,10 @@ class AttentionList:
         return revision, [gateway for gateway in gateways if gateway.acknowledged_revision < revision]
 
 
-def deadline(settings: DeploySettings) -> timedelta:
+def deadline(row: Deployment, settings: DeploySettings) -> timedelta:
     """How long a deployment may take from its first step on, with a minute for everything that only takes a moment."""
-    waits = settings.build_timeout_seconds + settings.ready_timeout_seconds + settings.gateway_timeout_seconds
-    return timedelta(seconds=waits + 60)
+    ready_seconds = row.ready_seconds or settings.ready_timeout_seconds
+    return timedelta(seconds=settings.build_timeout_seconds + ready_seconds + settings.gateway_timeout_seconds + 60)
 
 
 def stuck_invocations(
@@ -168,11 +168,13 @@ def stuck_invocations(
     return items
 
 
-def overdue(unfinished: Iterable[Unfinished], now: datetime, longest: timedelta, scope: Scope) -> list[pb.Attention]:
+def overdue(
+    unfinished: Iterable[Unfinished], now: datetime, settings: DeploySettings, scope: Scope
+) -> list[pb.Attention]:
     """Deployments that take longer than they may, and those that Restate was not told of."""
     items: list[pb.Attention] = []
     for one in unfinished:
-        row = one.deployment
+        row, longest = one.deployment, deadline(one.deployment, settings)
         if one.began_at_ms is not None and _age(one.began_at_ms, now) > longest:
             items.append(
                 pb.Attention(

@@ -86,6 +86,7 @@ def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> Ru
         health_path=said.health_path or None,
         port=said.port or None,
         stop_seconds=said.stop_seconds or None,
+        ready_seconds=said.ready_seconds or None,
         release_command=tuple(said.release_command) or None,
     )
     check_settings(settings)

@@ -57,6 +57,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         health_path=row.health_path,
         port=row.port,
         stop_seconds=row.stop_seconds,
+        ready_seconds=row.ready_seconds,
         release_command=row.release_command,
     )
 
@@ -93,6 +94,7 @@ def settings_message(settings: RunSettings) -> pb.RunSettings:
         health_path=settings.health_path or "",
         port=settings.port or 0,
         stop_seconds=settings.stop_seconds or 0,
+        ready_seconds=settings.ready_seconds or 0,
         release_command=settings.release_command or (),
     )
 

@@ -26,4 +26,5 @@ def write_settled(deployment: Deployment, settled: Settled) -> None:
     deployment.health_path = settled.health_path
     deployment.port = settled.port
     deployment.stop_seconds = settled.stop_seconds
+    deployment.ready_seconds = settled.ready_seconds
     deployment.release_command = list(settled.release_command)

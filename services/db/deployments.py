@@ -44,6 +44,7 @@ class Metadata:
     health_path: str
     port: int
     stop_seconds: int
+    ready_seconds: int
     release_command: tuple[str, ...]
     key_auth_id: str | None
 
@@ -82,6 +83,7 @@ async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: 
         health_path=deployment.health_path,
         port=deployment.port,
         stop_seconds=deployment.stop_seconds,
+        ready_seconds=deployment.ready_seconds,
         release_command=tuple(deployment.release_command),
         key_auth_id=deployment.key_auth_id,
     )

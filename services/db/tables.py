@@ -122,6 +122,7 @@ class Deployment(Base):
     health_path: Mapped[str] = mapped_column(Text, default="")
     port: Mapped[int] = mapped_column(default=0, server_default="0")
     stop_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
+    ready_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     release_command: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     # What its instances get, as it was when the deployment was recorded, the source's variables added likewise: values
     # by name, and secret versions by name.

@@ -106,7 +106,7 @@ async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState,
     """Look at the instances until enough are healthy, keeping their records up to date; returns them."""
     saga, steps = run.saga, run.steps
     known: tuple[InstanceState, ...] = ()
-    timeout = timedelta(seconds=run.settings.ready_timeout_seconds)
+    timeout = timedelta(seconds=metadata.ready_seconds or run.settings.ready_timeout_seconds)
     looks = saga.poll("poll until ready", steps.observe, timeout, metadata.workspace_id, metadata.deployment_id)
     async for state in looks:
         if state is None:

@@ -18,6 +18,7 @@ MAX_MEMORY_MIB: Final = 262_144
 MAX_PORT: Final = 65_535
 # Whoever removes a deployment waits for it, an emergency rollback that cancels one included.
 MAX_STOP_SECONDS: Final = 300
+MAX_READY_SECONDS: Final = 3600
 MAX_WORDS: Final = 200
 # Characters of a command.
 MAX_COMMAND: Final = 8192
@@ -40,6 +41,8 @@ class RunSettings:
     port: int | None = None
     # Between asking an instance to end (SIGTERM) and killing it.
     stop_seconds: int | None = None
+    # From being created until enough instances are healthy.
+    ready_seconds: int | None = None
     # Arguments, for no shell.
     release_command: tuple[str, ...] | None = None
 
@@ -61,6 +64,8 @@ class Settled:
     port: int = 0
     # 0: as its image says, else as krane is configured.
     stop_seconds: int = 0
+    # 0: as interlock is configured.
+    ready_seconds: int = 0
     # Empty: none.
     release_command: tuple[str, ...] = ()
 
@@ -89,6 +94,7 @@ def check_settings(settings: RunSettings) -> None:
     _check_range("memory_mib", settings.memory_mib, 16, MAX_MEMORY_MIB)
     _check_range("port", settings.port, 1, MAX_PORT)
     _check_range("stop_seconds", settings.stop_seconds, 1, MAX_STOP_SECONDS)
+    _check_range("ready_seconds", settings.ready_seconds, 1, MAX_READY_SECONDS)
     if settings.release_command is not None:
         check_command("release_command", settings.release_command)
     path = settings.health_path

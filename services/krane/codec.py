@@ -275,6 +275,7 @@ def _encode_settings(said: AppSettings) -> build_pb2.AppSettings:
         health_path=said.run.health_path,
         port=said.run.port,
         stop_seconds=said.run.stop_seconds,
+        ready_seconds=said.run.ready_seconds,
         release_command=said.run.release_command,
         environment=said.environment,
     )
@@ -288,6 +289,7 @@ def _decode_settings(message: build_pb2.AppSettings) -> AppSettings:
         health_path=message.health_path or None,
         port=message.port or None,
         stop_seconds=message.stop_seconds or None,
+        ready_seconds=message.ready_seconds or None,
         release_command=tuple(message.release_command) or None,
     )
     return AppSettings(run=run, environment=dict(message.environment))

@@ -6,7 +6,8 @@ import httpx
 import pytest
 from sqlalchemy import delete, update
 
-from services.ctrl.attention import Scope, stuck_invocations
+from services.config import DeploySettings
+from services.ctrl.attention import Scope, deadline, stuck_invocations
 from services.ctrl.client import ControlClient
 from services.db.clock import now_ms
 from services.db.engine import Database
@@ -75,6 +76,14 @@ async def test_a_paused_invocation_is_listed_with_the_command_that_resumes_it(
 
         assert (await http.patch(item.next.rpartition(" ")[2])).is_success
     assert await of_project(client, project) == []
+
+
+def test_a_deployment_that_may_take_long_to_become_ready_has_a_later_deadline() -> None:
+    settings = DeploySettings(ready_timeout_seconds=60)
+
+    patient = deadline(Deployment(ready_seconds=600), settings)
+
+    assert patient - deadline(Deployment(ready_seconds=0), settings) == timedelta(seconds=540)
 
 
 async def test_a_deployment_beyond_its_deadline_is_listed(

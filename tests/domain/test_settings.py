@@ -21,6 +21,7 @@ SAID = st.builds(
     health_path=st.none() | st.sampled_from(["/", "/up", "/healthz?deep=1"]),
     port=st.none() | st.integers(1, 65_535),
     stop_seconds=st.none() | st.integers(1, 300),
+    ready_seconds=st.none() | st.integers(1, 3600),
     release_command=st.none() | st.sampled_from([("./migrate",), ("python", "manage.py", "migrate")]),
 )
 
@@ -48,7 +49,7 @@ def test_nothing_said_is_one_small_instance_that_krane_and_its_image_know_the_re
     settled = settle(RunSettings(), RunSettings())
 
     assert (settled.replicas, settled.cpu_millicores, settled.memory_mib, settled.health_path) == (1, 250, 512, "")
-    assert (settled.port, settled.stop_seconds, settled.release_command) == (0, 0, ())
+    assert (settled.port, settled.stop_seconds, settled.ready_seconds, settled.release_command) == (0, 0, 0, ())
 
 
 @pytest.mark.parametrize(
@@ -62,6 +63,7 @@ def test_nothing_said_is_one_small_instance_that_krane_and_its_image_know_the_re
         (RunSettings(health_path="//evil.example"), "health_path"),
         (RunSettings(port=0), "port is 0: use 1 to 65535"),
         (RunSettings(stop_seconds=301), "stop_seconds is 301: use 1 to 300"),
+        (RunSettings(ready_seconds=3601), "ready_seconds is 3601: use 1 to 3600"),
         (RunSettings(release_command=()), "release_command names no program"),
         (RunSettings(release_command=("", "x")), "release_command names no program"),
         (RunSettings(release_command=("x",) * 201), "release_command is too long: use at most 200 arguments"),

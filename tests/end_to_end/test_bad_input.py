@@ -16,19 +16,20 @@ pytestmark = pytest.mark.parametrize("stack", ["normal"], indirect=True)
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "step", "words"),
+    ("behaviour", "ready_seconds", "words"),
     [
-        ("exit", "poll until ready", "3"),
-        ("silent", "poll until ready", "gave up after"),
-        ("unhealthy", "poll until ready", "500"),
+        ("exit", 60, "3"),
+        ("silent", 4, "gave up after 4 s"),
+        ("unhealthy", 4, "500"),
     ],
 )
 async def test_an_app_that_never_becomes_healthy_fails_with_its_reason_and_log(
-    project: Project, behaviour: str, step: str, words: str
+    project: Project, behaviour: str, ready_seconds: int, words: str
 ) -> None:
+    step = "poll until ready"
     good = await project.deploy("good")
 
-    bad = await project.deploy("bad", behaviour=behaviour, commit="2222222")
+    bad = await project.deploy("bad", behaviour=behaviour, commit="2222222", ready_seconds=ready_seconds)
 
     assert bad.status == "failed"
     assert bad.failure.step == step

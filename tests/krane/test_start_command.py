@@ -79,7 +79,10 @@ def test_what_an_app_says_is_read(tmp_path: Path, files: dict[str, str], config:
         ({"interlock.toml": "[start"}, "interlock.toml cannot be read"),
         ({"interlock.toml": "[start]\ncommand = []"}, "start.command"),
         ({"interlock.toml": "[start]\ncommand = 3"}, "start.command"),
-        ({"interlock.toml": START + "[health]\npfad = '/'"}, "health.pfad: unknown key; there are: path$"),
+        (
+            {"interlock.toml": START + "[health]\npfad = '/'"},
+            "health.pfad: unknown key; there are: path, ready_seconds$",
+        ),
         (
             {"interlock.toml": START + "[healht]\npath = '/'"},
             "healht: unknown key; there are: start, health, resources",

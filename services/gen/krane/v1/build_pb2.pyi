@@ -86,7 +86,7 @@ class GetBuildResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ..., settings: _Optional[_Union[AppSettings, _Mapping]] = ...) -> None: ...
 
 class AppSettings(_message.Message):
-    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "environment")
+    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "environment", "ready_seconds")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -102,6 +102,7 @@ class AppSettings(_message.Message):
     STOP_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    READY_SECONDS_FIELD_NUMBER: _ClassVar[int]
     replicas: int
     cpu_millicores: int
     memory_mib: int
@@ -110,7 +111,8 @@ class AppSettings(_message.Message):
     stop_seconds: int
     release_command: _containers.RepeatedScalarFieldContainer[str]
     environment: _containers.ScalarMap[str, str]
-    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., environment: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    ready_seconds: int
+    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., environment: _Optional[_Mapping[str, str]] = ..., ready_seconds: _Optional[int] = ...) -> None: ...
 
 class CancelBuildRequest(_message.Message):
     __slots__ = ("namespace", "build_id")

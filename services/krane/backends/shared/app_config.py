@@ -46,6 +46,8 @@ class HealthSection(_Section):
 
     # Answered 2xx when the app is healthy.
     path: str | None = None
+    # From being created until it is healthy.
+    ready_seconds: int | None = None
 
 
 class ResourcesSection(_Section):
@@ -124,6 +126,7 @@ def _settings(toml: InterlockToml) -> AppSettings:
         health_path=toml.health.path,
         port=toml.start.port,
         stop_seconds=toml.start.stop_seconds,
+        ready_seconds=toml.health.ready_seconds,
         release_command=tuple(toml.release.command) if toml.release.command else None,
     )
     settings = AppSettings(run=run, environment=toml.env)
