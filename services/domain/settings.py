@@ -1,8 +1,8 @@
 """How a deployment is run, and who says so, setting by setting: the request, else the project, else the source, else a
 default.
 
-The source's word is heard last of the three: krane alone can read it, when it builds. Until then it is kept what the
-other two gave. What stays empty when all is settled is as the image or krane's own configuration has it.
+The source's word is heard last of the three: krane alone can read it, when it builds. Until then, what the other
+two gave is kept. What stays empty when all is settled is as the image or krane's own configuration has it.
 """
 
 import re

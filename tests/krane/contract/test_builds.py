@@ -103,6 +103,7 @@ async def test_requirements_are_installed_into_the_image_and_its_scripts_start_t
     [
         ("no-start", {"app.py": ""}, "the source does not say how it is"),
         ("bad-toml", {"interlock.toml": "[start"}, "interlock.toml cannot be read"),
+        ("bad-value", {"interlock.toml": START + "[resources]\nreplicas = 51"}, "replicas is 51: use 1 to 50"),
     ],
 )
 async def test_build_that_cannot_succeed_says_what_to_correct_and_leaves_nothing(
