@@ -3,13 +3,16 @@
 import re
 
 from services.domain.errors import Invalid
-from services.domain.settings import MAX_PORT, MAX_STOP_SECONDS
-from services.krane.types import DeploymentSpec
+from services.domain.settings import MAX_PORT, MAX_STOP_SECONDS, check_command
+from services.krane.types import DeploymentSpec, TaskSpec
 
 MAX_REPLICAS = 100
 MAX_INTERVAL_MS = 60_000
+MAX_MEMORY_MIB = 1 << 24
+MAX_TASK_SECONDS = 24 * 3600
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-INSTANCE_ID = re.compile(rf"(?P<deployment_id>{ID.pattern})-[0-9]{{1,3}}")
+# Of an instance, or of the deployment's task.
+INSTANCE_ID = re.compile(rf"(?P<deployment_id>{ID.pattern})-(?:[0-9]{{1,3}}|release)")
 REFERENCE = re.compile(r"(?P<kind>[a-z]+)@sha256:(?P<digest>[0-9a-f]{64})")
 HEALTH_PATH = re.compile(r"/[!-~]{0,1023}")
 
@@ -56,7 +59,7 @@ def check_spec(spec: DeploymentSpec) -> None:
     check_id("namespace", spec.namespace)
     check_id("deployment_id", spec.deployment_id)
     _check_range("replicas", spec.replicas, 1, MAX_REPLICAS)
-    _check_range("memory_size_mib", spec.memory_mib, 1, 1 << 24)
+    _check_range("memory_size_mib", spec.memory_mib, 1, MAX_MEMORY_MIB)
     _check_range("port", spec.port, 0, MAX_PORT)
     _check_range("stop_seconds", spec.stop_seconds, 0, MAX_STOP_SECONDS)
     health = spec.health_check
@@ -64,6 +67,16 @@ def check_spec(spec: DeploymentSpec) -> None:
         check_health_path(health.path)
     _check_range("health_check.interval_ms", health.interval_ms, 0, MAX_INTERVAL_MS)
     _check_range("health_check.timeout_ms", health.timeout_ms, 0, MAX_INTERVAL_MS)
+
+
+def check_task(spec: TaskSpec) -> None:
+    """Raise Invalid when a command cannot be run as it stands. What names an image is for its backend to say."""
+    check_id("namespace", spec.namespace)
+    check_id("task_id", spec.task_id)
+    _check_range("memory_size_mib", spec.memory_mib, 1, MAX_MEMORY_MIB)
+    if not 0 < spec.timeout_seconds <= MAX_TASK_SECONDS:
+        raise Invalid(f"timeout_seconds is {spec.timeout_seconds:g}: use more than 0 and at most {MAX_TASK_SECONDS}")
+    check_command("command", spec.command)
 
 
 def _check_range(field: str, value: int, lowest: int, highest: int) -> None:

@@ -14,15 +14,17 @@ import grpc
 from google.protobuf.message import Message
 
 from services.domain.errors import NotFound, Unavailable
-from services.gen.krane.v1 import build_pb2, deployment_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
 from services.krane.codec import (
     BUILD_PRIORITIES,
     DEPLOYMENT_STATUS_OF_WIRE,
     decode_build,
     decode_deployment,
     decode_followed_line,
+    decode_task,
     encode_log_query,
     encode_spec,
+    encode_task_spec,
     raising,
 )
 from services.krane.types import (
@@ -35,6 +37,9 @@ from services.krane.types import (
     LogLine,
     LogQuery,
     StoredSource,
+    TaskName,
+    TaskSpec,
+    TaskState,
 )
 
 Answer = TypeVar("Answer", bound=Message)
@@ -202,6 +207,34 @@ class KraneClient:
             "BuildService/PruneImages", request, build_pb2.PruneImagesResponse, STOP_DEADLINE_SECONDS
         )
         return tuple(response.removed)
+
+    async def start_task(self, spec: TaskSpec, environment: Mapping[str, str] | None = None) -> None:
+        """Run a command once, with these environment variables, or find that it was begun."""
+        await self._call("TaskService/StartTask", encode_task_spec(spec, environment or {}), task_pb2.StartTaskResponse)
+
+    async def get_task(self, namespace: str, task_id: str, *, tail_lines: int = 0) -> TaskState | None:
+        """How far a task is; None when it is unknown. 0 lines = krane's default."""
+        request = task_pb2.GetTaskRequest(namespace=namespace, task_id=task_id, tail_lines=tail_lines)
+        try:
+            response = await self._call("TaskService/GetTask", request, task_pb2.GetTaskResponse)
+        except NotFound:
+            return None
+        return decode_task(response)
+
+    async def list_tasks(self) -> tuple[TaskName, ...]:
+        """Every task that is known, ended ones included."""
+        response = await self._call("TaskService/ListTasks", task_pb2.ListTasksRequest(), task_pb2.ListTasksResponse)
+        return tuple(TaskName(namespace=task.namespace, task_id=task.task_id) for task in response.tasks)
+
+    async def cancel_task(self, namespace: str, task_id: str) -> None:
+        """Stop a command and everything it started; succeeds when there is nothing to stop."""
+        request = task_pb2.CancelTaskRequest(namespace=namespace, task_id=task_id)
+        await self._call("TaskService/CancelTask", request, task_pb2.CancelTaskResponse, STOP_DEADLINE_SECONDS)
+
+    async def delete_task(self, namespace: str, task_id: str) -> None:
+        """Stop a command and forget the task, except for its log; succeeds when it is gone."""
+        request = task_pb2.DeleteTaskRequest(namespace=namespace, task_id=task_id)
+        await self._call("TaskService/DeleteTask", request, task_pb2.DeleteTaskResponse, STOP_DEADLINE_SECONDS)
 
     async def _reach(self) -> None:
         try:

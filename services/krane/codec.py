@@ -17,7 +17,7 @@ from services.domain.errors import (
 )
 from services.domain.readiness import InstanceStatus, Probe
 from services.domain.settings import RunSettings
-from services.gen.krane.v1 import build_pb2, deployment_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
 from services.krane.types import (
     AppSettings,
     BuildPriority,
@@ -30,6 +30,9 @@ from services.krane.types import (
     HealthCheck,
     InstanceReport,
     LogQuery,
+    TaskSpec,
+    TaskState,
+    TaskStatus,
     digest_environment,
 )
 
@@ -71,9 +74,16 @@ BUILD_PRIORITIES = {
     BuildPriority.NORMAL: build_pb2.BUILD_PRIORITY_NORMAL,
     BuildPriority.PRODUCTION: build_pb2.BUILD_PRIORITY_PRODUCTION,
 }
+TASK_STATUSES = {
+    TaskStatus.RUNNING: task_pb2.TASK_STATUS_RUNNING,
+    TaskStatus.SUCCEEDED: task_pb2.TASK_STATUS_SUCCEEDED,
+    TaskStatus.FAILED: task_pb2.TASK_STATUS_FAILED,
+    TaskStatus.CANCELLED: task_pb2.TASK_STATUS_CANCELLED,
+}
 DEPLOYMENT_STATUS_OF_WIRE = {wire: status for status, wire in DEPLOYMENT_STATUSES.items()}
 INSTANCE_STATUS_OF_WIRE = {wire: status for status, wire in INSTANCE_STATUSES.items()}
 BUILD_STATUS_OF_WIRE = {wire: status for status, wire in BUILD_STATUSES.items()}
+TASK_STATUS_OF_WIRE = {wire: status for status, wire in TASK_STATUSES.items()}
 BUILD_PRIORITY_OF_WIRE = {wire: priority for priority, wire in BUILD_PRIORITIES.items()}
 
 
@@ -293,3 +303,51 @@ def _decode_settings(message: build_pb2.AppSettings) -> AppSettings:
         release_command=tuple(message.release_command) or None,
     )
     return AppSettings(run=run, environment=dict(message.environment))
+
+
+def encode_task_spec(spec: TaskSpec, environment: Mapping[str, str]) -> task_pb2.StartTaskRequest:
+    """What to run once, for the wire."""
+    return task_pb2.StartTaskRequest(
+        namespace=spec.namespace,
+        task_id=spec.task_id,
+        image=spec.image,
+        command=spec.command,
+        cpu_millicores=spec.cpu_millicores,
+        memory_size_mib=spec.memory_mib,
+        environment=environment,
+        timeout_seconds=spec.timeout_seconds,
+    )
+
+
+def decode_task_spec(request: task_pb2.StartTaskRequest) -> TaskSpec:
+    """What to run once, from the wire and not checked yet."""
+    return TaskSpec(
+        namespace=request.namespace,
+        task_id=request.task_id,
+        image=request.image,
+        command=tuple(request.command),
+        cpu_millicores=request.cpu_millicores,
+        memory_mib=request.memory_size_mib,
+        timeout_seconds=request.timeout_seconds,
+        environment_digest=digest_environment(request.environment),
+    )
+
+
+def encode_task(state: TaskState) -> task_pb2.GetTaskResponse:
+    """A task, for the wire."""
+    return task_pb2.GetTaskResponse(
+        status=TASK_STATUSES[state.status],
+        exit_code=state.exit_code,
+        reason=state.reason,
+        log_lines=state.log_lines,
+    )
+
+
+def decode_task(response: task_pb2.GetTaskResponse) -> TaskState:
+    """A task, from the wire."""
+    return TaskState(
+        status=TASK_STATUS_OF_WIRE[response.status],
+        exit_code=response.exit_code if response.HasField("exit_code") else None,
+        reason=response.reason,
+        log_lines=tuple(response.log_lines),
+    )

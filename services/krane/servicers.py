@@ -6,7 +6,14 @@ from typing import Any, TypeAlias
 import grpc
 
 from services.domain.errors import Invalid
-from services.gen.krane.v1 import build_pb2, build_pb2_grpc, deployment_pb2, deployment_pb2_grpc
+from services.gen.krane.v1 import (
+    build_pb2,
+    build_pb2_grpc,
+    deployment_pb2,
+    deployment_pb2_grpc,
+    task_pb2,
+    task_pb2_grpc,
+)
 from services.krane.backends.backend import Backend
 from services.krane.checks import check_id
 from services.krane.codec import (
@@ -14,9 +21,11 @@ from services.krane.codec import (
     DEPLOYMENT_STATUSES,
     decode_log_query,
     decode_spec,
+    decode_task_spec,
     encode_build,
     encode_deployment,
     encode_followed_line,
+    encode_task,
     refusing,
 )
 from services.krane.types import BuildPriority, FollowedLine
@@ -26,6 +35,7 @@ Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
 MAX_TAIL_LINES = 10_000
 DEFAULT_LOG_LINES = 100
 DEFAULT_BUILD_LINES = 50
+DEFAULT_TASK_LINES = 50
 
 
 class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
@@ -149,6 +159,45 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
         async with refusing(context):
             removed = await self._pruning.prune(request.keep, request.unneeded_ms / 1000)
             return build_pb2.PruneImagesResponse(removed=removed)
+
+
+class TaskServicer(task_pb2_grpc.TaskServiceServicer):
+    """krane.v1.TaskService."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._tasks = backend.tasks
+
+    async def StartTask(self, request: task_pb2.StartTaskRequest, context: Context) -> task_pb2.StartTaskResponse:
+        """Run a command once."""
+        async with refusing(context):
+            await self._tasks.start(decode_task_spec(request), dict(request.environment))
+            return task_pb2.StartTaskResponse()
+
+    async def GetTask(self, request: task_pb2.GetTaskRequest, context: Context) -> task_pb2.GetTaskResponse:
+        """Say how far a task is."""
+        async with refusing(context):
+            count = _tail_lines(request.tail_lines, DEFAULT_TASK_LINES)
+            return encode_task(await self._tasks.get(request.namespace, request.task_id, count))
+
+    async def ListTasks(self, request: task_pb2.ListTasksRequest, context: Context) -> task_pb2.ListTasksResponse:
+        """Say which tasks there are."""
+        async with refusing(context):
+            named = [(name.namespace, name.task_id) for name in self._tasks.names()]
+            return task_pb2.ListTasksResponse(
+                tasks=[task_pb2.ListTasksResponse.Task(namespace=n, task_id=t) for n, t in named]
+            )
+
+    async def CancelTask(self, request: task_pb2.CancelTaskRequest, context: Context) -> task_pb2.CancelTaskResponse:
+        """Stop a command."""
+        async with refusing(context):
+            await self._tasks.cancel(request.namespace, request.task_id)
+            return task_pb2.CancelTaskResponse()
+
+    async def DeleteTask(self, request: task_pb2.DeleteTaskRequest, context: Context) -> task_pb2.DeleteTaskResponse:
+        """Stop a command and forget the task."""
+        async with refusing(context):
+            await self._tasks.delete(request.namespace, request.task_id)
+            return task_pb2.DeleteTaskResponse()
 
 
 def _tail_lines(asked: int, default: int) -> int:

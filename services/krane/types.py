@@ -35,6 +35,15 @@ class BuildStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+class TaskStatus(StrEnum):
+    """How far a task is."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"  # stopped before it ended by itself
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HealthCheck:
     """How to ask an instance whether it is healthy. Empty fields: as the image says, else krane's default."""
@@ -188,3 +197,50 @@ class BuildState:
     log_lines: tuple[str, ...] = ()
     # What the source says, when it succeeded.
     settings: AppSettings = field(default_factory=AppSettings)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSpec:
+    """A command to run once. The same spec again is the same run."""
+
+    # The workspace; names never cross it.
+    namespace: str
+    # The deployment it is for.
+    task_id: str
+    # As in a DeploymentSpec.
+    image: str
+    # The program and its arguments.
+    command: tuple[str, ...]
+    # 0 = no limit. The process backend records it and does not limit CPU.
+    cpu_millicores: int
+    # Limit of the whole process tree.
+    memory_mib: int
+    timeout_seconds: float
+    # As in a DeploymentSpec.
+    environment_digest: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskState:
+    """A task at one moment."""
+
+    status: TaskStatus
+    # Negative: by that signal. None while it runs, and when nobody saw how it ended.
+    exit_code: int | None = None
+    # One sentence on why it did not succeed; empty otherwise.
+    reason: str = ""
+    # The newest, oldest first.
+    log_lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskName:
+    """What names a task."""
+
+    namespace: str
+    task_id: str
+
+
+def task_log_name(task_id: str) -> str:
+    """What stands for a task among the instances of its deployment, as their ids do."""
+    return f"{task_id}-release"

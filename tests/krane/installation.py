@@ -19,7 +19,7 @@ from services.krane.backends.opening import stop_all
 from services.krane.backends.shared.folders import Folders
 from services.krane.client import KraneClient
 from services.krane.server import running
-from services.krane.types import DeploymentSpec
+from services.krane.types import DeploymentSpec, task_log_name
 from tests.krane.docker_image import ensure_image
 from tests.krane.support import (
     build,
@@ -62,6 +62,10 @@ class Kind(Protocol):
         """A source whose build starts a process in another session, known by the marker, and then never ends."""
         ...
 
+    async def lose_task(self, data_dir: Path, task_id: str) -> None:
+        """Take away what holds the run of a task."""
+        ...
+
     async def images(self, data_dir: Path) -> set[str]:
         """Everything that builds made and that is there, what is half-made included."""
         ...
@@ -90,6 +94,10 @@ class ProcessKind:
     def slow_source(self, marker: str) -> bytes:
         pyproject = '[build-system]\nrequires = []\nbuild-backend = "slow"\nbackend-path = ["."]\n'
         return pack({"Procfile": "web: python slow.py", "pyproject.toml": pyproject, "slow.py": never_ending(marker)})
+
+    async def lose_task(self, data_dir: Path, task_id: str) -> None:
+        for shim in shims_of(data_dir):
+            os.kill(shim, signal.SIGKILL)
 
     async def images(self, data_dir: Path) -> set[str]:
         folder = Folders.under(data_dir).artifacts
@@ -126,6 +134,12 @@ class DockerKind:
         base = self.settings.python_base_image
         dockerfile = f'FROM {base}\nCOPY slow.py .\nRUN ["python", "-S", "slow.py"]\n'
         return pack({"Dockerfile": dockerfile, "slow.py": never_ending(marker)})
+
+    async def lose_task(self, data_dir: Path, task_id: str) -> None:
+        engine = Engine(self.settings.docker_socket)
+        for container in await Containers(engine, Folders.under(data_dir)).of_instance(task_log_name(task_id)):
+            await engine.remove_container(container.id)
+        await engine.close()
 
     async def images(self, data_dir: Path) -> set[str]:
         engine = Engine(self.settings.docker_socket)

@@ -176,7 +176,12 @@ def processes_of(data_dir: Path, deployment_id: str) -> set[int]:
 
 def container_processes(deployment_id: str) -> set[int]:
     """The pids of the first instance of a deployment in its container, without the engine's own first process."""
-    found = processes_with(f"INTERLOCK_INSTANCE_ID={deployment_id}-0")
+    return named_processes(f"{deployment_id}-0")
+
+
+def named_processes(instance_id: str) -> set[int]:
+    """The pids of an instance or a task, by the name that it is given, without the engine's own first process."""
+    found = processes_with(f"INTERLOCK_INSTANCE_ID={instance_id}")
     return {pid for pid in found if _name(pid) not in ("", "docker-init")}
 
 

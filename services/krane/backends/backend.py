@@ -15,6 +15,9 @@ from services.krane.types import (
     LogLine,
     LogQuery,
     StoredSource,
+    TaskName,
+    TaskSpec,
+    TaskState,
 )
 
 
@@ -51,6 +54,30 @@ class Deployments(Protocol):
 
     async def logs(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
         """The newest lines of one instance, or of each when it is empty; also after a delete. Raises NotFound."""
+        ...
+
+
+class Tasks(Protocol):
+    """The commands that are run once. Each call raises Invalid for what is no id."""
+
+    async def start(self, spec: TaskSpec, environment: Mapping[str, str]) -> None:
+        """Run a command, or find that it was begun. Raises Conflict, PreconditionFailed or Unavailable."""
+        ...
+
+    async def get(self, namespace: str, task_id: str, tail_lines: int) -> TaskState:
+        """How far a task is, with the newest lines of its log. Raises NotFound or Unavailable."""
+        ...
+
+    def names(self) -> list[TaskName]:
+        """All tasks, by id."""
+        ...
+
+    async def cancel(self, namespace: str, task_id: str) -> None:
+        """Stop a command; returns when nothing of it runs, also when nothing did. Raises Unavailable."""
+        ...
+
+    async def delete(self, namespace: str, task_id: str) -> None:
+        """Stop a command and forget the task, except for its log. Raises Unavailable."""
         ...
 
 
@@ -107,6 +134,7 @@ class Backend:
     """The parts of an open backend."""
 
     deployments: Deployments
+    tasks: Tasks
     logs: Logs
     sources: Sources
     builds: Builds

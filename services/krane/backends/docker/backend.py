@@ -8,10 +8,12 @@ from services.config import KraneSettings
 from services.krane.backends.backend import Backend
 from services.krane.backends.docker.building.builder import DockerBuilder
 from services.krane.backends.docker.building.images import BuiltImages
-from services.krane.backends.docker.containers import INSTANCE_ID, Containers, read_record
+from services.krane.backends.docker.containers import INSTANCE_ID, TASK_ID, Containers, read_record
 from services.krane.backends.docker.driver import DockerDriver, grace_of
 from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.shapes import ContainerSummary
+from services.krane.backends.docker.tasks import DockerTasks
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.shared.assembly import assembled
 from services.krane.backends.shared.folders import Folders
@@ -24,10 +26,20 @@ async def open_docker(folders: Folders, settings: KraneSettings) -> AsyncGenerat
     containers = Containers(engine, folders)
     watcher = Watcher(engine, containers)
     images = BuiltImages(engine, containers)
-    driver = DockerDriver(engine=engine, containers=containers, watcher=watcher, folders=folders, settings=settings)
+    keepsakes = Keepsakes(engine, containers, folders)
+    driver = DockerDriver(
+        engine=engine, containers=containers, keepsakes=keepsakes, watcher=watcher, folders=folders, settings=settings
+    )
     try:
         watcher.open()
-        async with assembled(folders, settings, driver, DockerBuilder(engine, images, settings), images) as backend:
+        async with assembled(
+            folders,
+            settings,
+            driver=driver,
+            task_driver=DockerTasks(engine, containers, keepsakes, watcher, settings),
+            builder=DockerBuilder(engine, images, settings),
+            images=images,
+        ) as backend:
             yield backend
     finally:
         await watcher.close()
@@ -47,7 +59,7 @@ async def stop_docker(folders: Folders, settings: KraneSettings) -> None:
 
 
 def _grace(container: ContainerSummary, settings: KraneSettings) -> float:
-    record = read_record([container])
+    record = None if TASK_ID in container.labels else read_record([container])
     return grace_of(record, settings) if record else settings.stop_grace_seconds
 
 

@@ -3,9 +3,10 @@
 import asyncio
 import hashlib
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
@@ -24,6 +25,8 @@ log = get_logger(__name__)
 INSTALLATION = "interlock.installation"
 NAMESPACE = "interlock.namespace"
 DEPLOYMENT_ID = "interlock.deployment-id"
+# On the container of a task, in the place of a deployment's id.
+TASK_ID = "interlock.task-id"
 INSTANCE_ID = "interlock.instance-id"
 RECORD = "interlock.record"
 LOG_FILE_BYTES = 2 * 1024 * 1024
@@ -78,7 +81,7 @@ class Container:
     has_ended: bool
     exit_code: int
     was_out_of_memory: bool
-    # Of this machine.
+    # Of this machine; 0 = none is published.
     port: int
 
 
@@ -111,8 +114,16 @@ class Containers:
         found = await self._engine.list_containers(self.labels | labels)
         return sorted(found, key=lambda summary: summary.labels[INSTANCE_ID] == f"{deployment_id}-0")
 
+    async def of_instances(self) -> list[ContainerSummary]:
+        """Every container of a deployment."""
+        return [one for one in await self.all() if DEPLOYMENT_ID in one.labels]
+
+    async def of_tasks(self) -> list[ContainerSummary]:
+        """Every container of a task."""
+        return [one for one in await self.all() if TASK_ID in one.labels]
+
     async def of_instance(self, instance_id: str) -> list[ContainerSummary]:
-        """The containers of one instance: one, or for a moment also the one that takes its place."""
+        """The containers of one instance or task: one, or for a moment also the one that takes its place."""
         found = await self._engine.list_containers(self.labels | {INSTANCE_ID: instance_id})
         return sorted(found, key=lambda summary: mark_of(summary.names) is Mark.NEXT)
 
@@ -124,17 +135,24 @@ class Containers:
 
     async def create(self, record: DeploymentRecord, index: int, mark: Mark = Mark.NONE) -> Container:
         """Create the container of one instance, or find it created. Raises Conflict when another has its name."""
-        instance_id = record.instance_id(index)
-        name = self._name(instance_id, mark)
+        given = await self.environments.find(record.spec)
+        labels = self._labels(record, record.instance_id(index))
+        return await self.create_labelled(labels, _config(record, record.instance_id(index), given), mark)
+
+    async def create_labelled(
+        self, labels: Mapping[str, str], config: Mapping[str, JsonValue], mark: Mark = Mark.NONE
+    ) -> Container:
+        """Create a container with the labels, or find it created. Raises Conflict when another has its name."""
+        name = self._name(labels[INSTANCE_ID], mark)
         try:
-            created = await self._engine.create_container(name, await self._config(record, index))
+            created = await self._engine.create_container(name, {**config, "Labels": {**labels}})
         except Conflict:
             # Perhaps by an earlier attempt, whose answer was lost.
             created = name
         except NotFound as error:
-            raise PreconditionFailed(f"{name} cannot be created: its image {record.image_id} was removed") from error
+            raise PreconditionFailed(f"{name} cannot be created: its image {config['Image']} was removed") from error
         details = await self._engine.inspect_container(created)
-        if details is None or not self._labels(record, instance_id).items() <= (details.config.labels or {}).items():
+        if details is None or not labels.items() <= (details.config.labels or {}).items():
             raise Conflict(f"the container name {name} is taken by another: delete its deployment, or remove it")
         return _container(details)
 
@@ -159,33 +177,55 @@ class Containers:
     def _labels(self, record: DeploymentRecord, instance_id: str) -> dict[str, str]:
         spec = record.spec
         return {
-            **self.labels,
-            NAMESPACE: spec.namespace,
+            **self.labels_of(spec.namespace, spec.deployment_id, instance_id),
             DEPLOYMENT_ID: spec.deployment_id,
-            INSTANCE_ID: instance_id,
             RECORD: RECORD_ADAPTER.dump_json(record).decode(),
-            "app.kubernetes.io/name": spec.deployment_id,
+        }
+
+    def labels_of(self, namespace: str, deployment_id: str, instance_id: str) -> dict[str, str]:
+        """What every container of a deployment carries, its task's too."""
+        return {
+            **self.labels,
+            NAMESPACE: namespace,
+            INSTANCE_ID: instance_id,
+            "app.kubernetes.io/name": deployment_id,
             "app.kubernetes.io/instance": instance_id,
-            "app.kubernetes.io/part-of": spec.namespace,
+            "app.kubernetes.io/part-of": namespace,
             "app.kubernetes.io/managed-by": "interlock",
         }
 
-    async def _config(self, record: DeploymentRecord, index: int) -> dict[str, JsonValue]:
-        given = await self.environments.find(record.spec)
-        instance_id, port = record.instance_id(index), f"{record.container_port}/tcp"
-        return {
-            "Image": record.image_id,
-            "Env": [
-                *(f"{name}={value}" for name, value in given.items()),
-                f"PORT={record.container_port}",
-                f"INTERLOCK_DEPLOYMENT_ID={record.spec.deployment_id}",
-                f"INTERLOCK_INSTANCE_ID={instance_id}",
-            ],
-            "Labels": {**self._labels(record, instance_id)},
-            **({"Cmd": list[JsonValue](record.command)} if record.command else {}),
-            "ExposedPorts": {port: {}},
-            "HostConfig": {**_limits(record.spec), "PortBindings": {port: [_free_port()]}},
-        }
+
+def environment_of(given: Mapping[str, str], deployment_id: str, instance_id: str) -> list[JsonValue]:
+    """What is in a container's environment: what it was given, and who it is."""
+    return [
+        *(f"{name}={value}" for name, value in given.items()),
+        f"INTERLOCK_DEPLOYMENT_ID={deployment_id}",
+        f"INTERLOCK_INSTANCE_ID={instance_id}",
+    ]
+
+
+def limits(*, memory_mib: int, cpu_millicores: int) -> dict[str, JsonValue]:
+    """What a container may use and do."""
+    memory = memory_mib << 20
+    return {
+        "Memory": memory,
+        # Memory and swap together: no swap.
+        "MemorySwap": memory,
+        "NanoCpus": cpu_millicores * 1_000_000,
+        "PidsLimit": MAX_PROCESSES,
+        "CapDrop": ["ALL"],
+        "CapAdd": list(CAPABILITIES),
+        "SecurityOpt": ["no-new-privileges"],
+        # A first process that forwards signals and buries orphans, whatever the image runs.
+        "Init": True,
+        "RestartPolicy": {"Name": "no"},
+        "LogConfig": {"Type": "json-file", "Config": {"max-size": str(LOG_FILE_BYTES), "max-file": str(LOG_FILES)}},
+    }
+
+
+def owner_of(container: ContainerSummary) -> str:
+    """The deployment that a container is of, or whose task it is."""
+    return container.labels.get(DEPLOYMENT_ID) or container.labels[TASK_ID]
 
 
 def read_record(containers: Iterable[ContainerSummary]) -> DeploymentRecord | None:
@@ -204,21 +244,15 @@ def mark_of(names: Iterable[str]) -> Mark:
     return next((mark for mark in Mark if mark in suffixes), Mark.NONE)
 
 
-def _limits(spec: DeploymentSpec) -> dict[str, JsonValue]:
-    memory = spec.memory_mib << 20
+def _config(record: DeploymentRecord, instance_id: str, given: Mapping[str, str]) -> dict[str, JsonValue]:
+    spec, port = record.spec, f"{record.container_port}/tcp"
+    bounds = limits(memory_mib=spec.memory_mib, cpu_millicores=spec.cpu_millicores)
     return {
-        "Memory": memory,
-        # Memory and swap together: no swap.
-        "MemorySwap": memory,
-        "NanoCpus": spec.cpu_millicores * 1_000_000,
-        "PidsLimit": MAX_PROCESSES,
-        "CapDrop": ["ALL"],
-        "CapAdd": list(CAPABILITIES),
-        "SecurityOpt": ["no-new-privileges"],
-        # A first process that forwards signals and buries orphans, whatever the image runs.
-        "Init": True,
-        "RestartPolicy": {"Name": "no"},
-        "LogConfig": {"Type": "json-file", "Config": {"max-size": str(LOG_FILE_BYTES), "max-file": str(LOG_FILES)}},
+        "Image": record.image_id,
+        "Env": [*environment_of(given, spec.deployment_id, instance_id), f"PORT={record.container_port}"],
+        **({"Cmd": list[JsonValue](record.command)} if record.command else {}),
+        "ExposedPorts": {port: {}},
+        "HostConfig": {**bounds, "PortBindings": {port: [_free_port()]}},
     }
 
 
@@ -237,5 +271,5 @@ def _container(details: ContainerDetails) -> Container:
         has_ended=not details.state.running and details.state.status != "created",
         exit_code=details.state.exit_code,
         was_out_of_memory=details.state.oom_killed,
-        port=next(int(binding.host_port) for binding in next(iter(bindings))),
+        port=next((int(binding.host_port) for binding in chain.from_iterable(bindings)), 0),
     )

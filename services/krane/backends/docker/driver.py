@@ -41,21 +41,28 @@ class DockerDriver:
     """The deployments that one installation has on an engine."""
 
     def __init__(
-        self, *, engine: Engine, containers: Containers, watcher: Watcher, folders: Folders, settings: KraneSettings
+        self,
+        *,
+        engine: Engine,
+        containers: Containers,
+        keepsakes: Keepsakes,
+        watcher: Watcher,
+        folders: Folders,
+        settings: KraneSettings,
     ) -> None:
         self._engine = engine
         self._containers = containers
         self._watcher = watcher
         self._folders = folders
         self._settings = settings
-        self._keepsakes = Keepsakes(engine, containers, folders)
-        self._log_reader = LogReader(engine, containers, self._keepsakes)
+        self._keepsakes = keepsakes
+        self._log_reader = LogReader(engine, containers, keepsakes)
         self._prober = PublishedPortProber()
 
     async def recorded(self) -> list[Deployment]:
         """Every deployment that has a container; what its creation or deletion left undone follows from its marks."""
         groups: defaultdict[str, list[ContainerSummary]] = defaultdict(list)
-        for container in await self._containers.all():
+        for container in await self._containers.of_instances():
             groups[container.labels[DEPLOYMENT_ID]].append(container)
         records = [(read_record(group), group) for _, group in sorted(groups.items())]
         return [self._deployment(record, _wanted(group)) for record, group in records if record is not None]
@@ -161,7 +168,7 @@ class ContainerBook:
         """Remove the containers, the first one last: until then it says that they are to be removed."""
         spec = self._record.spec
         for container in await self._containers.of_deployment(spec.namespace, spec.deployment_id):
-            await self._keepsakes.remove_container(spec, container)
+            await self._keepsakes.remove_container(container)
         await asyncio.to_thread(remove_tree, self._folders.deployments / spec.deployment_id)
 
 

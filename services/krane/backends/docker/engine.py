@@ -16,7 +16,7 @@ from typing import TypeVar
 import httpx
 from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 
-from services.domain.errors import NotFound, Unavailable
+from services.domain.errors import Conflict, NotFound, Unavailable
 from services.krane.backends.docker.log_frames import LogFrames
 from services.krane.backends.docker.problems import engine_problem, pull_problem
 from services.krane.backends.docker.shapes import (
@@ -128,13 +128,13 @@ class Engine:
             return
 
     async def container_log(self, container_id: str, lines: int | None = None) -> bytes:
-        """What a container wrote to either stream, all or the newest lines, stamped; empty when it is gone."""
+        """What a container wrote to either stream, all or the newest lines, stamped; empty when it is gone or going."""
         query = {**LOG_QUERY, "tail": "all" if lines is None else str(lines)}
         try:
             response = await self._call(
                 f"read the log of container {container_id}", "GET", f"/containers/{container_id}/logs", params=query
             )
-        except NotFound:
+        except (NotFound, Conflict):
             return b""
         frames = LogFrames()
         return frames.feed(response.content) + frames.end()
@@ -149,7 +149,7 @@ class Engine:
         path = f"/containers/{container_id}/logs"
         frames = LogFrames()
         async with self._stream("GET", path, query, {}, None) as response:
-            if response.status_code == HTTPStatus.NOT_FOUND:
+            if response.status_code in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):
                 return
             if response.is_error:
                 raise engine_problem(f"follow {path}", response.status_code, _message(await response.aread()))

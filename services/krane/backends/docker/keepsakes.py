@@ -4,12 +4,11 @@ import asyncio
 from pathlib import Path
 
 from services.files import write_atomically
-from services.krane.backends.docker.containers import INSTANCE_ID, Containers
+from services.krane.backends.docker.containers import INSTANCE_ID, NAMESPACE, Containers, owner_of
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.logs import newest
-from services.krane.types import DeploymentSpec
 
 # Of each instance.
 MAX_BYTES = 1024 * 1024
@@ -17,7 +16,7 @@ MAX_LINES = 10_000
 
 
 class Keepsakes:
-    """One file for each instance that ever had its container removed."""
+    """One file for each instance that ever had its container removed, and for each task."""
 
     def __init__(self, engine: Engine, containers: Containers, folders: Folders) -> None:
         self._engine = engine
@@ -34,15 +33,20 @@ class Keepsakes:
 
     async def read(self, namespace: str, deployment_id: str, instance_id: str, lines: int | None = None) -> bytes:
         """The stamped lines of an instance: of its container all or the newest, and what is kept of those before it."""
-        written = _kept(self._path(namespace, deployment_id, instance_id))
-        for container in await self._containers.of_deployment(namespace, deployment_id):
-            if container.labels[INSTANCE_ID] == instance_id:
+        written = b""
+        for container in await self._containers.of_instance(instance_id):
+            if container.labels[NAMESPACE] == namespace:
                 written += await self._engine.container_log(container.id, lines)
-        return written
+        # Read last: what is in no container any more was kept before.
+        return _joined(_kept(self._path(namespace, deployment_id, instance_id)), written)
 
-    async def remove_container(self, spec: DeploymentSpec, container: ContainerSummary) -> None:
+    async def begin(self, namespace: str, deployment_id: str, instance_id: str) -> None:
+        """Let a log be found from now on, before there is anything to keep of it."""
+        await asyncio.to_thread(_append, self._path(namespace, deployment_id, instance_id), b"")
+
+    async def remove_container(self, container: ContainerSummary) -> None:
         """Remove a container, once its log is kept."""
-        path = self._path(spec.namespace, spec.deployment_id, container.labels[INSTANCE_ID])
+        path = self._path(container.labels[NAMESPACE], owner_of(container), container.labels[INSTANCE_ID])
         written = await self._engine.container_log(container.id, MAX_LINES)
         if written:
             await asyncio.to_thread(_append, path, written)
@@ -54,7 +58,12 @@ class Keepsakes:
 
 def _append(path: Path, written: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_atomically(path, (_kept(path) + written)[-MAX_BYTES:])
+    write_atomically(path, _joined(_kept(path), written)[-MAX_BYTES:])
+
+
+def _joined(kept: bytes, written: bytes) -> bytes:
+    """What is kept, and behind it what is in a container: that may be kept already, when its end is just noticed."""
+    return kept if kept.endswith(written) else kept + written
 
 
 def _kept(path: Path) -> bytes:

@@ -1,21 +1,13 @@
 """The runs of one instance in its container."""
 
-import asyncio
-from collections.abc import Coroutine
-
 from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from services.krane.backends.docker.containers import Container, Containers, DeploymentRecord, Mark
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.keepsakes import Keepsakes
+from services.krane.backends.docker.lifetime import Lifetime, own_ending, undisturbed
 from services.krane.backends.docker.problems import PortTaken
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.shared.ending import NEVER_RAN, Ending
-
-# Between looks while the engine is away.
-AWAY_SECONDS = 0.2
-# An exit code over it is that of a command that a signal ended, as shells and `docker-init` say it.
-SIGNALLED = 128
-LAST_SIGNAL = 64
 
 
 class ContainerRunner:
@@ -35,11 +27,10 @@ class ContainerRunner:
         self._engine = engine
         self._containers = containers
         self._keepsakes = keepsakes
-        self._watcher = watcher
         self._record = record
         self._index = index
         self._instance_id = record.instance_id(index)
-        self._stop_grace_seconds = stop_grace_seconds
+        self._lifetime = Lifetime(containers, watcher, self._instance_id, stop_grace_seconds)
         self._port = 0
 
     @property
@@ -49,11 +40,11 @@ class ContainerRunner:
 
     async def start(self) -> None:
         """Start the container, which is created when it is not there."""
-        await _undisturbed(self._start())
+        await undisturbed(self._start())
 
     async def is_started(self) -> bool:
         """Whether the container runs."""
-        container = await self._look()
+        container = await self._lifetime.look()
         if container is None or not container.is_running:
             return False
         self._port = container.port
@@ -61,17 +52,16 @@ class ContainerRunner:
 
     async def wait(self) -> Ending:
         """Wait until the container has ended, or was removed."""
-        outages: int | None = None
-        with self._watcher.watch(self._instance_id) as changed:
-            while (container := await self._look()) is not None and container.is_running:
-                outages = self._watcher.outages
-                await changed.wait()
-                changed.clear()
-        return self._ending(container, with_engine=outages not in (None, self._watcher.outages))
+        container, is_seen = await self._lifetime.end()
+        if container is None and self._port:
+            return Ending(exit_code=None, was_stopped=False, cause="its container was removed")
+        if container is None or not container.has_ended or container.mark is not Mark.NONE:
+            return NEVER_RAN
+        return own_ending(container, self._record.spec.memory_mib, is_seen=is_seen)
 
     async def stop(self) -> None:
         """Ask the container to end, and kill it when the grace period is over."""
-        await _undisturbed(self._containers.halt(self._instance_id, self._stop_grace_seconds))
+        await self._lifetime.halt()
 
     async def forget(self) -> None:
         """Mark the container: it is to be started."""
@@ -109,36 +99,6 @@ class ContainerRunner:
             await self._engine.remove_container(leftover.id)
         fresh = await self._containers.create(self._record, self._index, Mark.NEXT)
         for former in found[:1]:
-            await self._keepsakes.remove_container(self._record.spec, former)
+            await self._keepsakes.remove_container(former)
         await self._engine.start_container(fresh.id)
         return fresh
-
-    async def _look(self) -> Container | None:
-        """The container, however long the engine has to be waited for."""
-        while True:
-            try:
-                return await self._containers.find(self._instance_id)
-            except Unavailable:
-                await asyncio.sleep(AWAY_SECONDS)
-
-    def _ending(self, container: Container | None, *, with_engine: bool) -> Ending:
-        if container is None and self._port:
-            return Ending(exit_code=None, was_stopped=False, cause="its container was removed")
-        if container is None or not container.has_ended or container.mark is not Mark.NONE:
-            return NEVER_RAN
-        if with_engine:
-            return Ending(exit_code=None, was_stopped=False, cause="it ended while the Docker Engine was away")
-        limit = self._record.spec.memory_mib
-        cause = f"out of memory: it may use {limit} MiB" if container.was_out_of_memory else ""
-        return Ending(exit_code=_signed(container.exit_code), was_stopped=False, cause=cause)
-
-
-async def _undisturbed(change: Coroutine[object, object, None]) -> None:
-    """Finish a change when its caller is cancelled: a call that the engine has begun cannot be taken back."""
-    await asyncio.shield(asyncio.create_task(change))
-
-
-def _signed(exit_code: int) -> int:
-    """An exit code as Python's subprocess says it: negative for a signal."""
-    number = exit_code - SIGNALLED
-    return -number if 0 < number <= LAST_SIGNAL else exit_code

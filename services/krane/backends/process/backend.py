@@ -10,6 +10,7 @@ from services.krane.backends.process.artifacts import Artifacts
 from services.krane.backends.process.builder import ProcessBuilder
 from services.krane.backends.process.driver import ProcessDriver
 from services.krane.backends.process.supervised import SupervisedProcess
+from services.krane.backends.process.tasks import ProcessTasks
 from services.krane.backends.shared.assembly import assembled
 from services.krane.backends.shared.folders import Folders
 
@@ -18,11 +19,17 @@ from services.krane.backends.shared.folders import Folders
 async def open_processes(folders: Folders, settings: KraneSettings) -> AsyncGenerator[Backend]:
     """Take over what an earlier krane left; on the way out leave instances running."""
     artifacts = Artifacts(folders.artifacts)
-    builder = ProcessBuilder(artifacts, folders.cache, settings)
-    async with assembled(folders, settings, ProcessDriver(folders, settings), builder, artifacts) as backend:
+    async with assembled(
+        folders,
+        settings,
+        driver=ProcessDriver(folders, settings),
+        task_driver=ProcessTasks(folders, settings),
+        builder=ProcessBuilder(artifacts, folders.cache, settings),
+        images=artifacts,
+    ) as backend:
         yield backend
 
 
 async def stop_processes(folders: Folders) -> None:
-    """End every process of every instance and build. What is wanted stays written down."""
+    """End every process of every instance, task and build. What is wanted stays written down."""
     await asyncio.gather(*(SupervisedProcess(folder).stop() for folder in folders.commands()))

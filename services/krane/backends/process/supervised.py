@@ -63,6 +63,11 @@ class SupervisedProcess:
         state = self._state()
         return state["port"] if state else 0
 
+    @property
+    def may_have_begun(self) -> bool:
+        """Whether a run was ever asked for."""
+        return self._command() is not None
+
     async def start(self, spec: CommandSpec) -> None:
         """Begin a run; returns when the shim is there and forks the command, raises Unavailable when it is not."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -13,26 +13,37 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_following import LogFollowing
 from services.krane.backends.shared.pruning import Images, Pruning
 from services.krane.backends.shared.sources import Sources
+from services.krane.backends.shared.tasks import TaskDriver, Tasks
 
 
 @asynccontextmanager
 async def assembled(
-    folders: Folders, settings: KraneSettings, driver: Driver, builder: Builder, images: Images
+    folders: Folders,
+    settings: KraneSettings,
+    *,
+    driver: Driver,
+    task_driver: TaskDriver,
+    builder: Builder,
+    images: Images,
 ) -> AsyncGenerator[Backend]:
     """Take over what an earlier krane left; on the way out leave instances running."""
     sources = Sources(folders.sources, settings.max_source_bytes)
-    deployments, builds = Deployments(driver), Builds(folders, sources, builder, settings)
+    deployments, tasks = Deployments(driver), Tasks(folders, task_driver, driver)
+    builds = Builds(folders, sources, builder, settings)
     try:
         sources.open()
         await builds.open()
+        await tasks.open()
         await deployments.open()
         yield Backend(
             deployments=deployments,
-            logs=LogFollowing(deployments, builds, folders),
+            tasks=tasks,
+            logs=LogFollowing(deployments, tasks, builds, folders),
             sources=sources,
             builds=builds,
-            pruning=Pruning(sources, images, deployments, builds),
+            pruning=Pruning(sources, images, lambda: deployments.images() | tasks.images() | builds.in_use()),
         )
     finally:
         await builds.close()
+        await tasks.close()
         await deployments.close()

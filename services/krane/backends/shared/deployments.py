@@ -7,28 +7,33 @@ running is taken over or started.
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from functools import partial
-from typing import TypeVar, assert_never
+from typing import assert_never
 
-from services.domain.errors import Conflict, NotFound, Unavailable
+from services.domain.errors import Conflict, NotFound
 from services.domain.readiness import InstanceStatus
 from services.domain.variables import check_variables
 from services.krane.backends.shared.deployment import Deployment, Wanted
 from services.krane.backends.shared.driver import Driver
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.log_lines import Place
+from services.krane.backends.shared.operations import Operations, until_done
 from services.krane.checks import check_id, check_instance_id, check_spec
-from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus, FollowedLine, LogLine, LogQuery
+from services.krane.types import (
+    DeploymentSpec,
+    DeploymentState,
+    DeploymentStatus,
+    FollowedLine,
+    LogLine,
+    LogQuery,
+    task_log_name,
+)
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
 
-T = TypeVar("T")
-
 SETTLE_SECONDS = 2.0
-# Between attempts to finish what an earlier krane began, while the backend does not answer.
-RETRY_SECONDS = 1.0
 # All lines of one answer together; gRPC takes messages of 4 MiB.
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 
@@ -40,7 +45,7 @@ class Deployments:
         self._driver = driver
         self._locks = Locks()
         self._deployments: dict[str, Deployment] = {}
-        self._operations: set[asyncio.Task[object]] = set()
+        self._operations = Operations()
 
     async def open(self) -> None:
         """Take over what an earlier krane left."""
@@ -50,9 +55,7 @@ class Deployments:
 
     async def close(self) -> None:
         """Leave every instance as it is."""
-        for operation in self._operations:
-            operation.cancel()
-        await asyncio.gather(*self._operations, return_exceptions=True)
+        await self._operations.close()
         await asyncio.gather(*(deployment.release() for deployment in self._deployments.values()))
         await self._driver.close()
 
@@ -63,7 +66,7 @@ class Deployments:
         """
         check_spec(spec)
         check_variables(environment)
-        return await self._finish(self._create(spec, environment))
+        return await self._operations.finish(self._create(spec, environment))
 
     def get(self, namespace: str, deployment_id: str) -> DeploymentState:
         """How a deployment is. Raises NotFound."""
@@ -84,17 +87,17 @@ class Deployments:
 
     async def stop(self, namespace: str, deployment_id: str) -> None:
         """End the instances and keep what is needed to start them again. Raises NotFound."""
-        await self._finish(self._stop(namespace, deployment_id))
+        await self._operations.finish(self._stop(namespace, deployment_id))
 
     async def start(self, namespace: str, deployment_id: str) -> None:
         """Start what is stopped or failed; what runs is left as it is. Raises NotFound."""
-        await self._finish(self._start(namespace, deployment_id))
+        await self._operations.finish(self._start(namespace, deployment_id))
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
         """End the instances and forget the deployment, except for its logs. Succeeds when it is gone."""
         check_id("namespace", namespace)
         check_id("deployment_id", deployment_id)
-        await self._finish(self._delete(namespace, deployment_id))
+        await self._operations.finish(self._delete(namespace, deployment_id))
 
     async def logs(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
         """The newest lines of one instance, or of each when it is empty; also after a delete. Raises NotFound."""
@@ -113,11 +116,11 @@ class Deployments:
         ]
 
     def logged(self, namespace: str, deployment_id: str) -> list[str]:
-        """The instances that may have logs: those whose logs were kept, and those there are."""
+        """The instances that may have logs, those whose logs were kept and those there are; first of all the task."""
         kept = self._driver.logged(namespace, deployment_id)
         with contextlib.suppress(NotFound):
             kept += [instance.id for instance in self._find(namespace, deployment_id).state.instances]
-        return sorted({*kept})
+        return sorted({*kept}, key=lambda name: (name != task_log_name(deployment_id), name))
 
     def is_writing(self, namespace: str, deployment_id: str) -> bool:
         """Whether an instance runs or is going to, so that its log may grow."""
@@ -176,9 +179,9 @@ class Deployments:
             case Wanted.RUNNING:
                 deployment.adopt()
             case Wanted.STOPPED:
-                self._spawn(_until_done(partial(self._stop, spec.namespace, spec.deployment_id)))
+                self._operations.spawn(until_done(partial(self._stop, spec.namespace, spec.deployment_id)))
             case Wanted.DELETED:
-                self._spawn(_until_done(partial(self._delete, spec.namespace, spec.deployment_id)))
+                self._operations.spawn(until_done(partial(self._delete, spec.namespace, spec.deployment_id)))
             case _:
                 assert_never(deployment.wanted)
 
@@ -195,22 +198,3 @@ class Deployments:
         if deployment is None or deployment.spec.namespace != namespace:
             raise NotFound(f"there is no deployment {deployment_id} in {namespace}: create it first")
         return deployment
-
-    async def _finish(self, operation: Coroutine[object, object, T]) -> T:
-        """Await an operation that goes on when the caller stops waiting."""
-        return await asyncio.shield(self._spawn(operation))
-
-    def _spawn(self, operation: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        task = asyncio.create_task(operation)
-        self._operations.add(task)
-        task.add_done_callback(self._operations.discard)
-        return task
-
-
-async def _until_done(operation: Callable[[], Awaitable[None]]) -> None:
-    while True:
-        try:
-            return await operation()
-        except Unavailable as error:
-            log.warning("operation of an earlier krane waits", reason=error.message)
-            await asyncio.sleep(RETRY_SECONDS)

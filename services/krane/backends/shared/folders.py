@@ -27,6 +27,11 @@ class Folders:
         return self.root / "deployments"
 
     @property
+    def tasks(self) -> Path:
+        """One folder per task that is not deleted."""
+        return self.root / "tasks"
+
+    @property
     def builds(self) -> Path:
         """One folder per build."""
         return self.root / "builds"
@@ -50,8 +55,12 @@ class Folders:
         """The private folder of one instance."""
         return self.deployments / deployment_id / "instances" / str(index)
 
+    def task_run(self, task_id: str) -> Path:
+        """The private folder in which a task runs; it goes when the task has ended."""
+        return self.tasks / task_id / "run"
+
     def logs(self, namespace: str, deployment_id: str) -> Path:
-        """The logs of a deployment's instances; they stay when it is deleted."""
+        """The logs of a deployment's instances and its task; they stay when it is deleted."""
         return self.root / "logs" / namespace / deployment_id
 
     def build_log(self, build_id: str) -> Path:
@@ -60,7 +69,7 @@ class Folders:
 
     def commands(self) -> list[Path]:
         """Every folder in which a shim may run."""
-        return sorted([*self.deployments.glob("*/instances/*"), *self.builds.glob("*/job")])
+        return sorted([*self.deployments.glob("*/instances/*"), *self.builds.glob("*/job"), *self.tasks.glob("*/run")])
 
     def hold(self, timeout_seconds: float = HOLD_SECONDS) -> AbstractContextManager[None]:
         """Keep every other krane away; raises Conflict when one is still there after the timeout."""

@@ -1,4 +1,4 @@
-"""Follows the logs of deployments: the build's first, then those of all instances side by side.
+"""Follows the logs of deployments: the build's first, then the task's, then those of all instances side by side.
 
 Nobody who writes waits for a reader: logs are files, or the engine's, and a reader that is slow stays behind.
 """
@@ -13,8 +13,9 @@ from services.krane.backends.shared.deployments import Deployments
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import POLL_SECONDS, follow_file
 from services.krane.backends.shared.log_lines import Place
+from services.krane.backends.shared.tasks import Tasks
 from services.krane.checks import check_id
-from services.krane.types import BuildStatus, FollowedLine, LogQuery
+from services.krane.types import BuildStatus, FollowedLine, LogQuery, task_log_name
 
 Send = Callable[[FollowedLine], Awaitable[None]]
 BUILD = ""
@@ -23,8 +24,9 @@ BUILD = ""
 class LogFollowing:
     """The readers of one installation's logs."""
 
-    def __init__(self, deployments: Deployments, builds: Builds, folders: Folders) -> None:
+    def __init__(self, deployments: Deployments, tasks: Tasks, builds: Builds, folders: Folders) -> None:
         self._deployments = deployments
+        self._tasks = tasks
         self._builds = builds
         self._folders = folders
         self._closing = asyncio.Event()
@@ -45,6 +47,7 @@ class LogFollowing:
                 closing = tasks.create_task(self._break_off())
                 if query.build:
                     await self._follow_build(query, send)
+                await self._follow_task(query, send)
                 await self._follow_instances(query, send, tasks)
                 closing.cancel()
         except ExceptionGroup as errors:
@@ -63,9 +66,19 @@ class LogFollowing:
         if self._builds.status(namespace, build_id) is not None:
             await _pass_on(follow_file(self._folders.build_log(build_id), Place(BUILD, query), is_over), send)
 
+    async def _follow_task(self, query: LogQuery, send: Send) -> None:
+        namespace, task_id, name = query.namespace, query.deployment_id, task_log_name(query.deployment_id)
+
+        def is_over() -> bool:
+            return not query.follow or not self._tasks.is_running(namespace, task_id)
+
+        if name in self._deployments.logged(namespace, task_id):
+            await _pass_on(self._deployments.follow_log(query, name, Place(name, query), is_over), send)
+
     async def _follow_instances(self, query: LogQuery, send: Send, tasks: asyncio.TaskGroup) -> None:
         one_at_a_time = asyncio.Lock()
         readers: dict[str, asyncio.Task[None]] = {}
+        task = task_log_name(query.deployment_id)
 
         def is_over() -> bool:
             return not query.follow or not self._deployments.is_writing(query.namespace, query.deployment_id)
@@ -77,7 +90,7 @@ class LogFollowing:
         while True:
             over = is_over()
             for instance_id in self._deployments.logged(query.namespace, query.deployment_id):
-                if instance_id not in readers:
+                if instance_id != task and instance_id not in readers:
                     readers[instance_id] = tasks.create_task(read(instance_id))
             if over:
                 break

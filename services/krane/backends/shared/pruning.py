@@ -1,7 +1,8 @@
 """Removes sources and images that nobody needs.
 
-Callers say what they need; krane adds what its deployments and running builds use. How long something has been unneeded
-is counted here, between calls and without the wall clock. An upload that comes again is another file, and counts anew.
+Callers say what they need; krane adds what its deployments, running tasks and running builds use. How long something
+has been unneeded is counted here, between calls and without the wall clock. An upload that comes again is another file,
+and counts anew.
 """
 
 import time
@@ -9,8 +10,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.krane.backends.shared.builds import Builds
-from services.krane.backends.shared.deployments import Deployments
 from services.krane.backends.shared.sources import Sources
 from services.telemetry import get_logger
 
@@ -47,11 +46,11 @@ class Images(Protocol):
 class Pruning:
     """The sources and images of one installation, and since when each is unneeded."""
 
-    def __init__(self, sources: Sources, images: Images, deployments: Deployments, builds: Builds) -> None:
+    def __init__(self, sources: Sources, images: Images, in_use: Callable[[], set[str]]) -> None:
+        """`in_use` says what krane itself needs at that moment."""
         self._sources = sources
         self._images = images
-        self._deployments = deployments
-        self._builds = builds
+        self._in_use = in_use
         # time.monotonic() of the first call that found it unneeded, by what was stored.
         self._unneeded_since: dict[tuple[str, str], float] = {}
 
@@ -67,7 +66,7 @@ class Pruning:
         return [unneeded[key].reference for key in due if await self._remove(unneeded[key])]
 
     def _used(self) -> set[str]:
-        return self._images.names(self._deployments.images() | self._builds.in_use())
+        return self._images.names(self._in_use())
 
     def _is_used(self, stored: Stored) -> bool:
         return not self._used().isdisjoint(stored.names)

@@ -1,12 +1,27 @@
-"""What a backend does for one instance."""
+"""What a backend does for one instance, and for one task."""
 
 from typing import Protocol
 
 from services.krane.backends.shared.ending import Ending
 
 
-class Runner(Protocol):
-    """The runs of one instance, one after the other; a run outlives krane, and the next krane's runner finds it."""
+class Run(Protocol):
+    """One run of a command; it outlives krane, and the next krane finds it."""
+
+    async def wait(self) -> Ending:
+        """Wait for the end of the run, or say how the last one ended."""
+        ...
+
+    async def stop(self) -> object:
+        """End the run and everything it started: asked first, killed when the grace period is over.
+
+        Succeeds when it is gone; raises Unavailable when it cannot be ended now.
+        """
+        ...
+
+
+class Runner(Run, Protocol):
+    """The runs of one instance, one after the other."""
 
     @property
     def port(self) -> int:
@@ -22,17 +37,6 @@ class Runner(Protocol):
 
     async def is_started(self) -> bool:
         """Whether a run is there."""
-        ...
-
-    async def wait(self) -> Ending:
-        """Wait for the end of the run, or say how the last one ended."""
-        ...
-
-    async def stop(self) -> None:
-        """End the run and everything it started: asked first, killed when the grace period is over.
-
-        Succeeds when it is gone; raises Unavailable when it cannot be ended now.
-        """
         ...
 
     async def forget(self) -> None:

@@ -1,0 +1,127 @@
+"""Tasks of the docker backend: a container each, which is removed when its end is written down.
+
+The container is created before the task is written down, and started after: what is written down may have begun, and
+what is not has not, unless krane's folder was emptied. Its label says then what it was asked for.
+"""
+
+from collections.abc import Collection, Mapping
+from functools import partial
+
+from pydantic import TypeAdapter, ValidationError
+
+from services.config import KraneSettings
+from services.krane.backends.docker.containers import (
+    NAMESPACE,
+    RECORD,
+    TASK_ID,
+    Containers,
+    Mark,
+    environment_of,
+    limits,
+)
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.images import find_image
+from services.krane.backends.docker.keepsakes import Keepsakes
+from services.krane.backends.docker.lifetime import Lifetime, own_ending, signed, undisturbed
+from services.krane.backends.docker.watcher import Watcher
+from services.krane.backends.shared.ending import Ending
+from services.krane.backends.shared.tasks import MAX_GRACE_SECONDS, Prepared
+from services.krane.types import TaskSpec, task_log_name
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+SPEC = TypeAdapter(TaskSpec)
+
+
+class DockerTasks:
+    """The tasks that one installation has on an engine."""
+
+    def __init__(
+        self,
+        engine: Engine,
+        containers: Containers,
+        keepsakes: Keepsakes,
+        watcher: Watcher,
+        settings: KraneSettings,
+    ) -> None:
+        self._engine = engine
+        self._containers = containers
+        self._keepsakes = keepsakes
+        self._watcher = watcher
+        self._stop_grace_seconds = min(settings.stop_grace_seconds, MAX_GRACE_SECONDS)
+
+    async def unrecorded(self, known: Collection[str]) -> list[TaskSpec]:
+        """The tasks that containers which ran are left of; a container that never did is removed."""
+        specs: list[TaskSpec] = []
+        for container in await self._containers.of_tasks():
+            if container.labels[TASK_ID] in known:
+                continue
+            if container.state == "created":
+                await self._engine.remove_container(container.id)
+                continue
+            try:
+                specs.append(SPEC.validate_json(container.labels.get(RECORD, "")))
+            except ValidationError:
+                log.exception("task container cannot be read", container_id=container.id)
+        return specs
+
+    def may_have_begun(self, spec: TaskSpec) -> bool:
+        """Yes: its container was there before it was written down."""
+        return True
+
+    async def prepare(self, spec: TaskSpec, environment: Mapping[str, str]) -> Prepared:
+        """Create the container."""
+        image = await find_image(self._engine, spec.image)
+        name = task_log_name(spec.task_id)
+        await self._keepsakes.begin(spec.namespace, spec.task_id, name)
+        container = await self._containers.create_labelled(
+            {
+                **self._containers.labels_of(spec.namespace, spec.task_id, name),
+                TASK_ID: spec.task_id,
+                RECORD: SPEC.dump_json(spec).decode(),
+            },
+            {
+                "Image": image.id,
+                # In the place of the image's own, so that the command is what runs.
+                "Entrypoint": list(spec.command),
+                "Env": environment_of(environment, spec.task_id, name),
+                "HostConfig": limits(memory_mib=spec.memory_mib, cpu_millicores=spec.cpu_millicores),
+            },
+        )
+        begin = partial(self._engine.start_container, container.id)
+        return Prepared(self.find(spec), lambda: undisturbed(begin()))
+
+    def find(self, spec: TaskSpec) -> "TaskContainer":
+        """The run in the task's container."""
+        name = task_log_name(spec.task_id)
+        return TaskContainer(Lifetime(self._containers, self._watcher, name, self._stop_grace_seconds), spec)
+
+    async def clear(self, namespace: str, task_id: str) -> None:
+        """Remove the container, once its log is kept."""
+        for container in await self._containers.of_tasks():
+            if (container.labels[NAMESPACE], container.labels[TASK_ID]) == (namespace, task_id):
+                await self._keepsakes.remove_container(container)
+
+
+class TaskContainer:
+    """The one run of a container."""
+
+    def __init__(self, lifetime: Lifetime, spec: TaskSpec) -> None:
+        self._lifetime = lifetime
+        self._spec = spec
+
+    async def wait(self) -> Ending:
+        """Wait until the container has ended."""
+        container, is_seen = await self._lifetime.end()
+        if container is None:
+            return Ending(exit_code=None, was_stopped=False, cause="its container was removed")
+        if not container.has_ended:
+            return Ending(exit_code=None, was_stopped=False, cause="its container was not started")
+        if container.mark is Mark.HALTED:
+            return Ending(exit_code=signed(container.exit_code), was_stopped=True)
+        return own_ending(container, self._spec.memory_mib, is_seen=is_seen)
+
+    async def stop(self) -> None:
+        """Ask the container to end, and kill it when the grace period is over."""
+        await self._lifetime.halt()

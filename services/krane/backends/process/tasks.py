@@ -1,0 +1,67 @@
+"""Tasks of the process backend: each a supervised process in an image's folder, without a port."""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from functools import partial
+
+from services.config import KraneSettings
+from services.domain.errors import PreconditionFailed
+from services.krane.backends.process.artifacts import artifact
+from services.krane.backends.process.environment import instance_environment
+from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
+from services.krane.backends.shared.files import remove_tree
+from services.krane.backends.shared.folders import Folders
+from services.krane.backends.shared.tasks import MAX_GRACE_SECONDS, Prepared
+from services.krane.checks import check_reference
+from services.krane.types import TaskSpec, task_log_name
+
+
+class ProcessTasks:
+    """The tasks of one data directory."""
+
+    def __init__(self, folders: Folders, settings: KraneSettings) -> None:
+        self._folders = folders
+        self._stop_grace_seconds = min(settings.stop_grace_seconds, MAX_GRACE_SECONDS)
+
+    async def unrecorded(self, known: Collection[str]) -> list[TaskSpec]:
+        """None: a task is written down before anything of it is there."""
+        return []
+
+    def may_have_begun(self, spec: TaskSpec) -> bool:
+        """Whether its shim was ever asked for."""
+        return self._process(spec).may_have_begun
+
+    async def prepare(self, spec: TaskSpec, environment: Mapping[str, str]) -> Prepared:
+        """Look the image up."""
+        image = artifact(self._folders.artifacts, check_reference("artifact", spec.image))
+        if image.config is None:
+            raise PreconditionFailed(f"task {spec.task_id}: {spec.image} is not here: build it again")
+        name = task_log_name(spec.task_id)
+        command = CommandSpec(
+            arguments=spec.command,
+            environment=instance_environment(
+                deployment_id=spec.task_id,
+                instance_id=name,
+                folder=self._folders.task_run(spec.task_id),
+                venv=image.venv,
+                given=environment,
+            ),
+            working_directory=image.app,
+            log=self._folders.logs(spec.namespace, spec.task_id) / f"{name}.log",
+            stop_grace_seconds=self._stop_grace_seconds,
+            memory_bytes=spec.memory_mib << 20,
+            wanted_port=None,
+        )
+        process = self._process(spec)
+        return Prepared(process, partial(process.start, command))
+
+    def find(self, spec: TaskSpec) -> SupervisedProcess:
+        """The run in the task's folder."""
+        return self._process(spec)
+
+    async def clear(self, namespace: str, task_id: str) -> None:
+        """Remove the folder of the run, and its environment with it."""
+        await asyncio.to_thread(remove_tree, self._folders.task_run(task_id))
+
+    def _process(self, spec: TaskSpec) -> SupervisedProcess:
+        return SupervisedProcess(self._folders.task_run(spec.task_id))
