@@ -109,6 +109,8 @@ class DeploySettings(BaseModel):
 
     ready_timeout_seconds: float = 60.0
     build_timeout_seconds: float = 900.0
+    # How long a release command may run, such as a migration of a database, before it is stopped and has failed.
+    release_timeout_seconds: float = 600.0
     gateway_timeout_seconds: float = 20.0
     openapi_timeout_seconds: float = 3.0
     openapi_max_bytes: int = 5 * 1024 * 1024

@@ -17,7 +17,7 @@ from services.db.engine import Database
 from services.db.steps import list_steps
 from services.deployment.steps import DeploymentSteps
 from services.domain.errors import InterlockError
-from services.domain.reconcile import Finding, Orchestrated, Patience, Repair, Views, find_differences
+from services.domain.reconcile import Finding, Orchestrated, Patience, Repair, Tasked, Views, find_differences
 from services.domain.status import GONE, DeploymentStatus
 from services.durable.client import Invocation, RestateClient
 from services.durable.saga import Failure
@@ -81,15 +81,17 @@ class Reconciler:
     async def _look(self) -> Views:
         # Progress first, truth last: what ends or begins in between then looks right, not wrong.
         invocations = await self._restate.unfinished_invocations(SERVICE)
-        states = await self._steps.krane.list()
+        states, tasks = await self._steps.krane.list(), await self._steps.krane.list_tasks()
+        known = {state.deployment_id for state in states} | {task.task_id for task in tasks}
         async with self._database.read() as session:
-            recorded = await reconcile.read_recorded(session, {state.deployment_id for state in states})
+            recorded = await reconcile.read_recorded(session, known)
         return Views(
             recorded=recorded,
             orchestrated=tuple(
                 Orchestrated(id=s.deployment_id, namespace=s.namespace, is_stopped=s.status is KraneStatus.STOPPED)
                 for s in states
             ),
+            tasked=frozenset(Tasked(task.task_id, task.namespace) for task in tasks),
             invocations=frozenset(invocation.id for invocation in invocations),
             busy_projects=frozenset(invocation.key for invocation in invocations if _is_under_way(invocation)),
         )
@@ -122,7 +124,7 @@ class Reconciler:
         await self._clear(finding)
 
     async def _clear(self, finding: Finding) -> None:
-        """Take routes away, then instances, build and records, unless the row says that it is needed."""
+        """Take routes away, then instances, task, build and records, unless the row says that it is needed."""
         deployment_id = finding.deployment_id
         async with self._database.read() as session:
             status = await reconcile.read_status(session, deployment_id)
@@ -134,6 +136,7 @@ class Reconciler:
         else:
             await self._restore(finding.project_id, deployment_id)
         await self._steps.krane.cancel_build(finding.workspace_id, deployment_id)
+        await self._steps.krane.delete_task(finding.workspace_id, deployment_id)
         await self._steps.delete(finding.workspace_id, deployment_id)
         await self._steps.delete_instances(deployment_id)
 

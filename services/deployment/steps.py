@@ -28,12 +28,17 @@ from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
     HealthCheck,
+    TaskSpec,
+    TaskState,
     last_probe,
+    task_log_name,
     without_probes,
 )
 
 # Lines of log kept with a failed deployment.
 FAILURE_LOG_LINES = 50
+# The steps whose failure the log of the release command explains.
+RELEASE_STEPS = ("start release command", "release command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,11 +138,17 @@ class DeploymentSteps:
             if step == "build":
                 build = await self.krane.get_build(namespace, deployment_id, tail_lines=FAILURE_LOG_LINES)
                 return "\n".join(build.log_lines) if build else ""
-            lines = await self.krane.logs(namespace, deployment_id, tail_lines=FAILURE_LOG_LINES)
-            return "\n".join(line.text for line in lines[-FAILURE_LOG_LINES:])
+            return await self._app_log(namespace, deployment_id, is_release=step in RELEASE_STEPS)
         except InterlockError:
             # The reason is worth more than the log: record it even when krane is away.
             return ""
+
+    async def _app_log(self, namespace: str, deployment_id: str, *, is_release: bool) -> str:
+        lines = await self.krane.logs(namespace, deployment_id, tail_lines=FAILURE_LOG_LINES)
+        release = task_log_name(deployment_id)
+        # What the release command said is no news once it has ended well.
+        shown = [line.text for line in lines if (line.instance_id == release) == is_release]
+        return "\n".join(shown[-FAILURE_LOG_LINES:])
 
     # -- krane ------------------------------------------------------------------------------------------------------
 
@@ -151,6 +162,27 @@ class DeploymentSteps:
     async def observe_build(self, namespace: str, build_id: str) -> BuildState | None:
         """How far the build is, without its log, which has no place in a journal; None when krane does not know it."""
         state = await self.krane.get_build(namespace, build_id, tail_lines=1)
+        return state and replace(state, log_lines=())
+
+    async def start_release(self, metadata: deployments.Metadata, image: str) -> None:
+        """Begin to run the release command, with the environment that the deployment was recorded with."""
+        environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
+        await self.krane.start_task(
+            TaskSpec(
+                namespace=metadata.workspace_id,
+                task_id=metadata.deployment_id,
+                image=image,
+                command=metadata.release_command,
+                cpu_millicores=metadata.cpu_millicores,
+                memory_mib=metadata.memory_mib,
+                timeout_seconds=self._settings.release_timeout_seconds,
+            ),
+            environment,
+        )
+
+    async def observe_release(self, namespace: str, task_id: str) -> TaskState | None:
+        """How far the release command is, without its log; None when krane does not know it."""
+        state = await self.krane.get_task(namespace, task_id, tail_lines=1)
         return state and replace(state, log_lines=())
 
     async def create(self, metadata: deployments.Metadata, image: str) -> None:

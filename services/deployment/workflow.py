@@ -21,8 +21,10 @@ from services.domain.stickiness import Sticky, WantedDomain
 from services.gen.gateway.v1 import gateway_pb2 as gateway
 from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
-from services.krane.types import AppSettings, BuildStatus
+from services.krane.types import AppSettings, BuildStatus, TaskStatus
 
+# How long krane's word that a release command took too long is waited for.
+RELEASE_MARGIN = timedelta(seconds=30)
 _STICKY_ON_WIRE = {
     Sticky.COMMIT: routing_pb2.DOMAIN_STICKY_UNSPECIFIED,
     Sticky.BRANCH: routing_pb2.DOMAIN_STICKY_BRANCH,
@@ -49,6 +51,8 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     # From here on the row says with what it is run, whatever becomes of the project's settings.
     metadata = await saga.step("status deploying", steps.set_image, project_id, deployment_id, image, said)
 
+    if metadata.release_command:
+        await run_release(run, metadata, image)
     saga.undo("delete from krane", steps.delete, metadata.workspace_id, deployment_id)
     await saga.step("create in krane", steps.create, metadata, image)
     saga.undo("delete instances", steps.delete_instances, deployment_id)
@@ -97,6 +101,33 @@ async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
                 return state.image, state.settings
             case BuildStatus.FAILED | BuildStatus.CANCELLED:
                 raise saga.fail("build", Invalid(f"the build failed: {state.error or state.status}"))
+            case _:
+                assert_never(state.status)
+    raise AssertionError("a poll ends by its deadline only")
+
+
+async def run_release(run: Run, metadata: Metadata, image: str) -> None:
+    """Run the release command once in the new image, and wait until it has ended well."""
+    saga, steps = run.saga, run.steps
+    saga.undo("stop release command", steps.krane.delete_task, metadata.workspace_id, metadata.deployment_id)
+    await saga.step("start release command", steps.start_release, metadata, image)
+    # krane stops it at its deadline and says so; ours is for a krane that is away.
+    timeout = timedelta(seconds=run.settings.release_timeout_seconds) + RELEASE_MARGIN
+    looks = saga.poll("release command", steps.observe_release, timeout, metadata.workspace_id, metadata.deployment_id)
+    looks.waiting_for = "the release command has not ended"
+    async for state in looks:
+        if state is None:
+            message = (
+                f"krane lost the release command of {metadata.deployment_id}; look at what it did, then deploy again"
+            )
+            raise saga.fail("release command", NotFound(message))
+        match state.status:
+            case TaskStatus.RUNNING:
+                continue
+            case TaskStatus.SUCCEEDED:
+                return
+            case TaskStatus.FAILED | TaskStatus.CANCELLED:
+                raise saga.fail("release command", PreconditionFailed(f"the release command failed: {state.reason}"))
             case _:
                 assert_never(state.status)
     raise AssertionError("a poll ends by its deadline only")

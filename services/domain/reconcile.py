@@ -48,12 +48,21 @@ class Orchestrated:
     is_stopped: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Tasked:
+    """A deployment of which krane knows the task that runs before its instances, or how it ended."""
+
+    id: str
+    namespace: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
     """All three, of one pass."""
 
     recorded: tuple[Recorded, ...]
     orchestrated: tuple[Orchestrated, ...]
+    tasked: frozenset[Tasked] = frozenset()
     # Ids of the invocations that Restate has not finished.
     invocations: frozenset[str]
     # Projects with an operation under way or queued: it answers for what it starts and stops.
@@ -83,7 +92,8 @@ def find_differences(views: Views) -> tuple[Finding, ...]:
         for row in views.recorded
         if (wrong := _difference(row, orchestrated.get((row.workspace_id, row.id)), views))
     ]
-    findings += [_orphan(one) for key, one in orchestrated.items() if key not in known]
+    held = orchestrated.keys() | {(one.namespace, one.id) for one in views.tasked}
+    findings += [_orphan(*key) for key in held - known]
     return tuple(sorted(findings, key=lambda finding: (finding.deployment_id, finding.workspace_id)))
 
 
@@ -116,7 +126,7 @@ def _difference(row: Recorded, one: Orchestrated | None, views: Views) -> tuple[
     if row.status not in ENDED:
         return _lost(row, views.invocations)
     if row.status in GONE:
-        is_left = one is not None or row.has_traces
+        is_left = one is not None or row.has_traces or Tasked(row.id, row.workspace_id) in views.tasked
         return (Repair.CLEAR, f"it is {row.status}, and something of it is left") if is_left else None
     if row.project_id in views.busy_projects:
         return None
@@ -149,10 +159,10 @@ def _found(row: Recorded, repair: Repair, reason: str) -> Finding:
     )
 
 
-def _orphan(one: Orchestrated) -> Finding:
+def _orphan(namespace: str, deployment_id: str) -> Finding:
     return Finding(
-        deployment_id=one.id,
-        workspace_id=one.namespace,
+        deployment_id=deployment_id,
+        workspace_id=namespace,
         project_id="",
         invocation_id="",
         repair=Repair.CLEAR,

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from services.domain.reconcile import Finding, Orchestrated, Patience, Recorded, Repair, Views, find_differences
+from services.domain.reconcile import Finding, Orchestrated, Patience, Recorded, Repair, Tasked, Views, find_differences
 from services.domain.status import ENDED, DeploymentStatus
 
 S = DeploymentStatus
@@ -64,6 +64,22 @@ def test_of_a_deployment_that_is_gone_nothing_may_be_left(status: S) -> None:
     assert found(row, None) is None
     assert found(row, STOPPED) is Repair.CLEAR
     assert found(replace(row, has_traces=True), None, is_busy=True) is Repair.CLEAR
+
+
+def test_a_task_may_be_left_of_what_runs_and_of_nothing_that_is_gone_or_that_no_row_names() -> None:
+    gone = replace(ROW, id="d_gone", status=S.FAILED, has_traces=False)
+    tasked = frozenset(Tasked(task_id, "ws") for task_id in ("d_1", "d_gone", "d_orphan"))
+    views = Views(
+        recorded=(ROW, gone),
+        orchestrated=(RUNNING,),
+        tasked=tasked,
+        invocations=frozenset(),
+        busy_projects=frozenset(),
+    )
+
+    found = {(finding.deployment_id, finding.repair) for finding in find_differences(views)}
+
+    assert found == {("d_gone", Repair.CLEAR), ("d_orphan", Repair.CLEAR)}
 
 
 def test_what_no_row_of_its_workspace_names_is_removed_from_krane() -> None:

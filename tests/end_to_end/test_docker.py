@@ -25,10 +25,13 @@ async def test_a_python_app_without_a_dockerfile_is_built_and_live(docker_socket
             source = await control.upload_source(chunked(pack(ROOT / "examples" / "hello-python")))
 
             first = await project.deploy("1", source=source)
-            again = await project.deploy("1", source=source)
+            command = ["python", "-c", "import os; print('released in', os.getcwd())"]
+            again = await project.deploy("1", source=source, release_command=command)
 
             assert (first.status, again.status) == ("ready", "ready"), (first, again)
             assert again.image == first.image
+            line = (await control.logs(again.id)).lines[0]
+            assert (line.instance_id, line.text) == (f"{again.id}-release", "released in /app")
             assert await project.answers("live") == "1"
     finally:
         await asyncio.to_thread(stack.stop)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from services.domain.errors import InterlockError, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
-from services.krane.types import DeploymentSpec
+from services.krane.types import DeploymentSpec, TaskSpec
 from tests.end_to_end.stack import Project, Stack, eventually
 
 GRACE_SECONDS = 1.0
@@ -109,12 +109,15 @@ async def test_a_deploy_that_was_cancelled_in_the_queue_behind_our_back_ends_as_
 async def test_a_deployment_in_krane_that_no_row_names_is_removed(project: Project, krane: KraneClient) -> None:
     deployed = await project.deploy("good")
     await krane.create(spec("ws_nobody", "d_orphan", deployed.image))
+    await krane.start_task(task("ws_nobody", "d_orphan_task", deployed.image))
 
     async def is_gone() -> bool:
-        return await krane.get("ws_nobody", "d_orphan") is None
+        is_known = await krane.get_task("ws_nobody", "d_orphan_task") is not None
+        return not is_known and await krane.get("ws_nobody", "d_orphan") is None
 
     await eventually(is_gone, "the orphan to be removed")
     assert project.stack.instance_processes("d_orphan") == []
+    assert project.stack.instance_processes("d_orphan_task") == []
 
 
 async def test_a_live_deployment_that_vanished_from_krane_comes_back_and_answers(
@@ -267,6 +270,18 @@ SLOW_BUILD = {
 def spec(namespace: str, deployment_id: str, image: str) -> DeploymentSpec:
     return DeploymentSpec(
         namespace=namespace, deployment_id=deployment_id, image=image, replicas=1, cpu_millicores=100, memory_mib=128
+    )
+
+
+def task(namespace: str, task_id: str, image: str) -> TaskSpec:
+    return TaskSpec(
+        namespace=namespace,
+        task_id=task_id,
+        image=image,
+        command=("sleep", "3600"),
+        cpu_millicores=100,
+        memory_mib=128,
+        timeout_seconds=3600.0,
     )
 
 

@@ -1,5 +1,7 @@
 """The endpoint is killed at every failpoint of every handler, and started again: everything happens, once."""
 
+from pathlib import Path
+
 import pytest
 
 from services.domain.errors import PreconditionFailed
@@ -40,6 +42,23 @@ async def test_deploy_is_killed(world: World) -> None:
         assert await world.routing_operations(project) == [("assign", deployment_id)]
 
     await world.each(world.reached(recording, "Deploy/", "AssignDomains/"), kill)
+
+
+async def test_a_deploy_with_a_release_command_is_killed(world: World, tmp_path: Path) -> None:
+    recording = await world.project()
+    await _deploy_with_release_command(world, recording, tmp_path / "recording")
+    names = world.reached(recording, "Deploy/start release command/", "Deploy/release command/")
+    assert set(names) == _failpoints("Deploy", "start release command", "release command")
+
+    async def kill(name: str) -> None:
+        project = await world.project()
+
+        async with world.killed_at(project, name):
+            await _deploy_with_release_command(world, project, tmp_path / project.slug)
+
+        assert (tmp_path / project.slug).read_text() == "ran\n"
+
+    await world.each(names, kill)
 
 
 async def test_rollback_is_killed(world: World) -> None:
@@ -200,6 +219,11 @@ async def _roll_back(two: Two) -> None:
 
 async def _promote(two: Two) -> None:
     await two.project.control.promote(two.project.slug, two.new)
+
+
+async def _deploy_with_release_command(world: World, project: Project, outside: Path) -> None:
+    command = ["python3", "-c", "import os; open(os.environ['OUTSIDE'], 'a').write('ran\\n')"]
+    await world.deploy(project, "new", release_command=command, variables={"OUTSIDE": str(outside)})
 
 
 async def _start_again(two: Two) -> None:

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import Any
 
 from services.ctrl.client import ControlClient
 from services.domain.errors import InterlockError
@@ -77,13 +78,19 @@ class World:
         return Project(stack=self.stack, control=self._control, id=created.id, slug=slug, sources=self._sources)
 
     async def create(
-        self, project: Project, version: str, behaviour: str = "ok", *, files: Mapping[str, str] | None = None
+        self,
+        project: Project,
+        version: str,
+        behaviour: str = "ok",
+        *,
+        files: Mapping[str, str] | None = None,
+        **fields: Any,
     ) -> str:
         """Create a deployment, without waiting for it; each source is built once for all projects."""
         source = version, behaviour
         if source not in self._uploaded:
             self._uploaded[source] = await project.source(version, behaviour, files=files)
-        created = await project.create(version, source=self._uploaded[source])
+        created = await project.create(version, source=self._uploaded[source], **fields)
         self._versions[created.id] = version
         return created.id
 
@@ -91,9 +98,9 @@ class World:
         """What a deployment answers with."""
         return self._versions[deployment_id]
 
-    async def deploy(self, project: Project, version: str) -> str:
+    async def deploy(self, project: Project, version: str, **fields: Any) -> str:
         """Deploy and wait until it is ready and its handler has ended."""
-        deployment_id = await self.create(project, version)
+        deployment_id = await self.create(project, version, **fields)
         ended = await project.ended(deployment_id)
         assert ended.status == "ready", ended
         await self.settled(project)
