@@ -138,8 +138,10 @@ class AttentionList:
 
 def deadline(row: Deployment, settings: DeploySettings) -> timedelta:
     """How long a deployment may take from its first step on, with a minute for everything that only takes a moment."""
-    ready_seconds = row.ready_seconds or settings.ready_timeout_seconds
-    return timedelta(seconds=settings.build_timeout_seconds + ready_seconds + settings.gateway_timeout_seconds + 60)
+    waits = settings.build_timeout_seconds + settings.gateway_timeout_seconds
+    waits += row.ready_seconds or settings.ready_timeout_seconds
+    waits += settings.release_timeout_seconds if row.release_command else 0
+    return timedelta(seconds=waits + 60)
 
 
 def stuck_invocations(

@@ -78,12 +78,16 @@ async def test_a_paused_invocation_is_listed_with_the_command_that_resumes_it(
     assert await of_project(client, project) == []
 
 
-def test_a_deployment_that_may_take_long_to_become_ready_has_a_later_deadline() -> None:
-    settings = DeploySettings(ready_timeout_seconds=60)
+def test_what_a_deployment_may_take_longer_for_moves_its_deadline() -> None:
+    settings = DeploySettings(ready_timeout_seconds=60, release_timeout_seconds=100)
 
-    patient = deadline(Deployment(ready_seconds=600), settings)
+    plain, patient, released = (
+        deadline(Deployment(ready_seconds=ready_seconds, release_command=command), settings)
+        for ready_seconds, command in ((0, []), (600, []), (0, ["./migrate"]))
+    )
 
-    assert patient - deadline(Deployment(ready_seconds=0), settings) == timedelta(seconds=540)
+    assert patient - plain == timedelta(seconds=540)
+    assert released - plain == timedelta(seconds=100)
 
 
 async def test_a_deployment_beyond_its_deadline_is_listed(
