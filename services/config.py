@@ -61,6 +61,12 @@ class KraneSettings(BaseModel):
     stop_grace_seconds: float = 5.0
     max_source_bytes: int = 200 * 1024 * 1024
     build_timeout_seconds: float = 600.0
+    # For fetching a commit, the first part of a build from git.
+    fetch_timeout_seconds: float = 300.0
+    # Repositories on krane's machine that file:// URLs may name: those below these folders. JSON: ["/srv/git"]
+    git_file_roots: tuple[Path, ...] = ()
+    # The private key by which git servers know krane over ssh.
+    git_ssh_key_file: Path | None = None
     # Builds that run at once, in all and of one workspace. The others wait, those for production first.
     max_builds: int = 2
     max_builds_of_workspace: int = 2

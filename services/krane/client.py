@@ -14,14 +14,15 @@ import grpc
 from google.protobuf.message import Message
 
 from services.domain.errors import NotFound, Unavailable
+from services.domain.git import GitSource
 from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
 from services.krane.codec import (
-    BUILD_PRIORITIES,
     DEPLOYMENT_STATUS_OF_WIRE,
     decode_build,
     decode_deployment,
     decode_followed_line,
     decode_task,
+    encode_build_request,
     encode_log_query,
     encode_spec,
     encode_task_spec,
@@ -178,12 +179,10 @@ class KraneClient:
         return StoredSource(source=response.source, size_bytes=response.size_bytes)
 
     async def start_build(
-        self, namespace: str, build_id: str, source: str, priority: BuildPriority = BuildPriority.NORMAL
+        self, namespace: str, build_id: str, origin: str | GitSource, priority: BuildPriority = BuildPriority.NORMAL
     ) -> None:
-        """Begin a build, or find it begun."""
-        request = build_pb2.StartBuildRequest(
-            namespace=namespace, build_id=build_id, source=source, priority=BUILD_PRIORITIES[priority]
-        )
+        """Begin a build of an uploaded source or of a commit in a git repository, or find it begun."""
+        request = encode_build_request(namespace, build_id, origin, priority)
         await self._call("BuildService/StartBuild", request, build_pb2.StartBuildResponse)
 
     async def get_build(self, namespace: str, build_id: str, *, tail_lines: int = 0) -> BuildState | None:

@@ -15,6 +15,7 @@ from services.domain.errors import (
     PreconditionFailed,
     Unavailable,
 )
+from services.domain.git import GitSource
 from services.domain.readiness import InstanceStatus, Probe
 from services.domain.settings import RunSettings
 from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
@@ -253,6 +254,29 @@ def decode_followed_line(response: deployment_pb2.FollowLogsResponse) -> Followe
     )
 
 
+def encode_build_request(
+    namespace: str, build_id: str, origin: str | GitSource, priority: BuildPriority
+) -> build_pb2.StartBuildRequest:
+    """What to build, for the wire."""
+    is_git = isinstance(origin, GitSource)
+    return build_pb2.StartBuildRequest(
+        namespace=namespace,
+        build_id=build_id,
+        priority=BUILD_PRIORITIES[priority],
+        source="" if is_git else origin,
+        git=build_pb2.GitSource(url=origin.url, ref=origin.ref) if is_git else None,
+    )
+
+
+def decode_origin(request: build_pb2.StartBuildRequest) -> str | GitSource:
+    """What to build from, from the wire and not checked yet. Raises Invalid when it is two things."""
+    if not request.HasField("git"):
+        return request.source
+    if request.source:
+        raise Invalid("a build needs exactly one of source and git: leave one out")
+    return GitSource(url=request.git.url, ref=request.git.ref)
+
+
 def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
     """A build, for the wire."""
     return build_pb2.GetBuildResponse(
@@ -261,6 +285,8 @@ def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
         error=state.error,
         log_lines=state.log_lines,
         cached=state.cached,
+        source=state.source,
+        commit=state.commit,
         settings=_encode_settings(state.settings),
     )
 
@@ -273,6 +299,8 @@ def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
         error=response.error,
         log_lines=tuple(response.log_lines),
         cached=response.cached,
+        source=response.source,
+        commit=response.commit,
         settings=_decode_settings(response.settings),
     )
 

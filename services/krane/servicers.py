@@ -20,6 +20,7 @@ from services.krane.codec import (
     BUILD_PRIORITY_OF_WIRE,
     DEPLOYMENT_STATUSES,
     decode_log_query,
+    decode_origin,
     decode_spec,
     decode_task_spec,
     encode_build,
@@ -135,7 +136,7 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
         async with refusing(context):
             # What a newer caller may ask for is an ordinary build to this krane.
             priority = BUILD_PRIORITY_OF_WIRE.get(request.priority, BuildPriority.NORMAL)
-            await self._builds.start(request.namespace, request.build_id, request.source, priority)
+            await self._builds.start(request.namespace, request.build_id, decode_origin(request), priority)
             return build_pb2.StartBuildResponse()
 
     async def GetBuild(self, request: build_pb2.GetBuildRequest, context: Context) -> build_pb2.GetBuildResponse:

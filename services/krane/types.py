@@ -195,6 +195,9 @@ class BuildState:
     cached: bool = False
     # The newest, oldest first.
     log_lines: tuple[str, ...] = ()
+    # "source@sha256:<hex>"; of a git source, and so is the commit, empty until it was fetched.
+    source: str = ""
+    commit: str = ""
     # What the source says, when it succeeded.
     settings: AppSettings = field(default_factory=AppSettings)
 

@@ -1,7 +1,9 @@
 """The environment of a part: a few variables that every program expects, and the effective settings. Nothing else."""
 
+import json
 import os
 from collections.abc import Iterator
+from typing import cast
 
 from pydantic import BaseModel
 
@@ -33,5 +35,8 @@ def _variables(settings: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
         variable = f"{prefix}{name.upper()}"
         if isinstance(value, BaseModel):
             yield from _variables(value, f"{variable}__")
+        elif isinstance(value, tuple):
+            # As pydantic-settings reads it.
+            yield variable, json.dumps([str(item) for item in cast("tuple[object, ...]", value)])
         elif value is not None:
             yield variable, str(value)

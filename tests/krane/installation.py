@@ -4,6 +4,7 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ from tests.krane.support import (
 
 APP = Path(__file__).parent / "app"
 GRACE_SECONDS = 1.0
+# Where the repositories of tests are, as everything that pytest makes.
+FILE_ROOT = Path(tempfile.gettempdir())
 
 
 class Kind(Protocol):
@@ -79,7 +82,11 @@ class ProcessKind:
     """Supervised processes."""
 
     settings = KraneSettings(
-        port=0, stop_grace_seconds=GRACE_SECONDS, max_source_bytes=1024 * 1024, build_timeout_seconds=20.0
+        port=0,
+        stop_grace_seconds=GRACE_SECONDS,
+        max_source_bytes=1024 * 1024,
+        build_timeout_seconds=20.0,
+        git_file_roots=(FILE_ROOT,),
     )
     absent_image = f"artifact@sha256:{'0' * 64}"
 
@@ -122,6 +129,7 @@ class DockerKind:
             max_source_bytes=1024 * 1024,
             build_timeout_seconds=60.0,
             python_base_image=python_base_image,
+            git_file_roots=(FILE_ROOT,),
         )
 
     async def image(self, client: KraneClient | None = None) -> str:

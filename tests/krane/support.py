@@ -10,6 +10,8 @@ from typing import TypeVar
 
 import httpx
 
+from services.domain.git import GitSource
+from services.krane.backends.shared.folders import Folders
 from services.krane.client import KraneClient
 from services.krane.types import BuildState, BuildStatus, DeploymentSpec, DeploymentState, HealthCheck, InstanceReport
 
@@ -95,6 +97,12 @@ async def build(client: KraneClient, build_id: str, archive: bytes) -> BuildStat
     return await build_ended(client, build_id)
 
 
+async def build_from_git(client: KraneClient, build_id: str, url: str, ref: str) -> BuildState:
+    """Build a commit and wait for the end."""
+    await client.start_build(NAMESPACE, build_id, GitSource(url=url, ref=ref))
+    return await build_ended(client, build_id)
+
+
 async def build_ended(client: KraneClient, build_id: str) -> BuildState:
     """Wait for the end of a build."""
 
@@ -172,6 +180,17 @@ def _environment(process: Path) -> list[bytes]:
 def processes_of(data_dir: Path, deployment_id: str) -> set[int]:
     """The pids of the first instance of a deployment, descendants included, found by its private home."""
     return processes_with(f"HOME={data_dir}/krane/deployments/{deployment_id}/instances/0/home")
+
+
+def processes_of_fetch(data_dir: Path, build_id: str) -> set[int]:
+    """The pids of what fetches a build's source."""
+    return processes_with(f"HOME={Folders.under(data_dir).fetch(build_id)}/home")
+
+
+def assert_no_fetch_is_left(data_dir: Path, build_id: str) -> None:
+    """Nothing runs, and nothing is on the disk but what was stored."""
+    assert processes_of_fetch(data_dir, build_id) == set()
+    assert not Folders.under(data_dir).fetch(build_id).exists()
 
 
 def container_processes(deployment_id: str) -> set[int]:

@@ -4,13 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from services.config import RestateSettings, Settings
+from services.config import KraneSettings, RestateSettings, Settings
 from services.runtime.environment import bare_environment, part_environment, restate_environment
 
 
 def test_a_part_reads_back_the_settings_it_was_given(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     settings = Settings(
-        data_dir=tmp_path, log_json=False, restate=RestateSettings(node_port=1, identity_key="publickeyv1_abc")
+        data_dir=tmp_path,
+        log_json=False,
+        restate=RestateSettings(node_port=1, identity_key="publickeyv1_abc"),
+        krane=KraneSettings(git_file_roots=(tmp_path, Path("/srv/git"))),
     )
 
     for name, value in part_environment(settings).items():

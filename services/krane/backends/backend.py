@@ -4,6 +4,7 @@ from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mappin
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.domain.git import GitSource
 from services.krane.types import (
     BuildPriority,
     BuildState,
@@ -104,8 +105,11 @@ class Sources(Protocol):
 class Builds(Protocol):
     """Builds of sources."""
 
-    async def start(self, namespace: str, build_id: str, source: str, priority: BuildPriority) -> None:
-        """Begin a build, or find it begun. Raises Invalid, Conflict or PreconditionFailed."""
+    async def start(self, namespace: str, build_id: str, origin: str | GitSource, priority: BuildPriority) -> None:
+        """Begin a build of a source, which may still have to be fetched, or find it begun.
+
+        Raises Invalid, Conflict or PreconditionFailed.
+        """
         ...
 
     def status(self, namespace: str, build_id: str) -> BuildStatus | None:

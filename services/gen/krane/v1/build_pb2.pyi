@@ -43,17 +43,27 @@ class UploadSourceResponse(_message.Message):
     size_bytes: int
     def __init__(self, source: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
+class GitSource(_message.Message):
+    __slots__ = ("url", "ref")
+    URL_FIELD_NUMBER: _ClassVar[int]
+    REF_FIELD_NUMBER: _ClassVar[int]
+    url: str
+    ref: str
+    def __init__(self, url: _Optional[str] = ..., ref: _Optional[str] = ...) -> None: ...
+
 class StartBuildRequest(_message.Message):
-    __slots__ = ("namespace", "build_id", "source", "priority")
+    __slots__ = ("namespace", "build_id", "source", "priority", "git")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     BUILD_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
+    GIT_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     build_id: str
     source: str
     priority: BuildPriority
-    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., source: _Optional[str] = ..., priority: _Optional[_Union[BuildPriority, str]] = ...) -> None: ...
+    git: GitSource
+    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., source: _Optional[str] = ..., priority: _Optional[_Union[BuildPriority, str]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ...) -> None: ...
 
 class StartBuildResponse(_message.Message):
     __slots__ = ()
@@ -70,20 +80,24 @@ class GetBuildRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., tail_lines: _Optional[int] = ...) -> None: ...
 
 class GetBuildResponse(_message.Message):
-    __slots__ = ("status", "image", "error", "log_lines", "cached", "settings")
+    __slots__ = ("status", "image", "error", "log_lines", "cached", "source", "commit", "settings")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     LOG_LINES_FIELD_NUMBER: _ClassVar[int]
     CACHED_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    COMMIT_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
     status: BuildStatus
     image: str
     error: str
     log_lines: _containers.RepeatedScalarFieldContainer[str]
     cached: bool
+    source: str
+    commit: str
     settings: AppSettings
-    def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ..., settings: _Optional[_Union[AppSettings, _Mapping]] = ...) -> None: ...
+    def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ..., source: _Optional[str] = ..., commit: _Optional[str] = ..., settings: _Optional[_Union[AppSettings, _Mapping]] = ...) -> None: ...
 
 class AppSettings(_message.Message):
     __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "environment", "ready_seconds")

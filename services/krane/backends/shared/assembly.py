@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from services.config import KraneSettings
 from services.krane.backends.backend import Backend
+from services.krane.backends.git.fetcher import GitFetcher
 from services.krane.backends.shared.builder import Builder
 from services.krane.backends.shared.builds import Builds
 from services.krane.backends.shared.deployments import Deployments
@@ -29,7 +30,8 @@ async def assembled(
     """Take over what an earlier krane left; on the way out leave instances running."""
     sources = Sources(folders.sources, settings.max_source_bytes)
     deployments, tasks = Deployments(driver), Tasks(folders, task_driver, driver)
-    builds = Builds(folders, sources, builder, settings)
+    fetcher = GitFetcher(settings, folders.known_hosts)
+    builds = Builds(folders, sources, fetcher, builder, settings)
     try:
         sources.open()
         await builds.open()

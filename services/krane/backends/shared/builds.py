@@ -2,9 +2,14 @@
 
 A build that krane's death interrupted is begun anew by the next krane. Two builds of one source are one piece of work:
 the second waits and finds the image there. How an image is made is its backend's affair.
+
+A source in a git repository is fetched first, in a turn of its own, and stored as an upload is, with the same checks.
+From then on the record holds its digest, and the build is one of that source, whatever the ref names later.
 """
 
 import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -12,9 +17,11 @@ from pydantic import TypeAdapter
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict, InterlockError, NotFound, PreconditionFailed
+from services.domain.git import GitSource
 from services.krane.backends.shared.build_queue import BuildQueue
 from services.krane.backends.shared.builder import Builder, BuildLog, BuildWork, BuiltImage
-from services.krane.backends.shared.files import Record
+from services.krane.backends.shared.fetching import Fetcher
+from services.krane.backends.shared.files import Record, read_in_pieces
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.logs import tail
@@ -34,13 +41,21 @@ class BuildRecord:
 
     namespace: str
     build_id: str
-    source_digest: str
+    # Empty until a git source was fetched.
+    source_digest: str = ""
+    git: GitSource | None = None
+    commit: str = ""
     priority: BuildPriority = BuildPriority.NORMAL
     status: BuildStatus = BuildStatus.RUNNING
     image: str = ""
     error: str = ""
     cached: bool = False
     settings: AppSettings = field(default_factory=AppSettings)
+
+    @property
+    def source(self) -> str:
+        """The reference of the source; empty until a git source was fetched."""
+        return f"source@sha256:{self.source_digest}" if self.source_digest else ""
 
 
 BUILD_RECORD = TypeAdapter(BuildRecord)
@@ -49,10 +64,14 @@ BUILD_RECORD = TypeAdapter(BuildRecord)
 class Builds:
     """The builds of one installation."""
 
-    def __init__(self, folders: Folders, sources: Sources, builder: Builder, settings: KraneSettings) -> None:
+    def __init__(
+        self, folders: Folders, sources: Sources, fetcher: Fetcher, builder: Builder, settings: KraneSettings
+    ) -> None:
         self._folders = folders
         self._sources = sources
+        self._fetcher = fetcher
         self._builder = builder
+        self._fetch_timeout_seconds = settings.fetch_timeout_seconds
         self._timeout_seconds = settings.build_timeout_seconds
         self._queue = BuildQueue(settings.max_builds, settings.max_builds_of_workspace)
         self._tasks: dict[str, asyncio.Task[None]] = {}
@@ -64,6 +83,7 @@ class Builds:
         self._folders.builds.mkdir(parents=True, exist_ok=True)
         records = [self._record(folder.name).read() for folder in sorted(self._folders.builds.iterdir())]
         unfinished = [record for record in records if record and record.status is BuildStatus.RUNNING]
+        await self._fetcher.clear([self._folders.fetch(record.build_id) for record in unfinished])
         await self._builder.clear([self._job_folder(record.build_id) for record in unfinished])
         for record in unfinished:
             self._log(record.build_id).say("krane was restarted: the build begins anew")
@@ -75,22 +95,26 @@ class Builds:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def start(self, namespace: str, build_id: str, source: str, priority: BuildPriority) -> None:
+    async def start(self, namespace: str, build_id: str, origin: str | GitSource, priority: BuildPriority) -> None:
         """Begin a build, or find it begun.
 
         Raises Invalid, Conflict (another build has the id) or PreconditionFailed (the source is not here).
         """
         check_id("namespace", namespace)
         check_id("build_id", build_id)
-        digest = check_reference("source", source)
+        wanted = BuildRecord(namespace=namespace, build_id=build_id, priority=priority)
+        if isinstance(origin, GitSource):
+            self._fetcher.check(origin)
+            wanted = replace(wanted, git=origin)
+        else:
+            wanted = replace(wanted, source_digest=check_reference("source", origin))
         async with self._locks.of(build_id):
             known = self._record(build_id).read()
             if known is None:
-                await self._check_source(digest)
-                wanted = BuildRecord(namespace=namespace, build_id=build_id, source_digest=digest, priority=priority)
+                await self._check_source(wanted)
                 self._record(build_id).write(wanted)
                 self._launch(wanted)
-            elif (known.namespace, known.source_digest) != (namespace, digest):
+            elif not _is_same_work(known, wanted):
                 raise Conflict(f"build {build_id} exists and builds something else: use another id")
 
     def status(self, namespace: str, build_id: str) -> BuildStatus | None:
@@ -110,6 +134,8 @@ class Builds:
             cached=record.cached,
             settings=record.settings,
             log_lines=tuple(tail(self._log(build_id).path, tail_lines, MAX_ANSWER_BYTES)),
+            source=record.source,
+            commit=record.commit,
         )
 
     async def cancel(self, namespace: str, build_id: str) -> None:
@@ -130,7 +156,7 @@ class Builds:
     def in_use(self) -> set[str]:
         """The sources that running builds work on, as references."""
         records = (self._record(build_id).read() for build_id in self._tasks)
-        return {f"source@sha256:{record.source_digest}" for record in records if record}
+        return {record.source for record in records if record and record.source}
 
     def _launch(self, record: BuildRecord) -> None:
         task = asyncio.create_task(self._run(record), name=f"build {record.build_id}")
@@ -139,6 +165,7 @@ class Builds:
 
     async def _run(self, record: BuildRecord) -> None:
         try:
+            record = await self._fetch(record)
             image, cached = await self._find_or_make(record)
         except (InterlockError, OSError) as error:
             self._log(record.build_id).say(f"the build failed: {error}")
@@ -146,6 +173,22 @@ class Builds:
         else:
             succeeded = replace(record, status=BuildStatus.SUCCEEDED, image=image.name, settings=image.settings)
             self._end(replace(succeeded, cached=cached))
+
+    async def _fetch(self, record: BuildRecord) -> BuildRecord:
+        """The record, with its source in the store."""
+        if record.git is None or record.source:
+            return record
+        build_log, folder = self._log(record.build_id), self._folders.fetch(record.build_id)
+        try:
+            async with self._queue.turn(record.namespace, record.priority, build_log.say):
+                async with _limited("fetching the source", self._fetch_timeout_seconds):
+                    fetched = await self._fetcher.fetch(record.git, folder, build_log)
+                stored = await self._sources.store(read_in_pieces(fetched.archive))
+            record = replace(record, source_digest=check_reference("source", stored.source), commit=fetched.commit)
+            self._record(record.build_id).write(record)
+        finally:
+            await self._fetcher.clear([folder])
+        return record
 
     async def _find_or_make(self, record: BuildRecord) -> tuple[BuiltImage, bool]:
         """The image, and whether it was there already."""
@@ -183,16 +226,13 @@ class Builds:
             folder=self._job_folder(record.build_id),
             log=self._log(record.build_id),
         )
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await self._builder.make(work)
-        except TimeoutError as error:
-            limit = self._timeout_seconds
-            raise PreconditionFailed(f"the build took longer than {limit:g} s and was stopped") from error
+        async with _limited("the build", self._timeout_seconds):
+            return await self._builder.make(work)
 
-    async def _check_source(self, digest: str) -> None:
-        if not self._sources.archive(digest).exists() and await self._builder.find(digest) is None:
-            raise PreconditionFailed(f"source@sha256:{digest} is not here: upload it first")
+    async def _check_source(self, record: BuildRecord) -> None:
+        digest = record.source_digest
+        if digest and not self._sources.archive(digest).exists() and await self._builder.find(digest) is None:
+            raise PreconditionFailed(f"{record.source} is not here: upload it first")
 
     def _find(self, namespace: str, build_id: str) -> BuildRecord | None:
         check_id("namespace", namespace)
@@ -211,3 +251,19 @@ class Builds:
 
     def _job_folder(self, build_id: str) -> Path:
         return self._folders.builds / build_id / "job"
+
+
+def _is_same_work(known: BuildRecord, wanted: BuildRecord) -> bool:
+    # Where a fetched source comes from says what was asked for, not what it turned out to be.
+    is_same_origin = known.git == wanted.git if known.git else known.source == wanted.source
+    return known.namespace == wanted.namespace and is_same_origin
+
+
+@asynccontextmanager
+async def _limited(what: str, seconds: float) -> AsyncGenerator[None]:
+    """Stop what takes too long. Raises PreconditionFailed."""
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise PreconditionFailed(f"{what} took longer than {seconds:g} s and was stopped") from error

@@ -1,8 +1,10 @@
 """Records in files, and trees of files."""
 
+import asyncio
 import os
 import shutil
 import stat
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -11,6 +13,8 @@ from pydantic import TypeAdapter
 from services.files import write_atomically
 
 T = TypeVar("T")
+
+PIECE_BYTES = 1024 * 1024
 
 
 class Record(Generic[T]):
@@ -31,6 +35,13 @@ class Record(Generic[T]):
         """Replace the value, durably."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._path, self._adapter.dump_json(value))
+
+
+async def read_in_pieces(path: Path) -> AsyncGenerator[bytes]:
+    """The content of a file, read beside the event loop."""
+    with await asyncio.to_thread(path.open, "rb") as file:
+        while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
+            yield piece
 
 
 def make_read_only(folder: Path) -> None:

@@ -47,6 +47,11 @@ class Folders:
         return self.root / "artifacts"
 
     @property
+    def known_hosts(self) -> Path:
+        """The keys of the git servers that were seen, as ssh keeps them."""
+        return self.root / "known_hosts"
+
+    @property
     def cache(self) -> Path:
         """What package installers downloaded."""
         return self.root / "cache"
@@ -63,13 +68,18 @@ class Folders:
         """The logs of a deployment's instances and its task; they stay when it is deleted."""
         return self.root / "logs" / namespace / deployment_id
 
+    def fetch(self, build_id: str) -> Path:
+        """Where a build's source is fetched."""
+        return self.builds / build_id / "fetch"
+
     def build_log(self, build_id: str) -> Path:
         """The log of a build."""
         return self.builds / build_id / "log"
 
     def commands(self) -> list[Path]:
         """Every folder in which a shim may run."""
-        return sorted([*self.deployments.glob("*/instances/*"), *self.builds.glob("*/job"), *self.tasks.glob("*/run")])
+        builds = (*self.builds.glob("*/fetch"), *self.builds.glob("*/job"))
+        return sorted([*self.deployments.glob("*/instances/*"), *builds, *self.tasks.glob("*/run")])
 
     def hold(self, timeout_seconds: float = HOLD_SECONDS) -> AbstractContextManager[None]:
         """Keep every other krane away; raises Conflict when one is still there after the timeout."""

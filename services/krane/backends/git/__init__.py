@@ -1,0 +1,7 @@
+"""Commits of git repositories, fetched as sources for builds.
+
+A fetch is a supervised process, whatever the backend: it is stopped with everything it started, and ends with krane.
+git sees an environment and a configuration made from nothing. It runs no program that the repository, the user or the
+machine names: no hook, no filter, no credential helper, no pager. What it fetched becomes an archive that is checked
+and stored as an upload is.
+"""

@@ -1,0 +1,97 @@
+"""What git says when it cannot fetch, as one sentence that says what to do."""
+
+import re
+
+from services.domain.git import GitProtocol, GitSource
+
+MAX_CAUSE = 300
+_SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
+_CAUSE = re.compile(r"^(?:fatal|error|ERROR|ssh): (?P<what>.*?)\.?$", re.MULTILINE)
+_ACCESS = "there is no repository at {url} that krane may read: {access_hint}"
+
+# What git, ssh and curl print, and what it means; the first that fits says it.
+_MEANINGS = (
+    (r"couldn't find remote ref", "{url} has no branch or tag {ref!r}: {ref_hint}"),
+    (
+        r"not our ref|unadvertised object|remote did not send all necessary objects",
+        "the server of {url} does not hand out commit {ref}: push it, or name a branch or tag that points at it, since "
+        "some servers hand out no others",
+    ),
+    (
+        r"Host key verification failed|REMOTE HOST IDENTIFICATION HAS CHANGED",
+        "{host} does not show the host key that it showed before: if it was changed on purpose, remove its line from "
+        "known_hosts in krane's folder",
+    ),
+    (
+        r"ssh: not found|cannot run ssh",
+        "ssh is not installed on krane's machine: install it (on Debian: openssh-client), or use https",
+    ),
+    (r"dubious ownership", "{url} belongs to another user than krane: make krane's user its owner"),
+    (
+        r"mismatched algorithms",
+        "{url} names its commits by another hash: deploy it by a whole commit id, of 40 digits (SHA-1) or 64 (SHA-256)",
+    ),
+    (r"No space left on device", "the disk of krane's machine is full: make room"),
+    (
+        r"SSL certificate problem|certificate verification failed|certificate verify failed",
+        "the certificate of {host} is not trusted on krane's machine: add its authority to what SSL_CERT_FILE names",
+    ),
+    (
+        r"returned error: 30\d|unable to update url base from redirection",
+        "{url} leads to another address, which is not followed: name that one (often it ends in .git)",
+    ),
+    (
+        r"could not read (?:Username|Password)|Authentication failed|Permission denied|[Aa]ccess denied|"
+        r"returned error: (?:401|403|404|410)|[Rr]epository .*not found|does not appear to be a git repository|"
+        r"did you run git update-server-info",
+        _ACCESS,
+    ),
+    (
+        r"[Cc]ould(?:n't| not) resolve|Connection (?:refused|reset|timed out|closed)|Failed to connect|timed out|"
+        r"Network is unreachable|No route to host|Operation too slow|unexpected disconnect|early EOF|Empty reply|"
+        r"returned error: (?:429|5\d\d)|the remote end hung up",
+        "{host} does not answer krane's machine as a git server should: {cause}; deploy again when it does",
+    ),
+    # ssh adds this to everything.
+    (r"Could not read from remote repository", _ACCESS),
+    (r"", "git could not fetch {url}: {cause}"),
+)
+
+
+def describe_failure(git: GitSource, said: str) -> str:
+    """One sentence on a fetch that failed; `said` is what git and those that it started printed."""
+    meaning = next(meaning for pattern, meaning in _MEANINGS if re.search(pattern, said))
+    return meaning.format(
+        url=git.url,
+        host=git.host,
+        ref=git.ref or "HEAD",
+        ref_hint=_hint_on_ref(git.ref),
+        access_hint=_hint_on_access(git.protocol),
+        cause=_cause(said),
+    )
+
+
+def _hint_on_ref(ref: str) -> str:
+    if _SHORT_COMMIT.fullmatch(ref):
+        return "a commit is fetched by its whole id, of 40 digits"
+    return "push it, or name another"
+
+
+def _hint_on_access(protocol: GitProtocol) -> str:
+    match protocol:
+        case GitProtocol.FILE:
+            return "correct the path, or let krane's user read it"
+        case GitProtocol.SSH:
+            return "correct the address, or let the key in INTERLOCK_KRANE__GIT_SSH_KEY_FILE read it there"
+        case GitProtocol.HTTPS | GitProtocol.HTTP:
+            return (
+                "correct the address; a private repository is reached by ssh (git@host:path), with a key in "
+                "INTERLOCK_KRANE__GIT_SSH_KEY_FILE"
+            )
+
+
+def _cause(said: str) -> str:
+    """The first line that says what is wrong: those behind it say what follows from that."""
+    match = _CAUSE.search(said)
+    cause = match["what"] if match else "it does not say why"
+    return "".join(character for character in cause if character.isprintable())[:MAX_CAUSE]

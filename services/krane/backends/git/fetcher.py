@@ -1,0 +1,97 @@
+"""Fetches commits: each under a shim, in a folder that is removed afterwards."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from services.config import KraneSettings
+from services.domain.errors import Invalid, PreconditionFailed
+from services.domain.git import GitProtocol, GitSource, check_git
+from services.files import write_atomically
+from services.krane.backends.git.environment import SshIdentity, fetch_environment, write_files
+from services.krane.backends.git.fetch_job import FETCH_JOB, FetchJob
+from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
+from services.krane.backends.shared.builder import BuildLog
+from services.krane.backends.shared.fetching import Fetched
+from services.krane.backends.shared.files import remove_tree
+
+# A cancelled fetch has nothing to finish.
+STOP_GRACE_SECONDS = 0.5
+# Of git and all that it starts. Larger files are streamed.
+MEMORY_BYTES = 1024 * 1024 * 1024
+JOB = "job.json"
+
+
+class GitFetcher:
+    """Fetches with the git of krane's machine."""
+
+    def __init__(self, settings: KraneSettings, known_hosts: Path) -> None:
+        self._identity = SshIdentity(key_file=settings.git_ssh_key_file, known_hosts=known_hosts)
+        self._file_roots = settings.git_file_roots
+        self._max_source_bytes = settings.max_source_bytes
+
+    def check(self, git: GitSource) -> None:
+        """Raise Invalid for what is no source, or a folder that was not opened to deployments."""
+        check_git(git.url, git.ref)
+        self._address(git)
+
+    async def fetch(self, git: GitSource, folder: Path, build_log: BuildLog) -> Fetched:
+        """Fetch a commit and nothing else."""
+        job = self._prepare(git, folder)
+        process = SupervisedProcess(folder)
+        try:
+            await process.start(_command(folder, job, build_log))
+            ending = await process.wait()
+        finally:
+            await process.stop()
+        if not job.commit.exists():
+            failure = job.failure.read_text() if job.failure.exists() else ""
+            raise PreconditionFailed(failure or f"fetching {git.url} did not finish: {ending.reason}")
+        return Fetched(archive=job.archive, commit=job.commit.read_text())
+
+    async def clear(self, folders: list[Path]) -> None:
+        """End the processes, and remove what they had fetched."""
+        await asyncio.gather(*(SupervisedProcess(folder).stop() for folder in folders))
+        for folder in folders:
+            await asyncio.to_thread(remove_tree, folder)
+
+    def _prepare(self, git: GitSource, folder: Path) -> FetchJob:
+        folder.mkdir(parents=True, mode=0o700)
+        write_files(folder, self._identity)
+        job = FetchJob(
+            git=git,
+            address=self._address(git),
+            repository=folder / "repository",
+            archive=folder / "source.tar.gz",
+            commit=folder / "commit",
+            failure=folder / "failure.txt",
+            max_source_bytes=self._max_source_bytes,
+        )
+        write_atomically(folder / JOB, FETCH_JOB.dump_json(job))
+        return job
+
+    def _address(self, git: GitSource) -> str:
+        """What git is asked for. A folder is named by its real path: no link leads out of those that are allowed."""
+        if git.protocol is not GitProtocol.FILE:
+            return git.url
+        folder = Path(git.url.removeprefix("file://")).resolve()
+        if not any(folder.is_relative_to(root.resolve()) for root in self._file_roots):
+            raise Invalid(
+                f"{git.url} is a folder of krane's machine that is not open to deployments: deploy from https or ssh, "
+                "deploy the folder itself, or set INTERLOCK_KRANE__GIT_FILE_ROOTS"
+            )
+        # git decodes what looks like an escape.
+        return f"file://{str(folder).replace('%', '%25')}"
+
+
+def _command(folder: Path, job: FetchJob, build_log: BuildLog) -> CommandSpec:
+    return CommandSpec(
+        arguments=(sys.executable, "-P", "-m", "services.krane.backends.git.fetch_job", str(folder / JOB)),
+        environment=fetch_environment(folder, job.git, os.environ),
+        working_directory=folder,
+        log=build_log.path,
+        stop_grace_seconds=STOP_GRACE_SECONDS,
+        memory_bytes=MEMORY_BYTES,
+        dies_with_krane=True,
+    )

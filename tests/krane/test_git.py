@@ -1,0 +1,262 @@
+"""Fetching commits: what is said when it does not work, its limits, and the other protocols."""
+
+import asyncio
+import json
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.domain.errors import Invalid
+from services.domain.git import GitSource
+from services.gen.krane.v1 import build_pb2
+from services.krane.backends.git.environment import SshIdentity, fetch_environment, write_files
+from services.krane.backends.git.failures import describe_failure
+from services.krane.backends.git.fetch_job import FETCH_JOB, FetchJob
+from services.krane.client import KraneClient
+from services.krane.codec import decode_origin
+from services.krane.server import running
+from services.krane.types import BuildState, BuildStatus
+from tests.git_repository import GitServer, Repository, git_server, self_signed
+from tests.krane.installation import Krane, ProcessKind
+from tests.krane.support import NAMESPACE, assert_no_fetch_is_left, build_ended, build_from_git
+
+ABSENT = "0123456789" * 4
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("git")
+
+
+@pytest.fixture(scope="module")
+def repository(root: Path) -> Repository:
+    made = Repository(root / "app")
+    made.commit({"app.py": ""})
+    return made
+
+
+@pytest.fixture(scope="module")
+def server(root: Path) -> Iterator[GitServer]:
+    with git_server(root) as serving:
+        yield serving
+
+
+@pytest.mark.parametrize(
+    ("build_id", "ref", "error"),
+    [
+        ("no-branch", "nope", "has no branch or tag 'nope': push it, or name another"),
+        (
+            "short-commit",
+            ABSENT[:7],
+            "has no branch or tag '0123456': a commit is fetched by its whole id, of 40 digits",
+        ),
+        ("no-commit", ABSENT, f"does not hand out commit {ABSENT}"),
+        ("no-sha256", "0" * 64, "by another hash"),
+        ("a-tree", "tree", "'tree' of file:.* is not a commit"),
+    ],
+)
+async def test_a_ref_that_cannot_be_fetched_says_what_to_correct(
+    krane: Krane, repository: Repository, build_id: str, ref: str, error: str
+) -> None:
+    repository.git("tag", "--force", "tree", "HEAD^{tree}")
+
+    built = await build_from_git(krane.client, build_id, repository.url, ref)
+
+    assert_failed(built, error)
+    assert built.log_lines[-1] == f"the build failed: {built.error}"
+    assert_no_fetch_is_left(krane.data_dir, build_id)
+
+
+async def test_a_folder_that_is_no_repository_says_so(krane: Krane, tmp_path: Path) -> None:
+    built = await build_from_git(krane.client, "no-repository", f"file://{tmp_path}", "main")
+
+    assert_failed(built, f"there is no repository at file://{tmp_path} that krane may read: correct the path")
+
+
+async def test_a_repository_is_fetched_over_http(krane: Krane, server: GitServer, repository: Repository) -> None:
+    built = await build_from_git(krane.client, "http", f"{server.url}/app/.git", "main")
+
+    assert built.commit == repository.git("rev-parse", "main")
+    assert built.source.startswith("source@sha256:")
+
+
+async def test_https_is_trusted_by_the_authorities_of_krane(
+    krane: Krane, root: Path, repository: Repository, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificate = self_signed(tmp_path)
+    with git_server(root, certificate) as secure:
+        refused = await build_from_git(krane.client, "https-unknown", f"{secure.url}/app/.git", "main")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        built = await build_from_git(krane.client, "https", f"{secure.url}/app/.git", "main")
+
+    assert_failed(refused, "the certificate of localhost is not trusted on krane's machine")
+    assert built.commit == repository.git("rev-parse", "main")
+
+
+@pytest.mark.parametrize(
+    ("build_id", "path", "error"),
+    [
+        ("http-private", "private/app", "that krane may read: .* reached by ssh .* INTERLOCK_KRANE__GIT_SSH_KEY_FILE"),
+        ("http-absent", "absent", "that krane may read: correct the address"),
+        ("http-moved", "moved/app/.git", "leads to another address, which is not followed"),
+    ],
+)
+async def test_a_server_that_refuses_is_understood(
+    krane: Krane, server: GitServer, build_id: str, path: str, error: str
+) -> None:
+    assert_failed(await build_from_git(krane.client, build_id, f"{server.url}/{path}", "main"), error)
+
+
+@pytest.mark.parametrize(
+    ("build_id", "url", "error"),
+    [
+        ("https-away", "https://127.0.0.1:{port}/app", "127.0.0.1 does not answer .*Failed to connect"),
+        ("ssh-away", "ssh://git@127.0.0.1:{port}/app", "127.0.0.1 does not answer .*Connection refused"),
+        ("unresolved", "git@unknown.invalid:app", "unknown.invalid does not answer .*Could not resolve hostname"),
+    ],
+)
+async def test_a_server_that_is_away_is_named(
+    krane: Krane, unused_tcp_port: int, build_id: str, url: str, error: str
+) -> None:
+    assert_failed(await build_from_git(krane.client, build_id, url.format(port=unused_tcp_port), "main"), error)
+
+
+async def test_a_repository_that_is_too_large_is_stopped_while_it_comes(krane: Krane, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "large")
+    repository.commit({"noise": os.urandom(20 * 1024 * 1024)})
+
+    built = await build_from_git(krane.client, "too-large", repository.url, "main")
+
+    assert_failed(built, "is larger than 1048576 bytes: leave out of the repository what is not needed to run")
+    assert_no_fetch_is_left(krane.data_dir, "too-large")
+
+
+@pytest.mark.parametrize("content", [bytes(20 * 1024 * 1024), os.urandom(512 * 1024)], ids=["zeros", "noise"])
+async def test_a_commit_that_packs_to_too_much_is_stopped(krane: Krane, tmp_path: Path, content: bytes) -> None:
+    repository = Repository(tmp_path / "bomb")
+    repository.commit({"file": content})
+    # One blob under many names: little comes, and much comes out.
+    blob = repository.git("rev-parse", "HEAD:file")
+    names = [f"100644,{blob},file-{n}" for n in range(9)]
+    repository.git("update-index", "--add", *(word for name in names for word in ("--cacheinfo", name)))
+    repository.git("commit", "--quiet", "--message=bomb")
+
+    built = await build_from_git(krane.client, f"bomb-{len(content)}", repository.url, "main")
+
+    assert_failed(built, "the source is larger than 1048576 bytes, or 5242880 unpacked: leave out what is not needed")
+    assert_no_fetch_is_left(krane.data_dir, f"bomb-{len(content)}")
+
+
+async def test_a_fetch_over_its_time_is_stopped(process_kind: ProcessKind, server: GitServer, tmp_path: Path) -> None:
+    settings = process_kind.settings.model_copy(update={"fetch_timeout_seconds": 0.5})
+    async with running(tmp_path, settings) as address, KraneClient(address) as client:
+        built = await build_from_git(client, "endless", f"{server.url}/silent/app", "main")
+
+    assert_failed(built, "fetching the source took longer than 0.5 s and was stopped")
+    await process_kind.end(tmp_path)
+
+
+async def test_a_fetch_takes_its_turn(process_kind: ProcessKind, server: GitServer, tmp_path: Path) -> None:
+    settings = process_kind.settings.model_copy(update={"max_builds": 1})
+    source = GitSource(url=f"{server.url}/silent/app", ref="main")
+    async with running(tmp_path, settings) as address, KraneClient(address) as client:
+        server.asked.clear()
+        await client.start_build(NAMESPACE, "first", source)
+        await client.start_build(NAMESPACE, "second", source)
+        assert await asyncio.to_thread(server.asked.wait, 20)
+        for build_id in ("second", "first"):
+            await client.cancel_build(NAMESPACE, build_id)
+        ended = await build_ended(client, "second")
+
+    assert ended.log_lines == ("waiting: 1 other builds are running", "the build was cancelled")
+    await process_kind.end(tmp_path)
+
+
+def test_a_build_of_two_things_is_refused() -> None:
+    request = build_pb2.StartBuildRequest(source="source", git=build_pb2.GitSource(url="https://git.example.com/app"))
+
+    with pytest.raises(Invalid, match="exactly one of source and git"):
+        decode_origin(request)
+
+
+def test_a_machine_without_git_says_so(tmp_path: Path) -> None:
+    job = FetchJob(
+        git=GitSource(url="https://git.example.com/app", ref="main"),
+        address="https://git.example.com/app",
+        repository=tmp_path / "repository",
+        archive=tmp_path / "archive",
+        commit=tmp_path / "commit",
+        failure=tmp_path / "failure",
+        max_source_bytes=1000,
+    )
+    (tmp_path / "job.json").write_bytes(FETCH_JOB.dump_json(job))
+    command = [sys.executable, "-m", "services.krane.backends.git.fetch_job", str(tmp_path / "job.json")]
+
+    done = subprocess.run(command, env={"PATH": str(tmp_path)}, capture_output=True, check=False)
+
+    assert done.returncode == 1, done
+    assert job.failure.read_text() == "git is not installed on krane's machine: install it (on Debian: git)"
+
+
+def test_ssh_asks_nobody_and_knows_krane_by_one_key(tmp_path: Path) -> None:
+    identity = SshIdentity(key_file=tmp_path / "a key", known_hosts=tmp_path / "%h known")
+    write_files(tmp_path, identity)
+    environment = fetch_environment(tmp_path, GitSource(url="git@git.example.com:app", ref=""), {"SECRET": "s3cret"})
+
+    # What ssh makes of it, by the program that git calls.
+    listed = subprocess.run(
+        [environment["GIT_SSH"], "-G", "git@git.example.com"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout.splitlines()
+
+    assert {
+        "user git",
+        "batchmode yes",
+        "stricthostkeychecking accept-new",
+        "identitiesonly yes",
+        "identityagent none",
+        f"identityfile {tmp_path}/a key",
+        "preferredauthentications publickey",
+        "clearallforwardings yes",
+    } <= set(listed)
+    assert f"userknownhostsfile {tmp_path}/%h known" in listed
+    assert "s3cret" not in json.dumps(environment)
+    assert environment["GIT_ALLOW_PROTOCOL"] == "ssh"
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        (
+            "git@github.com: Permission denied (publickey).\r\nfatal: Could not read from remote repository.",
+            "let the key",
+        ),
+        ("ERROR: Repository not found.\nfatal: Could not read from remote repository.", "let the key"),
+        ("fatal: Could not read from remote repository.", "let the key"),
+        ("Host key verification failed.\nfatal: Could not read from remote repository.", "known_hosts"),
+        ("/tmp/ssh: 2: exec: ssh: not found\nfatal: Could not read from remote repository.", "install it"),
+        ("fatal: mismatched algorithms: client sha1; server sha256", "by another hash"),
+        ("fatal: detected dubious ownership in repository at '/x'", "make krane's user its owner"),
+        ("fatal: unable to access 'x': SSL certificate problem: self-signed certificate", "is not trusted"),
+        ("fatal: unable to access 'x': The requested URL returned error: 503", "does not answer"),
+        ("error: file write error: No space left on device\nfatal: fetch-pack: invalid index-pack output", "make room"),
+        ("fatal: something new\x1b[2J.", "git could not fetch git@git.example.com:app: something new[2J"),
+        ("", "it does not say why"),
+    ],
+)
+def test_what_git_says_is_understood(said: str, sentence: str) -> None:
+    assert sentence in describe_failure(GitSource(url="git@git.example.com:app", ref="main"), said)
+
+
+def assert_failed(built: BuildState, error: str) -> None:
+    """A build that failed with one sentence."""
+    assert (built.status, built.image) == (BuildStatus.FAILED, "")
+    assert re.search(error, built.error), built.error
