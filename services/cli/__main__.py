@@ -9,7 +9,15 @@ from typing import IO, Annotated
 
 import typer
 
-from services.cli.arguments import ProjectOption, hoist, parse_command, parse_duration, parse_variables
+from services.cli.arguments import (
+    ORIGIN,
+    ProjectOption,
+    hoist,
+    parse_command,
+    parse_duration,
+    parse_origin,
+    parse_variables,
+)
 from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.exit_codes import ExitCode, of_ended, of_error
 from services.cli.following import follow_logs
@@ -125,11 +133,22 @@ def list_projects(context: typer.Context) -> None:
 @app.command()
 def deploy(
     context: typer.Context,
-    what: Annotated[str, typer.Argument(help="A folder with the source, or an image.", metavar="DIR|IMAGE")],
     project: ProjectOption,
+    what: Annotated[
+        str,
+        typer.Argument(help="A folder with the source, an image, or the URL of a git repository.", metavar=ORIGIN),
+    ] = "",
+    git: Annotated[
+        str, typer.Option(metavar="URL", help="The git repository to deploy from; as good as naming it without this.")
+    ] = "",
+    ref: Annotated[
+        str, typer.Option(help="Its branch, tag or whole commit id; default: the repository's default branch.")
+    ] = "",
     environment: Annotated[str, typer.Option("-e", "--environment")] = defaults.ENVIRONMENT,
-    branch: Annotated[str, typer.Option(help="Default: what is checked out in DIR, else main.")] = "",
-    commit: Annotated[str, typer.Option(help="Default: what is checked out in DIR.")] = "",
+    branch: Annotated[
+        str, typer.Option(help="Default: what is checked out in the folder, else main; of a repository: the ref.")
+    ] = "",
+    commit: Annotated[str, typer.Option(help="Default: what is checked out in the folder.")] = "",
     message: Annotated[str, typer.Option("-m", "--message", help="What people see beside it.")] = "",
     replicas: Annotated[
         int | None,
@@ -164,16 +183,18 @@ def deploy(
     ] = True,
     timeout: TimeoutOption = "15m",
 ) -> None:
-    """Deploy a folder or an image, and wait until it is ready."""
+    """Deploy a folder, an image, or a commit of a git repository, and wait until it is ready."""
     patience = parse_duration(timeout)
     session = session_of(context)
-    folder = _source_folder(what)
-    revision = revision_of(folder) if folder else Revision()
+    origin = parse_origin(what, git, ref)
+    revision = revision_of(origin.folder) if origin.folder else Revision()
     request = pb.CreateDeploymentRequest(
         project=project,
         environment=environment,
-        image="" if folder else what,
-        branch=branch or revision.branch or DEFAULT_BRANCH,
+        image=origin.image,
+        git=pb.GitSource(url=origin.git_url, ref=ref) if origin.git_url else None,
+        # Of a repository it is ctrl that knows what a ref says of branch and commit.
+        branch=branch or revision.branch or ("" if origin.git_url else DEFAULT_BRANCH),
         commit=commit or revision.commit,
         message=message,
         replicas=replicas or 0,
@@ -187,8 +208,8 @@ def deploy(
         idempotency_key=idempotency_key,
         variables=parse_variables(env or []),
     )
-    if folder:
-        request.source = _upload(session, folder)
+    if origin.folder:
+        request.source = _upload(session, origin.folder)
     deployment = session.run(lambda client: client.create_deployment(request))
     if not wait:
         session.show(deployment, result_text(deployment))
@@ -338,15 +359,6 @@ def list_domains(context: typer.Context, project: ProjectOption) -> None:
     session = session_of(context)
     response = session.run(lambda client: client.list_domains(project))
     session.show(response, domains_table(response.domains))
-
-
-def _source_folder(what: str) -> Path | None:
-    path = Path(what)
-    if path.is_dir():
-        return path
-    if path.exists() or what.startswith((".", "/", "~")):
-        raise typer.BadParameter(f"{what!r} is not a folder", param_hint="DIR|IMAGE")
-    return None
 
 
 def _upload(session: Session, folder: Path) -> str:

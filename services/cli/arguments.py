@@ -3,13 +3,20 @@
 import re
 import shlex
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
 
+# How `deploy` calls its argument.
+ORIGIN = "DIR|IMAGE|URL"
+
+# No image is named like this: what follows its "@" is a digest.
+_GIT_URL = re.compile(r"[^/]*://|[A-Za-z0-9._-]+@(?!sha[0-9]+:)[A-Za-z0-9.-]+:")
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -20,6 +27,33 @@ def parse_duration(text: str) -> timedelta:
     if match is None:
         raise typer.BadParameter(f"{text!r} is not a duration: use for example 90s, 15m or 2h")
     return timedelta(seconds=int(match["number"]) * _SECONDS[match["unit"]])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """What is deployed: exactly one of these is set."""
+
+    folder: Path | None = None
+    image: str = ""
+    git_url: str = ""
+
+
+def parse_origin(what: str, git_url: str, ref: str) -> Origin:
+    """What the argument and the options of `deploy` name; raises BadParameter. The rules for URLs are ctrl's."""
+    if _GIT_URL.match(what) and not git_url:
+        what, git_url = "", what
+    if bool(what) == bool(git_url):
+        raise typer.BadParameter("name one thing to deploy: a folder, an image, or --git with a URL", param_hint=ORIGIN)
+    if ref and not git_url:
+        raise typer.BadParameter("a ref is one of a repository: name that with --git", param_hint="--ref")
+    if git_url:
+        return Origin(git_url=git_url)
+    folder = Path(what)
+    if folder.is_dir():
+        return Origin(folder=folder)
+    if folder.exists() or what.startswith((".", "/", "~")):
+        raise typer.BadParameter(f"{what!r} is not a folder", param_hint=ORIGIN)
+    return Origin(image=what)
 
 
 def parse_variables(assignments: Iterable[str]) -> dict[str, str]:

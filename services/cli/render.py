@@ -221,6 +221,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "project", f"{deployment.project} / {deployment.environment}"
     yield "branch", printable(f"{deployment.branch} {deployment.commit[:7]}".strip())
     yield "message", _first_line(deployment.message)
+    yield "git", printable(f"{deployment.git.url} {deployment.git.ref}".strip())
     yield "source", deployment.source
     yield "image", deployment.image
     yield "replicas", str(deployment.replicas)

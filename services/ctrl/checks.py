@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from services.ctrl import defaults
 from services.db.deployment_requests import DeploymentRequest
 from services.domain.errors import Invalid
+from services.domain.git import GitSource, check_git
 from services.domain.ids import check_id, check_slug
 from services.domain.settings import RunSettings, check_settings
 from services.domain.variables import check_variables
@@ -60,21 +61,32 @@ def check_limit(field: str, value: int, *, default: int, highest: int) -> int:
 
 def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
     """A request to deploy, with defaults filled in."""
-    if bool(request.source) == bool(request.image):
-        raise Invalid("a deployment needs exactly one of source and image; upload a source or name an image")
+    if [bool(request.source), bool(request.image), request.HasField("git")].count(True) != 1:
+        raise Invalid(
+            "a deployment needs exactly one of source, image and git; upload a source, or name an image or a repository"
+        )
+    git = _check_git(request) if request.HasField("git") else None
     return DeploymentRequest(
         workspace=check_workspace(request.workspace),
         project=check_project(request.project),
         environment=check_slug("environment", request.environment or defaults.ENVIRONMENT),
         source=_check_pattern("source", request.source, _SOURCE, "what UploadSource answered") or None,
         image=_check_pattern("image", request.image, _IMAGE, "an image reference of at most 255 characters") or None,
-        branch=_check_branch(request.branch),
-        commit_sha=_check_pattern("commit", request.commit, _COMMIT, "7 to 64 lower-case hex digits"),
+        git=git,
+        branch=_check_branch(request.branch or (git.branch if git else "")),
+        commit_sha=_check_pattern("commit", request.commit, _COMMIT, "7 to 64 lower-case hex digits")
+        or (git.commit if git else ""),
         message=_check_text("message", request.message),
         settings=check_run_settings(request),
         key_auth_id=check_id("key_auth_id", request.key_auth_id) if request.HasField("key_auth_id") else None,
         variables=_check_variables(request.variables),
     )
+
+
+def _check_git(request: CreateDeploymentRequest) -> GitSource:
+    if request.commit:
+        raise Invalid("the commit of a git source is what its ref names: leave commit out, or send it as the ref")
+    return check_git(request.git.url, request.git.ref)
 
 
 def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> RunSettings:

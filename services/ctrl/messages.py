@@ -52,6 +52,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         generation=row.generation,
         openapi_digest=row.openapi_digest or "",
         created_by=row.created_by,
+        git=pb.GitSource(url=row.git_url, ref=row.git_ref or "") if row.git_url else None,
         cpu_millicores=row.cpu_millicores,
         memory_mib=row.memory_mib,
         health_path=row.health_path,

@@ -19,13 +19,14 @@ from services.db.projects import find_environment, find_project
 from services.db.recorded_environment import record_environment
 from services.db.tables import Deployment
 from services.domain.errors import Conflict
+from services.domain.git import GitSource
 from services.domain.settings import RunSettings, overlay, settle
 from services.domain.status import ENDED, DeploymentStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentRequest:
-    """What to deploy and where, checked. Exactly one of `source` and `image` is set."""
+    """What to deploy and where, checked. Exactly one of `source`, `image` and `git` is set."""
 
     workspace: str
     project: str
@@ -36,6 +37,7 @@ class DeploymentRequest:
     commit_sha: str
     message: str
     key_auth_id: str | None
+    git: GitSource | None = None
     # What it says of its own; the project, the source and the defaults say the rest.
     settings: RunSettings = field(default_factory=RunSettings)
     # For this deployment alone.
@@ -97,6 +99,8 @@ async def record_deployment(
         generation=project.last_generation,
         status=DeploymentStatus.PENDING,
         source=request.source,
+        git_url=request.git.url if request.git else None,
+        git_ref=request.git.ref if request.git else None,
         image=request.image,
         branch=request.branch,
         commit_sha=request.commit_sha,

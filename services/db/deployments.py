@@ -11,6 +11,7 @@ from services.db.deployment_settings import read_given, write_settled
 from services.db.recorded_environment import add_source_variables
 from services.db.tables import Deployment, Environment, OpenapiDocument, Project, Workspace
 from services.domain.errors import Conflict, NotFound
+from services.domain.git import GitSource
 from services.domain.live import Candidate
 from services.domain.openapi import Document
 from services.domain.readiness import InstanceProbe
@@ -47,6 +48,8 @@ class Metadata:
     ready_seconds: int
     release_command: tuple[str, ...]
     key_auth_id: str | None
+    # Where the source is fetched from; None when it was uploaded, or there is none.
+    git: GitSource | None = None
 
 
 async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: str) -> Metadata:
@@ -86,6 +89,7 @@ async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: 
         ready_seconds=deployment.ready_seconds,
         release_command=tuple(deployment.release_command),
         key_auth_id=deployment.key_auth_id,
+        git=_git_source(deployment),
     )
 
 
@@ -99,9 +103,10 @@ async def fill_in(
     if row is None or row.status != DeploymentStatus.PENDING:
         return
     if image:
-        if row.source or row.image not in (None, "", image):
+        origin = row.git_url or row.source
+        if origin or row.image not in (None, "", image):
             raise Conflict(
-                f"deployment {deployment_id} was made from {row.image or row.source}, not from image {image}; "
+                f"deployment {deployment_id} was made from {row.image or origin}, not from image {image}; "
                 "leave docker_image out or create a new deployment"
             )
         row.image = image
@@ -161,6 +166,13 @@ async def claim(session: AsyncSession, deployment_id: str, invocation_id: str) -
     await set_status(session, deployment_id, DeploymentStatus.BUILDING, invocation_id=invocation_id)
 
 
+async def set_source(session: AsyncSession, deployment_id: str, source: str, commit_sha: str) -> None:
+    """Remember the source that was fetched, which keeps it in krane, and the commit that it is."""
+    await session.execute(
+        update(Deployment).where(Deployment.id == deployment_id).values(source=source, commit_sha=commit_sha)
+    )
+
+
 async def set_image(
     session: AsyncSession, deployment_id: str, image: str, said: RunSettings, environment: Mapping[str, str]
 ) -> None:
@@ -213,6 +225,11 @@ async def record_failure(
     row.failure = "; ".join([why, *(f"{COULD_NOT_UNDO} {undo}" for undo in failed_undos)])
     row.failure_log = log
     row.ended_at_ms = now_ms()
+
+
+def _git_source(deployment: Deployment) -> GitSource | None:
+    """Where the source of a deployment is fetched from, if it is."""
+    return GitSource(url=deployment.git_url, ref=deployment.git_ref or "") if deployment.git_url else None
 
 
 def _not_found(project_id: str, deployment_id: str) -> NotFound:

@@ -109,6 +109,9 @@ class Deployment(Base):
     generation: Mapped[int]
     status: Mapped[str] = mapped_column(index=True)
     source: Mapped[str | None]
+    # Where the source is fetched from, as it was asked for; None when it was uploaded, or there is none.
+    git_url: Mapped[str | None] = mapped_column(Text)
+    git_ref: Mapped[str | None]
     image: Mapped[str | None]
     branch: Mapped[str] = mapped_column(Text, default="")
     commit_sha: Mapped[str] = mapped_column(default="")

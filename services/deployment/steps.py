@@ -86,7 +86,7 @@ class DeploymentSteps:
             metadata = await deployments.fetch_metadata(session, project_id, deployment_id)
         if metadata.status not in (DeploymentStatus.PENDING, DeploymentStatus.READY):
             raise Conflict(f"deployment {deployment_id} is {metadata.status} already; create a new deployment")
-        if not metadata.image and not metadata.source:
+        if not (metadata.image or metadata.source or metadata.git):
             raise PreconditionFailed(f"deployment {deployment_id} has neither an image nor a source; name one")
         return metadata
 
@@ -99,6 +99,11 @@ class DeploymentSteps:
         """Advance the deployment."""
         async with self._database.write() as session:
             await deployments.set_status(session, deployment_id, status)
+
+    async def set_source(self, deployment_id: str, source: str, commit_sha: str) -> None:
+        """Keep what was fetched."""
+        async with self._database.write() as session:
+            await deployments.set_source(session, deployment_id, source, commit_sha)
 
     async def set_image(
         self, project_id: str, deployment_id: str, image: str, said: AppSettings
@@ -154,10 +159,11 @@ class DeploymentSteps:
 
     async def start_build(self, metadata: deployments.Metadata) -> None:
         """Begin to make the image."""
-        if metadata.source is None:
+        origin = metadata.git or metadata.source
+        if origin is None:
             raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
         priority = BuildPriority.PRODUCTION if metadata.is_production else BuildPriority.NORMAL
-        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, metadata.source, priority)
+        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, origin, priority)
 
     async def observe_build(self, namespace: str, build_id: str) -> BuildState | None:
         """How far the build is, without its log, which has no place in a journal; None when krane does not know it."""

@@ -91,9 +91,14 @@ async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
     timeout = timedelta(seconds=run.settings.build_timeout_seconds)
     looks = saga.poll("build", steps.observe_build, timeout, metadata.workspace_id, metadata.deployment_id)
     looks.waiting_for = "the build has not ended"
+    source = metadata.source
     async for state in looks:
         if state is None:
             raise saga.fail("build", NotFound(f"krane lost build {metadata.deployment_id}; deploy again"))
+        if metadata.git and state.source and state.source != source:
+            # Only now is it known which commit the ref names; from here on the row says it.
+            source = state.source
+            await saga.step("record commit", steps.set_source, metadata.deployment_id, source, state.commit)
         match state.status:
             case BuildStatus.RUNNING:
                 continue

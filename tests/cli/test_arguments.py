@@ -1,9 +1,10 @@
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import typer
 
-from services.cli.arguments import hoist, parse_duration
+from services.cli.arguments import Origin, hoist, parse_duration, parse_origin
 
 OPTIONS = frozenset({"-o", "--output"})
 
@@ -21,6 +22,23 @@ OPTIONS = frozenset({"-o", "--output"})
 )
 def test_global_options_may_stand_anywhere(arguments: str, expected: str) -> None:
     assert hoist(arguments.split(), OPTIONS) == expected.split()
+
+
+@pytest.mark.parametrize(
+    ("what", "git", "expected"),
+    [
+        ("https://git.example.com/app", "", Origin(git_url="https://git.example.com/app")),
+        ("file:///srv/git/app", "", Origin(git_url="file:///srv/git/app")),
+        ("git@git.example.com:team/app", "", Origin(git_url="git@git.example.com:team/app")),
+        ("", "anything", Origin(git_url="anything")),
+        ("registry.example.com:5000/team/app:1", "", Origin(image="registry.example.com:5000/team/app:1")),
+        (f"app@sha256:{'0' * 64}", "", Origin(image=f"app@sha256:{'0' * 64}")),
+        (f"artifact@sha256:{'0' * 64}", "", Origin(image=f"artifact@sha256:{'0' * 64}")),
+        ("/", "", Origin(folder=Path("/"))),
+    ],
+)
+def test_what_is_deployed_is_told_by_how_it_is_named(what: str, git: str, expected: Origin) -> None:
+    assert parse_origin(what, git, "") == expected
 
 
 @pytest.mark.parametrize(("text", "seconds"), [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("0", 0)])

@@ -57,6 +57,23 @@ def test_branch_and_commit_come_from_git(interlock: Interlock, project: str, sou
     assert len(deployment.commit) == 40
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("https://git.example.com/app", "--ref", "feat/x"),
+        ("git@git.example.com:team/app", "--ref", "feat/x"),
+        ("--git", "git@git.example.com:app", "--ref", "feat/x"),
+    ],
+)
+def test_a_repository_is_named_by_its_url(interlock: Interlock, project: str, arguments: tuple[str, ...]) -> None:
+    created = interlock("deploy", *arguments, "-p", project, "-o", "json").message(pb.Deployment())
+    shown = interlock("show", created.id)
+
+    url = arguments[-3]
+    assert (created.git.url, created.git.ref, created.branch) == (url, "feat/x", "feat/x")
+    assert f"{url} feat/x" in shown.out
+
+
 def test_without_waiting_the_deployment_is_pending_and_can_be_watched(interlock: Interlock, project: str) -> None:
     created = interlock("deploy", IMAGE, "-p", project, "--no-wait", "-o", "json").message(pb.Deployment())
     watched = interlock("watch", created.id, "-o", "json")
@@ -181,6 +198,10 @@ def test_reading_commands_print_tables_and_messages(interlock: Interlock, projec
         (("deploy", IMAGE, "-p", "x", "--replicas", "51"), 2),
         (("deploy", IMAGE, "-p", "x", "--timeout", "soon"), 2),
         (("deploy", IMAGE), 2),
+        (("deploy", "-p", "x"), 2),
+        (("deploy", IMAGE, "-p", "x", "--git", "https://git.example.com/app"), 2),
+        (("deploy", IMAGE, "-p", "x", "--ref", "main"), 2),
+        (("deploy", "https://user:secret@git.example.com/app", "-p", "x"), 2),
         (("up", "--ports", "some"), 2),
         (("ls", "-p", "x", "-o", "yaml"), 2),
         (("nonsense",), 2),

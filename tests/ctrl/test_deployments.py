@@ -18,6 +18,10 @@ def request(project: str, **fields: Any) -> pb.CreateDeploymentRequest:
     return pb.CreateDeploymentRequest(**values)
 
 
+def git(url: str, ref: str = "") -> pb.GitSource:
+    return pb.GitSource(url=url, ref=ref)
+
+
 async def test_a_deployment_is_recorded_handed_over_and_becomes_ready(client: ControlClient, project: str) -> None:
     created = await client.create_deployment(
         request(project, environment="preview", branch="feat/x", commit="abcdef1", message="two\nlines")
@@ -74,6 +78,31 @@ async def test_another_request_under_a_used_key_is_a_conflict(client: ControlCli
         await client.create_deployment(request(project, idempotency_key="k", branch="other"))
 
 
+@pytest.mark.parametrize(
+    ("ref", "fields", "branch", "commit"),
+    [
+        ("feat/x", {}, "feat/x", ""),
+        ("refs/heads/feat/x", {}, "feat/x", ""),
+        ("v1", {"branch": "releases"}, "releases", ""),
+        ("", {}, "", ""),
+        ("f" * 40, {}, "", "f" * 40),
+    ],
+)
+async def test_a_git_source_is_kept_and_its_ref_says_branch_and_commit(
+    client: ControlClient, project: str, ref: str, fields: dict[str, str], branch: str, commit: str
+) -> None:
+    source = git("https://git.example.com/app", ref)
+
+    created = await client.create_deployment(request(project, image="", git=source, idempotency_key="k", **fields))
+    listed = (await client.list_deployments(project)).deployments[0]
+
+    assert (created.git, created.branch, created.commit, created.source) == (source, branch, commit, "")
+    assert listed.git == source
+    other = git("https://git.example.com/app", "other")
+    with pytest.raises(Conflict, match="'k'"):
+        await client.create_deployment(request(project, image="", git=other, idempotency_key="k", **fields))
+
+
 async def test_the_same_key_in_another_project_is_another_deployment(client: ControlClient, project: str) -> None:
     other = (await client.create_project(f"{project}-b")).slug
 
@@ -86,8 +115,13 @@ async def test_the_same_key_in_another_project_is_another_deployment(client: Con
 @pytest.mark.parametrize(
     ("fields", "complaint"),
     [
-        ({"image": ""}, "exactly one of source and image"),
-        ({"source": "source@sha256:" + "0" * 64}, "exactly one of source and image"),
+        ({"image": ""}, "exactly one of source, image and git"),
+        ({"source": "source@sha256:" + "0" * 64}, "exactly one of source, image and git"),
+        ({"git": git("https://git.example.com/app")}, "exactly one of source, image and git"),
+        ({"image": "", "git": git("")}, "the git URL is not usable"),
+        ({"image": "", "git": git("https://u:s3cret@git.example.com/app")}, "the git URL holds credentials"),
+        ({"image": "", "git": git("https://git.example.com/app", "--all")}, "git ref '--all' is not usable"),
+        ({"image": "", "git": git("https://git.example.com/app"), "commit": "abcdef1"}, "what its ref names"),
         ({"image": "", "source": "source@sha256:../../etc"}, "source"),
         ({"image": "", "source": "source@sha256:" + "0" * 63}, "source"),
         ({"image": "-v/:/mnt"}, "image"),

@@ -1,0 +1,88 @@
+"""Deploying from a git repository, on the real parts."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from services.gen.ctrl.v1 import control_pb2 as pb
+from tests.end_to_end.stack import APP, Project, eventually
+from tests.git_repository import GitServer, Repository, git_server
+
+TOML = '[start]\ncommand = ["python3", "app.py"]\n\n[health]\npath = "/healthz"\n'
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repository")
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[GitServer]:
+    with git_server(tmp_path) as serving:
+        yield serving
+
+
+async def test_a_branch_is_deployed_and_what_is_pushed_to_it_next_and_an_older_commit_again(
+    project: Project, repository: Repository, server: GitServer
+) -> None:
+    url = f"{server.url}/repository/.git"
+    files = {"app.py": APP.read_text(), "interlock.toml": TOML, "BEHAVIOUR": "ok"}
+    older = repository.commit(files | {"VERSION": "one"})
+    first = await deploy(project, url, "main")
+    newer = repository.commit({"VERSION": "two"})
+    second = await deploy(project, url, "main")
+
+    for deployed, commit, version in ((first, older, "one"), (second, newer, "two")):
+        assert (deployed.status, deployed.failure) == ("ready", pb.Failure())
+        assert (deployed.git, deployed.commit) == (pb.GitSource(url=url, ref="main"), commit)
+        assert (deployed.branch, deployed.source[:14]) == ("main", "source@sha256:")
+        assert f"-git-{commit[:7]}-" in await project.hostname("commit", deployed.id)
+        assert await project.answers("commit", deployment_id=deployed.id) == version
+    for sticky in ("branch", "live"):
+        assert await project.answers(sticky) == "two"
+    assert "record commit" in {step.name for step in first.steps}
+
+    third = await deploy(project, url, older)
+
+    assert (third.status, third.commit, third.branch, third.source) == ("ready", older, "", first.source)
+    assert (await project.answers("live"), await project.answers("branch")) == ("one", "two")
+
+
+async def test_what_cannot_be_fetched_fails_the_deployment_with_a_sentence(
+    project: Project, repository: Repository, server: GitServer
+) -> None:
+    repository.commit({"app.py": ""})
+
+    failed = await deploy(project, f"{server.url}/repository/.git", "nope")
+
+    assert (failed.status, failed.failure.step, failed.commit) == ("failed", "build", "")
+    assert "has no branch or tag 'nope': push it, or name another" in failed.failure.reason
+    assert any("couldn't find remote ref nope" in line for line in failed.failure.log_lines)
+    await project.assert_gone(failed.id)
+
+
+async def test_a_cancel_ends_a_fetch_at_once(project: Project, server: GitServer) -> None:
+    created = await create(project, f"{server.url}/silent/app", "main")
+    assert await asyncio.to_thread(server.asked.wait, 30)
+
+    await project.control.cancel_deployment(created.id)
+
+    assert (await project.ended(created.id, timeout=10)).status == "cancelled"
+
+    async def is_ended() -> bool:
+        return not (project.stack.data_dir / "krane" / "builds" / created.id / "fetch").exists()
+
+    await eventually(is_ended, "the fetch to be cleared away", timeout=5)
+    await project.assert_gone(created.id)
+
+
+async def create(project: Project, url: str, ref: str) -> pb.Deployment:
+    request = pb.CreateDeploymentRequest(project=project.slug, git=pb.GitSource(url=url, ref=ref))
+    return await project.control.create_deployment(request)
+
+
+async def deploy(project: Project, url: str, ref: str) -> pb.Deployment:
+    """Deploy a commit and wait until it has ended."""
+    return await project.ended((await create(project, url, ref)).id)
