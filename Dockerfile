@@ -1,5 +1,5 @@
 # interlock's own parts and its command line in one image: krane, gateway agent, endpoint, ctrl. The command chooses.
-# It holds what pyproject.toml asks for, as requirements.txt pins it by hash, and no tools.
+# It holds what pyproject.toml asks for, as requirements.txt pins it by hash; and git and ssh, with which krane fetches.
 ARG BASE=docker.io/library/python:3.11.15-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
 
 FROM ${BASE} AS dependencies
@@ -10,6 +10,11 @@ RUN python3 -m venv --without-pip /opt/interlock/venv \
     --require-hashes --constraint /build/requirements.txt --requirement /build/pyproject.toml
 
 FROM ${BASE}
+# A base that has them needs no Debian. ssh does not work for a user without a name.
+RUN { command -v git && command -v ssh; } >/dev/null \
+ || { apt-get update -qq && apt-get install -y -qq --no-install-recommends git openssh-client >/dev/null \
+ && rm -rf /var/lib/apt/lists/*; }
+RUN echo 'interlock:x:10001:10001::/nonexistent:/usr/sbin/nologin' >>/etc/passwd
 # The root file system is read-only: what is not compiled now would be compiled at every start.
 RUN python3 -m compileall -q "$(dirname "$(python3 -c 'import os; print(os.__file__)')")"
 ENV PATH=/opt/interlock/venv/bin:$PATH PYTHONPATH=/opt/interlock PYTHONUNBUFFERED=1

@@ -71,7 +71,11 @@ class Host:
 
     def cli(self, *arguments: str) -> str:
         """Run the command line in the container of ctrl, and return what it printed."""
-        done = self._run(*self._exec("ctrl", "python", "-m", "services.cli", *arguments))
+        return self.run_in("ctrl", "python", "-m", "services.cli", *arguments)
+
+    def run_in(self, part: str, *command: str) -> str:
+        """Run a command in the container of a part, and return what it printed."""
+        done = self._run(*self._exec(part, *command))
         assert done.returncode == 0, done.stderr
         return done.stdout
 

@@ -19,6 +19,8 @@ OWN_IMAGE = f"{REGISTRY}/interlock:test"
 PYTHON = Path(sys.base_prefix) / "bin" / "python3"
 # What the Dockerfile runs beside Python.
 SHELL = ("/bin/sh", "/usr/bin/install")
+# What krane fetches with.
+GIT = ("/usr/bin/git", "/usr/lib/git-core/git-remote-http", "/usr/lib/git-core/git-remote-https", "/usr/bin/ssh")
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
 # Of the standard library and beside it: what building and running interlock does not import.
 LEFT_OUT = {"site-packages", "test", "idlelib", "tkinter", "lib2to3", "ensurepip", "turtledemo"}
@@ -65,18 +67,18 @@ def _build(base: str) -> None:
 
 
 def _ensure_python() -> str:
-    """The tag of this machine's Python with pip, and of what the C extensions of our dependencies are linked with."""
+    """The tag of this machine's Python with pip, of its git, and of what both and our C extensions are linked with."""
     library = Path(os.__file__).parent
     modules = [*(path for path in library.iterdir() if path.name not in LEFT_OUT), library / "site-packages" / "pip"]
     extensions = [*(library / "lib-dynload").glob("*.so"), *Path(sysconfig.get_path("platlib")).rglob("*.so")]
-    binaries = [PYTHON, *map(Path, SHELL)]
+    binaries = [PYTHON, *map(Path, (*SHELL, *GIT))]
     paths = [*binaries, *_linked([*binaries, *extensions]), *modules, CERTIFICATES]
     changes = [
         f"ENV PATH={PYTHON.parent}:/usr/bin:/bin",
         f"ENV SSL_CERT_FILE={CERTIFICATES}",
         f"ENV PIP_CERT={CERTIFICATES}",
     ]
-    tag = f"{REGISTRY}/python:{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
+    tag = f"{REGISTRY}/python-and-git:{sys.version_info.major}.{sys.version_info.minor}.{sys.version_info.micro}"
     _ensure(tag, paths, changes)
     return tag
 

@@ -11,6 +11,7 @@ import pytest
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.compose.host import PARTS, Host
 from tests.end_to_end.stack import ENDED, eventually
+from tests.git_repository import Repository, git_server
 from tests.krane.docker_image import ensure_image
 
 # The first test waits for the images as well, of which CI has none.
@@ -25,19 +26,24 @@ async def image(docker_socket: Path) -> str:
     return await asyncio.to_thread(ensure_image, docker_socket)
 
 
-async def deploy_and_ask(host: Host, project: str, image: str) -> None:
-    """Deploy an image to production, and have its live hostname answer through the gateway."""
+async def deploy(host: Host, request: pb.CreateDeploymentRequest) -> pb.Deployment:
+    """Deploy, and wait for the end."""
     async with host.control() as control:
-        created = await control.create_deployment(
-            pb.CreateDeploymentRequest(project=project, environment="production", image=image, branch="main")
-        )
+        created = await control.create_deployment(request)
 
         async def ended() -> pb.Deployment | None:
             found = await control.get_deployment(created.id)
             return found if found.status in ENDED else None
 
-        deployment = await eventually(ended, f"deployment {created.id} to end", timeout=60)
-        assert deployment.status == "ready", deployment
+        return await eventually(ended, f"deployment {created.id} to end", timeout=60)
+
+
+async def deploy_and_ask(host: Host, project: str, image: str) -> None:
+    """Deploy an image to production, and have its live hostname answer through the gateway."""
+    request = pb.CreateDeploymentRequest(project=project, environment="production", image=image, branch="main")
+    deployment = await deploy(host, request)
+    assert deployment.status == "ready", deployment
+    async with host.control() as control:
         domains = (await control.list_domains(project)).domains
         hostname = next(domain.hostname for domain in domains if domain.sticky == "live")
     answer = await host.get(hostname, "/context")
@@ -50,6 +56,20 @@ async def test_an_image_is_deployed_and_answers_through_the_gateway(host: Host, 
     await deploy_and_ask(host, "hello", image)
 
     assert "hello" in host.cli("status", "-p", "hello")
+
+
+async def test_krane_fetches_from_git_and_can_use_ssh(host: Host, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "app")
+    commit = repository.commit({"README": "no app"})
+    host.cli("project", "create", "fetched")
+
+    with git_server(tmp_path) as server:
+        source = pb.GitSource(url=f"{server.url}/app/.git", ref="main")
+        deployment = await deploy(host, pb.CreateDeploymentRequest(project="fetched", git=source))
+
+    # The source does not say how it is started: it was fetched, and read.
+    assert (deployment.status, deployment.failure.step, deployment.commit) == ("failed", "build", commit)
+    assert "hostname git.example.com" in host.run_in("krane", "ssh", "-G", "git@git.example.com")
 
 
 async def test_parts_that_die_are_started_again_and_deployments_go_on(host: Host, image: str) -> None:
