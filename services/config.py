@@ -75,6 +75,9 @@ class KraneSettings(BaseModel):
     node_base_image: str = "docker.io/library/node:22-slim"
     # Whether the docker backend builds with BuildKit, and not with the engine's classic builder.
     buildkit: bool = False
+    # Of each instruction of a build of the docker backend, without swap; engines refuse less than 6. BuildKit knows no
+    # such limit.
+    build_memory_mib: int = Field(default=2048, ge=6)
 
     @property
     def address(self) -> str:

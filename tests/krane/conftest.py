@@ -23,6 +23,12 @@ async def docker_kind(docker_socket: Path) -> DockerKind:
 
 
 @pytest.fixture(scope="session")
+def buildkit_kind(docker_kind: DockerKind) -> DockerKind:
+    """The docker backend that builds with BuildKit."""
+    return DockerKind(docker_kind.settings.docker_socket, docker_kind.settings.python_base_image, buildkit=True)
+
+
+@pytest.fixture(scope="session")
 async def process_krane(process_kind: ProcessKind, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Krane]:
     """A krane on the process backend."""
     async with serving(process_kind, tmp_path_factory.mktemp("krane")) as krane:
@@ -33,6 +39,13 @@ async def process_krane(process_kind: ProcessKind, tmp_path_factory: pytest.Temp
 async def docker_krane(docker_kind: DockerKind, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Krane]:
     """A krane on the docker backend."""
     async with serving(docker_kind, tmp_path_factory.mktemp("krane-docker")) as krane:
+        yield krane
+
+
+@pytest.fixture(scope="session")
+async def buildkit_krane(buildkit_kind: DockerKind, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Krane]:
+    """A krane on the docker backend that builds with BuildKit."""
+    async with serving(buildkit_kind, tmp_path_factory.mktemp("krane-buildkit")) as krane:
         yield krane
 
 

@@ -16,6 +16,7 @@ from services.domain.errors import Conflict, Invalid, PreconditionFailed
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import BuildState, BuildStatus
+from tests.krane.contract.conftest import BACKENDS
 from tests.krane.installation import Kind, Krane, krane_process
 from tests.krane.support import (
     NAMESPACE,
@@ -34,7 +35,20 @@ from tests.krane.support import (
 )
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
+BUILDERS = [*BACKENDS, "buildkit"]
 START = '[start]\ncommand = ["python", "app.py"]\n'
+
+
+@pytest.fixture(scope="session", params=BUILDERS)
+def krane(request: pytest.FixtureRequest) -> Krane:
+    """A krane with each builder in turn."""
+    return request.getfixturevalue(f"{request.param}_krane")
+
+
+@pytest.fixture(scope="session", params=BUILDERS)
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each builder in turn, for tests that run a krane of their own."""
+    return request.getfixturevalue(f"{request.param}_kind")
 
 
 def wheel() -> bytes:

@@ -189,6 +189,10 @@ class Engine:
         async with self._stream("POST", "/build", query, headers, None, context) as response:
             yield _progress(response)
 
+    async def cancel_build(self, build_id: str) -> None:
+        """Have BuildKit end the build that was begun with this `buildid`; succeeds when it has ended."""
+        await self._call("cancel a build", "POST", "/build/cancel", params={"id": build_id})
+
     async def pull_image(self, name: str, *, registry_auth: str = "") -> None:
         """Have the engine fetch an image. `registry_auth` is the base64 of X-Registry-Auth; empty = anonymous.
 

@@ -3,6 +3,8 @@
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_pascal
 
+BUILDKIT_TRACE = "moby.buildkit.trace"
+
 
 class _Shape(BaseModel):
     model_config = ConfigDict(alias_generator=to_pascal, frozen=True, extra="ignore")
@@ -129,6 +131,12 @@ class BuildProgress(BaseModel):
     id: str = ""
     error: str = ""
     error_detail: BuildError | None = Field(default=None, alias="errorDetail")
+    aux: object = None
+
+    @property
+    def trace(self) -> str:
+        """What BuildKit says instead, as base64 of a buildkit.v1.StatusResponse; empty when it is not BuildKit's."""
+        return self.aux if self.id == BUILDKIT_TRACE and isinstance(self.aux, str) else ""
 
     @property
     def text(self) -> str:

@@ -4,6 +4,7 @@
     detection.py    writes a Dockerfile for a source that has none (pure)
     dockerfile.py   the Dockerfile that the engine gets (pure)
     context.py      the source as the engine gets it, streamed, without what .dockerignore leaves out
+    output.py       what either builder says while it works, as the log of the build
     failures.py     what the engine says of a failed build, as one sentence (pure)
     images.py       the images that krane built, how they are found again, and what failed builds left
     builder.py      one build, and its end in any case

@@ -3,8 +3,9 @@
 import asyncio
 import hashlib
 import json
-import re
-from dataclasses import dataclass, replace
+import secrets
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
@@ -13,12 +14,11 @@ from services.domain.errors import InterlockError, Invalid, PreconditionFailed, 
 from services.krane.backends.docker.building.context import DOCKERFILE, in_background, pack_context, read_ignore
 from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
 from services.krane.backends.docker.building.dockerfile import Dockerfile, prepare_dockerfile
-from services.krane.backends.docker.building.failures import describe_failure, read_step
 from services.krane.backends.docker.building.images import BuiltImages, Traces
+from services.krane.backends.docker.building.output import BuildKitOutput, BuildOutput, ClassicOutput
 from services.krane.backends.docker.building.source import DOCKERFILE as OWN_DOCKERFILE
 from services.krane.backends.docker.building.source import DOCKERIGNORE, Source, read_source
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.docker.shapes import BuildProgress
 from services.krane.backends.shared.app_config import AppConfig, parse_app_config
 from services.krane.backends.shared.builder import BuildLog, BuildWork, BuiltImage
 from services.telemetry import get_logger
@@ -29,8 +29,8 @@ log = get_logger(__name__)
 BUILDER = "docker-2"
 # Characters of the address of a request, which holds them; httpx takes 64 KiB of it.
 MAX_LABELS = 60_000
-_LAYER = re.compile(r" ---> (?P<id>[0-9a-f]{12})\n")
-_CONTAINER = re.compile(r" ---> Running in (?P<id>[0-9a-f]{12})\n")
+# So long the engine gets to end what a build runs that was given up.
+END_SECONDS = 4.0
 
 
 class DockerBuilder:
@@ -41,6 +41,7 @@ class DockerBuilder:
         self._images = images
         self._base = BaseImages(python=settings.python_base_image, node=settings.node_base_image)
         self._max_source_bytes = settings.max_source_bytes
+        self._memory_mib = settings.build_memory_mib
         self._version = "2" if settings.buildkit else "1"
 
     async def find(self, source_digest: str) -> BuiltImage | None:
@@ -101,16 +102,60 @@ class DockerBuilder:
             "dockerfile": DOCKERFILE,
             "t": self._images.tag(key),
             "labels": labels,
+        }
+        if self._version == "1":
+            output = ClassicOutput(work.log, traces, self._memory_mib)
+            await self._run(query | self._limits, context, output)
+        else:
+            output = BuildKitOutput(work.log)
+            await self._run_to_the_end(query, context, output)
+        if output.failure:
+            raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
+
+    @property
+    def _limits(self) -> dict[str, str]:
+        """What the classic builder keeps to. BuildKit reads none of it."""
+        memory = str(self._memory_mib << 20)
+        return {
+            "memory": memory,
+            # Memory and swap together: no swap.
+            "memswap": memory,
             # No container stays, whether its instruction succeeds or not.
             "rm": "1",
             "forcerm": "1",
         }
-        output = _Output(work.log, traces)
+
+    async def _run(self, query: Mapping[str, str], context: AsyncGenerator[bytes], output: BuildOutput) -> None:
+        """Build, until the end is heard. Who is cancelled ends the build, and does not wait for that."""
         async with self._engine.build(query, context) as progress:
             async for one in progress:
                 output.take(one)
-        if output.failure:
-            raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
+
+    async def _run_to_the_end(
+        self, query: Mapping[str, str], context: AsyncGenerator[bytes], output: BuildOutput
+    ) -> None:
+        """Build, until the end is heard, also when cancelled.
+
+        What BuildKit runs is no container that could be looked for. It ends with the answer to the request to build.
+        """
+        build_id = secrets.token_hex(16)
+        building = asyncio.create_task(self._run({**query, "buildid": build_id}, context, output))
+        try:
+            await asyncio.shield(building)
+        finally:
+            if not building.done():
+                await self._end(build_id, building)
+
+    async def _end(self, build_id: str, building: asyncio.Task[None]) -> None:
+        try:
+            await self._engine.cancel_build(build_id)
+            await asyncio.wait([building], timeout=END_SECONDS)
+        except InterlockError as error:
+            log.warning("a build could not be cancelled", reason=error.message)
+        finally:
+            # Nobody listens to it any more, which ends it as well.
+            building.cancel()
+            await asyncio.gather(building, return_exceptions=True)
 
     async def _clear(self, work: BuildWork, traces: Traces) -> None:
         try:
@@ -118,27 +163,3 @@ class DockerBuilder:
         except InterlockError as error:
             # The next pass of pruning, or the next krane, does it.
             log.warning("what a build left could not be removed", build_id=work.build_id, reason=error.message)
-
-
-@dataclass(slots=True)
-class _Output:
-    """Follows what the engine says of a build."""
-
-    log: BuildLog
-    traces: Traces
-    # The instruction that runs; empty before the first.
-    step: str = ""
-    # One sentence; empty while nothing failed.
-    failure: str = ""
-
-    def take(self, progress: BuildProgress) -> None:
-        self.log.write(progress.text)
-        self.step = read_step(progress.stream) or self.step
-        if layer := _LAYER.fullmatch(progress.stream):
-            self.traces.layers.append(layer["id"])
-        elif container := _CONTAINER.fullmatch(progress.stream):
-            self.traces.containers.append(container["id"])
-        if progress.error:
-            self.log.say(progress.error)
-            code = progress.error_detail.code if progress.error_detail else None
-            self.failure = describe_failure(self.step, progress.error, code)

@@ -13,7 +13,8 @@ from pathspec.patterns.gitignore.basic import GitIgnoreBasicPattern
 from services.domain.errors import Invalid
 from services.krane.backends.shared.archive import checked_entries
 
-# Names that no source has a use for: they are krane's, and the engine leaves them out of what is copied.
+# Names that no source has a use for: they are krane's. The classic builder leaves both out of what is copied, as the
+# second says; BuildKit follows no such file in a tar, and copies the Dockerfile with everything.
 DOCKERFILE = ".interlock.dockerfile"
 IGNORE = ".dockerignore"
 CHUNK_BYTES = 256 * 1024

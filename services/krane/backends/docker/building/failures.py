@@ -6,6 +6,9 @@ from services.krane.backends.docker.problems import pull_problem
 
 FULL = "no space left on device"
 MAX_MESSAGE = 600
+# The exit code of a command that SIGKILL ended: the kernel's, when the memory does not suffice.
+KILLED = 137
+MORE_MEMORY = "let it use less, or set INTERLOCK_KRANE__BUILD_MEMORY_MIB"
 _STEP = re.compile(r"Step [0-9]+/[0-9]+ : (?P<instruction>.*)", re.DOTALL)
 _EXIT = re.compile(
     # BuildKit's, of engine 20.10 and of today's.
@@ -27,15 +30,21 @@ def read_step(line: str) -> str:
     return match["instruction"].strip() if match else ""
 
 
-def describe_failure(step: str, message: str, exit_code: int | None) -> str:
-    """One sentence on a failed build. `step` is the instruction that was run; empty when that is not known."""
+def describe_failure(step: str, message: str, exit_code: int | None, memory_mib: int | None = None) -> str:
+    """One sentence on a failed build.
+
+    `step` is the instruction that was run; empty when that is not known. `memory_mib` is what it might use; None = the
+    builder knows no limit.
+    """
     message = " ".join(message.split())[:MAX_MESSAGE]
     if FULL in message.lower():
         return "the disk of the Docker Engine is full: make room with `docker system prune`"
+    if match := _EXIT.search(message):
+        exit_code, step = int(match["code"]), step or f"RUN {match['old'] or match['new']}"
+    if exit_code == KILLED and memory_mib is not None:
+        return f"{step} was killed, as a build is that uses more than {memory_mib} MiB: {MORE_MEMORY}"
     if exit_code is not None:
         return f"{step} failed with exit code {exit_code}: the build log says why"
-    if match := _EXIT.search(message):
-        return f"RUN {match['old'] or match['new']} failed with exit code {match['code']}: the build log says why"
     if any(phrase in message for phrase in _SYNTAX):
         return f"the Dockerfile cannot be used: {_FRONTEND.sub('', message)}"
     if base := _base_image(step):
