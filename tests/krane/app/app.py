@@ -45,6 +45,8 @@ class App(BaseHTTPRequestHandler):
         query = {name: values[0] for name, values in parse_qs(url.query).items()}
         if url.path == "/healthz":
             self.answer(health["status"], b"")
+            if BEHAVIOUR == "brief":
+                os._exit(5)
         elif url.path == "/feel":
             health["status"] = int(query["status"])
             self.answer(200, b"")
@@ -78,5 +80,12 @@ if BEHAVIOUR == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
 if BEHAVIOUR == "silent":
     time.sleep(3600)
+if BEHAVIOUR == "late":
+    time.sleep(0.3)
+    sys.exit(4)
+if BEHAVIOUR == "bloated":
+    leak()
+if BEHAVIOUR == "slow":
+    time.sleep(1)
 print("arguments", *sys.argv[1:])
 Server((os.environ.get("HOST", ""), int(os.environ["PORT"])), App).serve_forever()

@@ -1,6 +1,7 @@
 """What only builds of the docker backend promise: Dockerfiles, labels, and failures that the engine reports."""
 
 import json
+import tarfile
 import uuid
 from dataclasses import replace
 
@@ -9,7 +10,19 @@ import pytest
 from services.krane.types import BuildStatus
 from tests.krane.docker.support import call, container
 from tests.krane.installation import DockerKind, Krane
-from tests.krane.support import NAMESPACE, ask, build, build_ended, healthy, in_chunks, pack, spec, until
+from tests.krane.support import (
+    NAMESPACE,
+    ask,
+    build,
+    build_ended,
+    entry,
+    healthy,
+    in_chunks,
+    pack,
+    pack_entries,
+    spec,
+    until,
+)
 
 SERVER = (
     "import http.server, os, pathlib\n"
@@ -122,6 +135,29 @@ async def test_build_that_fails_says_which_instruction_and_leaves_nothing(
     assert await krane.kind.images(krane.data_dir) == images
     if name == "command-fails":
         assert any(line.split(" ")[-1] == "42" for line in built.log_lines)
+
+
+async def test_links_in_circles_are_copied_as_they_are_and_followed_by_nobody(krane: Krane, base: str) -> None:
+    circles = [
+        entry("self", tarfile.SYMTYPE, "self"),
+        entry("a", tarfile.SYMTYPE, "b"),
+        entry("b", tarfile.SYMTYPE, "a"),
+    ]
+    # Whoever follows these sees 2^40 folders.
+    doubled = [entry(f"d{i}/{side}", tarfile.SYMTYPE, f"../d{i + 1}") for i in range(40) for side in "lr"]
+
+    def source(dockerfile: str) -> bytes:
+        text = f"FROM {base}\n{dockerfile}\n".encode()
+        links = [(link, b"") for link in (*circles, *doubled)]
+        return pack_entries([(entry("Dockerfile", size=len(text)), text), *links])
+
+    images = await krane.kind.images(krane.data_dir)
+    kept = await build(krane.client, "circles", source("COPY . /app/"))
+    followed = await build(krane.client, "followed", source("COPY self /app/"))
+
+    assert kept.status is BuildStatus.SUCCEEDED, kept
+    assert followed.error.startswith("COPY self /app/ failed: ")
+    assert await krane.kind.images(krane.data_dir) == images | {kept.image}
 
 
 async def test_log_can_be_read_while_the_build_runs(krane: Krane, base: str) -> None:

@@ -1,12 +1,13 @@
 """Which image a deployment runs, and what that image says about itself."""
 
+import contextlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from services.domain.errors import Invalid, PreconditionFailed
+from services.domain.errors import InterlockError, Invalid, PreconditionFailed, Refusal
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.shapes import ImageConfig, ImageDetails
 from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig, check_app_settings
@@ -44,7 +45,20 @@ async def find_image(engine: Engine, name: str) -> RunnableImage:
     registry does not answer.
     """
     asked = complete_name(name)
-    details = await engine.inspect_image(asked) or await _pull(engine, asked)
+    details = await engine.inspect_image(asked)
+    if details is not None:
+        return await _runnable(engine, name, details)
+    details = await _pull(engine, asked)
+    try:
+        return await _runnable(engine, name, details)
+    except Refusal:
+        # Nobody has a use for it. What was wrong with it matters more than whether it is gone.
+        with contextlib.suppress(InterlockError):
+            await engine.remove_image(asked)
+        raise
+
+
+async def _runnable(engine: Engine, name: str, details: ImageDetails) -> RunnableImage:
     config = details.config or ImageConfig()
     machine = (await engine.version()).arch
     if details.architecture != machine:

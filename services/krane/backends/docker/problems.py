@@ -4,6 +4,8 @@ from services.domain.errors import Conflict, InterlockError, Invalid, NotFound, 
 
 _FULL = "no space left on device"
 _TAKEN = ("port is already allocated", "address already in use")
+# What no other attempt changes: the image asks for what is not in it.
+_UNUSABLE = ("unable to find user", "unable to find group", "cannot mkdir")
 _STATUSES: dict[int, type[InterlockError]] = {400: Invalid, 404: NotFound, 409: Conflict}
 # What registries say, from the particular to the general: the first that is found counts.
 _PULLS: tuple[tuple[tuple[str, ...], type[InterlockError], str], ...] = (
@@ -39,6 +41,8 @@ def engine_problem(what: str, status: int, message: str) -> InterlockError:
         return PreconditionFailed(
             f"{what}: the disk of the Docker Engine is full: make room with `docker system prune`"
         )
+    if any(phrase in text for phrase in _UNUSABLE):
+        return PreconditionFailed(f"{what}: its image cannot be run: {message.strip()}")
     # A status of the 500s may be gone at the next attempt.
     return _STATUSES.get(status, Unavailable)(f"{what}: the Docker Engine said: {message.strip()}")
 
