@@ -250,9 +250,11 @@ def _probe_line(probe: pb.Probe) -> str:
 
 
 def _instances_table(instances: Iterable[pb.Instance]) -> RenderableType:
-    table = _table("INSTANCE", "ADDRESS", "STATUS", "HEALTHY")
+    table = _table("INSTANCE", "ADDRESS", "STATUS", "HEALTHY", "RESTARTS", "REASON")
     for instance in instances:
-        table.add_row(instance.id, instance.address, instance.status, "yes" if instance.healthy else "no")
+        healthy = "yes" if instance.healthy else "no"
+        reason = printable(instance.reason)
+        table.add_row(instance.id, instance.address, instance.status, healthy, str(instance.restarts), reason)
     return table
 
 

@@ -21,9 +21,14 @@ from services.db.projects import find_project
 from services.db.secrets import find_versions
 from services.db.steps import list_steps
 from services.db.views import find_deployment, list_deployment_domains, list_deployments
+from services.domain.errors import InterlockError
 from services.domain.ids import check_id
+from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
+
+# So long krane gets to say how the instances of a deployment are that is looked at.
+REPORT_SECONDS = 0.5
 
 
 class Deployments:
@@ -99,10 +104,24 @@ class Deployments:
         async with self._database.read() as session:
             view = await find_deployment(session, workspace, deployment_id)
             domains = await list_deployment_domains(session, deployment_id)
-            return detailed_deployment_message(
+            message = detailed_deployment_message(
                 view,
                 await list_steps(session, deployment_id),
                 await list_instances(session, deployment_id),
                 [domain_message(domain, self._gateway_port) for domain in domains],
                 await find_versions(session, view.deployment.secrets.values()),
             )
+        if view.deployment.status == DeploymentStatus.READY:
+            await self._add_reports(view.deployment.workspace_id, message)
+        return message
+
+    async def _add_reports(self, namespace: str, message: pb.Deployment) -> None:
+        """Say of each instance what krane knows and no record keeps; nothing when krane does not answer at once."""
+        try:
+            state = await self._krane.get(namespace, message.id, deadline_seconds=REPORT_SECONDS)
+        except InterlockError:
+            return
+        reports = {report.id: report for report in state.instances} if state else {}
+        for instance in message.instances:
+            if report := reports.get(instance.id):
+                instance.reason, instance.restarts = report.reason, report.restarts

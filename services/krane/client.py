@@ -85,14 +85,21 @@ class KraneClient:
         )
         return DEPLOYMENT_STATUS_OF_WIRE[response.status]
 
-    async def get(self, namespace: str, deployment_id: str, *, probe_now: bool = False) -> DeploymentState | None:
+    async def get(
+        self,
+        namespace: str,
+        deployment_id: str,
+        *,
+        probe_now: bool = False,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> DeploymentState | None:
         """How a deployment is; None when it is unknown. `probe_now` asks its instances, instead of the last probe."""
         request = deployment_pb2.GetDeploymentRequest(
             namespace=namespace, deployment_id=deployment_id, probe_now=probe_now
         )
         try:
             response = await self._call(
-                "DeploymentService/GetDeployment", request, deployment_pb2.GetDeploymentResponse
+                "DeploymentService/GetDeployment", request, deployment_pb2.GetDeploymentResponse, deadline_seconds
             )
         except NotFound:
             return None

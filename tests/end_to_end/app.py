@@ -2,7 +2,8 @@
 
 ok · exit (at once, code 3) · silent (never listens) · unhealthy (500 on the health path) · slow (starts after 3 s)
 · redirect (its OpenAPI path redirects) · huge (serves 50 MB as OpenAPI) · drip (serves OpenAPI byte by byte)
-· crash (healthy, then exits on GET /crash)
+· crash (healthy, then exits on GET /crash) · late (exits after half a second, code 4) · brief (exits 2 s after it
+listens, code 5) · greedy (takes 256 MB before it listens)
 """
 
 import http.server
@@ -10,6 +11,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -72,4 +74,11 @@ if BEHAVIOUR == "silent":
     time.sleep(3600)
 if BEHAVIOUR == "slow":
     time.sleep(3)
-http.server.ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Handler).serve_forever()
+if BEHAVIOUR == "late":
+    time.sleep(0.5)
+    sys.exit(4)
+if BEHAVIOUR == "greedy":
+    taken = b"x" * (256 << 20)
+if BEHAVIOUR == "brief":
+    threading.Timer(2, os._exit, [5]).start()
+http.server.ThreadingHTTPServer((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), Handler).serve_forever()

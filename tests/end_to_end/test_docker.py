@@ -1,38 +1,247 @@
-"""An installation on the docker backend: from a source tree to a hostname that answers, through every real part."""
+"""An installation on the docker backend: what is good goes live, what is bad ends in a sentence and leaves nothing."""
 
 import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
+from services.domain.errors import Invalid
+from services.gen.ctrl.v1 import control_pb2 as pb
+from services.krane.backends.docker.containers import Containers
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.shared.folders import Folders
 from tests.end_to_end.conftest import QUICK
-from tests.end_to_end.stack import ROOT, Project, Stack, chunked, pack
-from tests.krane.docker_image import ensure_base_image
+from tests.end_to_end.stack import ROOT, Project, Stack, chunked, eventually, pack
+from tests.krane.docker.registry import Registry, serving_registry
+from tests.krane.docker_image import ensure_base_image, ensure_node_image, import_image
 from tests.krane.installation import DockerKind
 
+MAX_SOURCE_BYTES = 4 << 20
 
-async def test_a_python_app_without_a_dockerfile_is_built_and_live(docker_socket: Path, tmp_path: Path) -> None:
-    kind = DockerKind(docker_socket, await asyncio.to_thread(ensure_base_image, docker_socket))
+
+@dataclass(frozen=True, slots=True)
+class Docker:
+    """The engine as an installation uses it."""
+
+    kind: DockerKind
+    data_dir: Path
+
+    async def containers(self) -> set[str]:
+        """The names of the installation's containers, without its prefix."""
+        engine = Engine(self.kind.settings.docker_socket)
+        found = await Containers(engine, Folders.under(self.data_dir)).all()
+        await engine.close()
+        return {name.split("-", 2)[2] for container in found for name in container.names}
+
+    async def images(self) -> set[str]:
+        """The images that the installation built, what is half-made included."""
+        return await self.kind.images(self.data_dir)
+
+
+@pytest.fixture(scope="module")
+async def docker(docker_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Docker:
+    """The engine that the installation uses."""
+    base = await asyncio.to_thread(ensure_base_image, docker_socket)
+    return Docker(DockerKind(docker_socket, base), tmp_path_factory.mktemp("docker") / "data")
+
+
+@pytest.fixture(scope="module")
+async def stack(docker: Docker) -> AsyncIterator[Stack]:
+    """One installation for all tests here; nothing of it is left on the engine."""
+    socket = docker.kind.settings.docker_socket
     environment = {
         "INTERLOCK_KRANE__BACKEND": "docker",
-        "INTERLOCK_KRANE__DOCKER_SOCKET": str(docker_socket),
-        "INTERLOCK_KRANE__PYTHON_BASE_IMAGE": kind.settings.python_base_image,
+        "INTERLOCK_KRANE__DOCKER_SOCKET": str(socket),
+        "INTERLOCK_KRANE__PYTHON_BASE_IMAGE": docker.kind.settings.python_base_image,
+        "INTERLOCK_KRANE__NODE_BASE_IMAGE": await asyncio.to_thread(ensure_node_image, socket),
+        "INTERLOCK_KRANE__MAX_SOURCE_BYTES": str(MAX_SOURCE_BYTES),
+        "INTERLOCK_DEPLOY__RECONCILE_SECONDS": "1",
+        "INTERLOCK_DEPLOY__PRUNE_AFTER_SECONDS": "3",
     }
-    stack = Stack(tmp_path / "data", QUICK | environment)
+    stack = Stack(docker.data_dir, QUICK | environment)
     await asyncio.to_thread(stack.start)
-    try:
-        async with stack.control() as control:
-            created = await control.create_project("docker")
-            project = Project(stack=stack, control=control, id=created.id, slug=created.slug, sources=tmp_path)
-            source = await control.upload_source(chunked(pack(ROOT / "examples" / "hello-python")))
+    yield stack
+    assert await asyncio.to_thread(stack.stop) == 0
+    await docker.kind.end(docker.data_dir)
 
-            first = await project.deploy("1", source=source)
-            command = ["python", "-c", "import os; print('released in', os.getcwd())"]
-            again = await project.deploy("1", source=source, release_command=command)
 
-            assert (first.status, again.status) == ("ready", "ready"), (first, again)
-            assert again.image == first.image
-            line = (await control.logs(again.id)).lines[0]
-            assert (line.instance_id, line.text) == (f"{again.id}-release", "released in /app")
-            assert await project.answers("live") == "1"
-    finally:
-        await asyncio.to_thread(stack.stop)
-        await kind.end(stack.data_dir)
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A project with a live deployment that nothing may touch."""
+
+    project: Project
+    live: pb.Deployment
+
+    async def deploy_image(self, image: str) -> pb.Deployment:
+        """Deploy an image, and wait for the end."""
+        request = pb.CreateDeploymentRequest(project=self.project.slug, environment="production", image=image)
+        return await self.project.ended((await self.project.control.create_deployment(request)).id)
+
+    async def assert_only_live_is_left(self, failed: pb.Deployment, docker: Docker) -> None:
+        """Nothing is left of a deployment, and live answers."""
+        assert failed.status == "failed", failed
+        await self.project.assert_gone(failed.id)
+        assert not {name for name in await docker.containers() if failed.id in name}
+        assert await self.project.live() == self.live.id
+        assert await self.project.answers("live") == "good"
+
+
+@pytest.fixture(scope="module")
+async def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Site]:
+    """One for all bad input, so that it has to bear all of it."""
+    async with stack.control() as control:
+        created = await control.create_project("site")
+        sources = tmp_path_factory.mktemp("sources")
+        project = Project(stack=stack, control=control, id=created.id, slug=created.slug, sources=sources)
+        live = await project.deploy("good")
+        assert live.status == "ready", live
+        yield Site(project, live)
+
+
+@pytest.mark.parametrize(
+    ("example", "command"),
+    [
+        ("hello-python", ["python", "-c", "import os; print('released in', os.getcwd())"]),
+        ("hello-node", ["node", "-p", "`released in ${process.cwd()}`"]),
+    ],
+)
+async def test_an_example_without_a_dockerfile_is_built_once_and_live(
+    project: Project, example: str, command: list[str]
+) -> None:
+    source = await project.control.upload_source(chunked(pack(ROOT / "examples" / example)))
+
+    first = await project.deploy("1", source=source)
+    again = await project.deploy("1", source=source, release_command=command)
+
+    assert (first.status, again.status) == ("ready", "ready"), (first, again)
+    assert again.image == first.image
+    line = (await project.control.logs(again.id)).lines[0]
+    assert (line.instance_id, line.text) == (f"{again.id}-release", "released in /app")
+    assert await project.answers("live") == "1"
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "reason"),
+    [
+        ("late", "it exited with code 4 before it was ever healthy"),
+        ("greedy", "out of memory: it may use 64 MiB before it was ever healthy"),
+    ],
+)
+async def test_an_app_that_ends_before_it_is_healthy_fails_with_the_way_it_ended(
+    site: Site, docker: Docker, behaviour: str, reason: str
+) -> None:
+    failed = await site.project.deploy("bad", behaviour, memory_mib=64)
+
+    assert failed.failure.step == "poll until ready"
+    assert reason in failed.failure.reason
+    assert any(f"version bad behaves {behaviour}" in line for line in failed.failure.log_lines)
+    await site.assert_only_live_is_left(failed, docker)
+
+
+async def test_the_deadline_tells_an_app_that_is_slow_from_one_that_never_listens(
+    site: Site, docker: Docker, project: Project
+) -> None:
+    slow, silent = await asyncio.gather(
+        project.deploy("slow", "slow", ready_seconds=8), site.project.deploy("bad", "silent", ready_seconds=8)
+    )
+
+    assert slow.status == "ready", slow
+    assert await project.answers("live") == "slow"
+    assert silent.failure.step == "poll until ready"
+    assert "gave up after 8 s" in silent.failure.reason
+    assert "nothing listens on port" in silent.failure.reason
+    assert "nothing listens on port" in silent.failure.last_probe.problem
+    assert (silent.ended_at_ms - silent.created_at_ms) / 1000 < 40
+    await site.assert_only_live_is_left(silent, docker)
+
+
+@pytest.mark.parametrize(
+    ("dockerfile", "reason"),
+    [
+        ("FROM {base}\nCOPY . .\nFOO bar\n", "the Dockerfile cannot be used: line 3: unknown instruction: FOO"),
+        ('FROM {base}\nRUN ["python", "-c", "1/0"]\n', 'RUN ["python", "-c", "1/0"] failed with exit code 1'),
+    ],
+)
+async def test_a_source_that_cannot_be_built_fails_with_what_to_change(
+    site: Site, docker: Docker, dockerfile: str, reason: str
+) -> None:
+    text = dockerfile.replace("{base}", docker.kind.settings.python_base_image)
+    source = await site.project.source("unbuildable", files={"Dockerfile": text})
+
+    failed = await site.project.deploy("unbuildable", source=source)
+
+    assert failed.failure.step == "build"
+    assert reason in failed.failure.reason
+    await site.assert_only_live_is_left(failed, docker)
+
+
+async def test_an_image_that_cannot_be_run_fails_with_what_is_wrong_with_it(site: Site, docker: Docker) -> None:
+    socket, mute = docker.kind.settings.docker_socket, "interlock-test-end-to-end-mute:1"
+    await asyncio.to_thread(import_image, socket, mute, [], {"app": b""})
+    async with serving_registry(Registry(architecture="riscv64")) as host:
+        for image, reason in (
+            (f"{host}/absent:1", "the registry does not have it: check the name, or push it"),
+            (f"{host}/app:1", "was made for riscv64, and this machine is"),
+            (mute, "does not say what to run: give it a CMD or an ENTRYPOINT"),
+        ):
+            failed = await site.deploy_image(image)
+
+            assert failed.failure.step == "create in krane"
+            assert reason in failed.failure.reason
+            await site.assert_only_live_is_left(failed, docker)
+    engine = Engine(socket)
+    assert await engine.inspect_image(f"{host}/app:1") is None
+    await engine.remove_image(mute)
+    await engine.close()
+
+
+async def test_2_gb_are_refused_before_they_are_packed_or_sent(project: Project, tmp_path: Path) -> None:
+    with (tmp_path / "disk.img").open("wb") as sparse:
+        sparse.truncate(2 << 30)
+    sent = 0
+
+    async def zeros() -> AsyncIterator[bytes]:
+        nonlocal sent
+        for _ in range(2048):
+            sent += 1 << 20
+            yield bytes(1 << 20)
+
+    told = await asyncio.to_thread(project.stack.cli, "deploy", str(tmp_path), "-p", project.slug, timeout=20)
+    with pytest.raises(Invalid, match=f"larger than {MAX_SOURCE_BYTES} bytes: leave out what is not needed"):
+        await project.control.upload_source(zeros())
+
+    assert told.returncode != 0
+    assert "holds 2048 MiB; at most 200 MiB can be deployed, leave data out" in told.stderr
+    assert sent < 128 << 20
+    assert not (await project.control.list_deployments(project.slug)).deployments
+
+
+async def test_an_app_that_ends_again_and_again_after_the_switch_stays_live_and_says_so(project: Project) -> None:
+    good = await project.deploy("good")
+    brief = await project.deploy("brief", "brief")
+    assert brief.status == "ready", brief
+
+    async def restarts() -> bool:
+        return (await project.control.get_deployment(brief.id)).instances[0].restarts >= 2
+
+    await eventually(restarts, "two restarts", timeout=30)
+    shown = (await asyncio.to_thread(project.stack.cli, "show", brief.id)).stdout
+    assert re.search(rf"^{brief.id}-0 .* (yes|no) +[2-9]\b", shown, re.MULTILINE), shown
+    assert await project.live() == brief.id
+    await project.control.rollback(project.slug)
+    assert await project.live() == good.id
+    assert await project.answers("live") == "good"
+
+
+async def test_images_of_what_failed_are_removed(site: Site, docker: Docker) -> None:
+    rows = await site.project.stack.sql("select image, status from deployments where image is not null")
+    kept = {row["image"] for row in rows if row["status"] in ("ready", "stopped")}
+    assert {row["image"] for row in rows} > kept
+
+    async def look() -> bool:
+        return await docker.images() == kept
+
+    await eventually(look, "the images of failed deployments to be removed", timeout=20)

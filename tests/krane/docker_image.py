@@ -2,10 +2,12 @@
 
 import hashlib
 import io
+import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
+from functools import partial
 from pathlib import Path
 
 import httpx
@@ -19,6 +21,9 @@ print(*(file for module in sys.modules.values() if (file := getattr(module, "__f
 """
 PYTHON = Path(sys.base_prefix) / "bin" / "python3"
 BUILD_SECONDS = 60.0
+CHUNK_BYTES = 256 * 1024
+# Of npm: what it runs, and no manuals.
+NODE_FILES = {".js", ".cjs", ".mjs", ".json"}
 # Of the standard library and beside it: what neither pip nor an app of the tests imports.
 UNUSED = {"test", "idlelib", "tkinter", "lib2to3", "ensurepip", "turtledemo", "site-packages", "pydoc_data"}
 
@@ -65,6 +70,30 @@ def ensure_base_image(socket: Path) -> str:
     return tag
 
 
+def ensure_node_image(socket: Path) -> str:
+    """The tag of an image to build Node apps on: this machine's Node and npm, and the shell that npm needs."""
+    node, npm = _command("node"), _command("npm").parents[1]
+    digest = hashlib.sha256(Path(__file__).read_bytes() + str(node.stat().st_mtime_ns).encode()).hexdigest()
+    tag = f"interlock-test-node:{digest[:16]}"
+    with _client(socket) as engine:
+        is_there = engine.get(f"/images/{tag}/json").is_success
+    if not is_there:
+        shell, env = _command("sh"), _command("env")
+        files = {
+            "usr/bin/node": node.read_bytes(),
+            "bin/sh": shell.read_bytes(),
+            "usr/bin/env": env.read_bytes(),
+            # Links are not imported; npm finds itself by its own folder.
+            "usr/bin/npm": f"#!/usr/bin/node\nrequire({str(npm / 'lib' / 'cli.js')!r})(process)\n".encode(),
+        }
+        files |= {str(path).lstrip("/"): path.read_bytes() for path in _libraries([node, shell, env])}
+        modules = (path for path in npm.rglob("*") if path.suffix in NODE_FILES and path.is_file())
+        files |= {str(path).lstrip("/"): path.read_bytes() for path in modules}
+        changes = ["ENV PATH=/usr/bin:/bin", "ENV npm_config_update_notifier=false", 'CMD ["node"]']
+        import_image(socket, tag, changes, files)
+    return tag
+
+
 def import_image(socket: Path, tag: str, changes: list[str], files: dict[str, bytes]) -> None:
     """Make an image of files, all executable; `changes` are lines of a Dockerfile."""
     packed = io.BytesIO()
@@ -73,15 +102,25 @@ def import_image(socket: Path, tag: str, changes: list[str], files: dict[str, by
             entry = tarfile.TarInfo(name)
             entry.size, entry.mode = len(content), 0o755
             tar.addfile(entry, io.BytesIO(content))
+    packed.seek(0)
     query = (("fromSrc", "-"), ("repo", tag), *(("changes", change) for change in changes))
     with _client(socket) as engine:
         headers = {"Content-Type": "application/x-tar"}
-        answer = engine.post("/images/create", params=query, content=packed.getvalue(), headers=headers)
+        # In pieces: of a whole, httpx copies what is left each time that the socket takes a part.
+        pieces = iter(partial(packed.read, CHUNK_BYTES), b"")
+        answer = engine.post("/images/create", params=query, content=pieces, headers=headers)
     assert answer.is_success, answer.text
 
 
 def _client(socket: Path) -> httpx.Client:
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://docker", timeout=BUILD_SECONDS)
+
+
+def _command(name: str) -> Path:
+    """The file behind a command of this machine."""
+    found = shutil.which(name)
+    assert found, f"{name} is not on the PATH"
+    return Path(found).resolve()
 
 
 def _is_unused(path: Path) -> bool:
@@ -97,6 +136,6 @@ def _modules() -> set[Path]:
 
 def _libraries(paths: list[Path]) -> set[Path]:
     """What the dynamic linker loads for them."""
-    binaries = [str(path) for path in paths if path == PYTHON or path.suffix == ".so"]
+    binaries = [str(path) for path in paths if path.suffix != ".py"]
     listed = subprocess.run(["ldd", *binaries], capture_output=True, text=True, check=True).stdout
     return {Path(word) for word in listed.split() if word.startswith("/") and not word.endswith(":")}

@@ -70,14 +70,15 @@ def written(files: dict[str, str]) -> str:
                 "package-lock.json": "{}",
             },
             NODE
-            + 'COPY ["package.json", "package-lock.json", "./"]\nRUN ["npm", "ci", "--include=dev"]\n'
+            + 'COPY ["package.json", "package-lock.json", "./"]\n'
+            + 'RUN ["npm", "ci", "--include=dev", "--no-audit", "--no-fund"]\n'
             + ALL
             + 'RUN ["npm", "run", "build"]\nEXPOSE 8080\nCMD ["npm", "start"]\n',
         ),
         (
             {"package.json": '{"dependencies": {"a": "1"}}', "Procfile": "web: node server.js"},
             NODE
-            + 'COPY ["package.json", "./"]\nRUN ["npm", "install", "--omit=dev"]\n'
+            + 'COPY ["package.json", "./"]\nRUN ["npm", "install", "--omit=dev", "--no-audit", "--no-fund"]\n'
             + ALL
             + 'EXPOSE 8080\nCMD ["node", "server.js"]\n',
         ),
@@ -90,6 +91,21 @@ def test_dockerfile_follows_from_the_files_of_the_app(files: dict[str, str], doc
 @pytest.mark.parametrize("line", ["-r more.txt", "./wheels/x.whl", "-e .", "wheels/x.whl", "--no-index"])
 def test_requirements_that_need_the_source_are_installed_after_it_was_copied(line: str) -> None:
     dockerfile = written({"interlock.toml": START, "requirements.txt": f"flask\n{line}\n"})
+
+    assert dockerfile.index(ALL) < dockerfile.index("RUN")
+
+
+@pytest.mark.parametrize(
+    "package",
+    [
+        '{"dependencies": {"a": "file:./a"}}',
+        '{"devDependencies": {"a": "./a.tgz"}}',
+        '{"dependencies": {"a": "1"}, "workspaces": ["packages/*"]}',
+        '{"dependencies": {"a": "1"}, "scripts": {"postinstall": "node patch.js"}}',
+    ],
+)
+def test_packages_that_need_the_source_are_installed_after_it_was_copied(package: str) -> None:
+    dockerfile = written({"package.json": package, "Procfile": "web: node server.js"})
 
     assert dockerfile.index(ALL) < dockerfile.index("RUN")
 

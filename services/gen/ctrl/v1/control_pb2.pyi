@@ -295,16 +295,20 @@ class Step(_message.Message):
     def __init__(self, name: _Optional[str] = ..., started_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., error: _Optional[str] = ..., operation: _Optional[str] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ("id", "address", "status", "healthy")
+    __slots__ = ("id", "address", "status", "healthy", "reason", "restarts")
     ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     HEALTHY_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    RESTARTS_FIELD_NUMBER: _ClassVar[int]
     id: str
     address: str
     status: str
     healthy: bool
-    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[str] = ..., healthy: _Optional[bool] = ...) -> None: ...
+    reason: str
+    restarts: int
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[str] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., restarts: _Optional[int] = ...) -> None: ...
 
 class Domain(_message.Message):
     __slots__ = ("id", "hostname", "sticky", "deployment_id", "environment", "url")

@@ -21,7 +21,8 @@ _PULLS: tuple[tuple[tuple[str, ...], type[InterlockError], str], ...] = (
         "the registry denied it, or does not know it: check the name, and who may pull it",
     ),
     (
-        ("manifest unknown", "not found", "repository name not known"),
+        # The last is what the engine makes of a plain 404.
+        ("manifest unknown", "not found", "repository name not known", "http 404"),
         PreconditionFailed,
         "the registry does not have it: check the name, or push it",
     ),

@@ -26,7 +26,7 @@ from services.telemetry import get_logger
 log = get_logger(__name__)
 
 # Part of every image's key: a change of how krane builds makes other images. Count up with it.
-BUILDER = "docker-2"
+BUILDER = "docker-3"
 # Characters of the address of a request, which holds them; httpx takes 64 KiB of it.
 MAX_LABELS = 60_000
 # So long the engine gets to end what a build runs that was given up.

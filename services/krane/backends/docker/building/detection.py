@@ -30,6 +30,10 @@ PYTHON_ENVIRONMENT = {
 }
 NODE_ENVIRONMENT = {"NODE_ENV": "production"}
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+# Versions of npm packages that are folders or archives of the source.
+_LOCAL = ("file:", "link:", ".", "/", "~/")
+# Scripts of an app that npm runs when it installs what the app requires.
+_HOOKS = frozenset({"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"})
 # "app = FastAPI()" or "application: Application = ..." at the top of a module.
 _APPLICATION = re.compile(r"^(?P<name>app|application)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
 
@@ -46,8 +50,9 @@ class _Package(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     scripts: dict[str, str] = {}
-    dependencies: dict[str, object] = {}
-    devDependencies: dict[str, object] = {}  # noqa: N815 -- npm's name
+    dependencies: dict[str, str] = {}
+    devDependencies: dict[str, str] = {}  # noqa: N815 -- npm's name
+    workspaces: object = None
 
 
 class _Project(BaseModel):
@@ -147,7 +152,6 @@ def _node(source: Source, base: str, port: str) -> list[str]:
     return [
         *_beginning(base, NODE_ENVIRONMENT, port),
         *_node_installation(source, package),
-        _copy(".", "."),
         *build,
     ]
 
@@ -161,12 +165,21 @@ def _package(source: Source) -> _Package:
 
 def _node_installation(source: Source, package: _Package) -> list[str]:
     if not package.dependencies and not package.devDependencies:
-        return []
+        return [_copy(".", ".")]
     # What builds an app is often a development dependency.
-    kinds = ["--include=dev"] if "build" in package.scripts else ["--omit=dev"]
-    if "package-lock.json" in source.names:
-        return [_copy(PACKAGE, "package-lock.json", "./"), _run("npm", "ci", *kinds)]
-    return [_copy(PACKAGE, "./"), _run("npm", "install", *kinds)]
+    kinds = "--include=dev" if "build" in package.scripts else "--omit=dev"
+    is_locked = "package-lock.json" in source.names
+    install = _run("npm", "ci" if is_locked else "install", kinds, "--no-audit", "--no-fund")
+    if not _needs_its_source(package):
+        return [_copy(PACKAGE, *(["package-lock.json"] if is_locked else []), "./"), install, _copy(".", ".")]
+    return [_copy(".", "."), install]
+
+
+def _needs_its_source(package: _Package) -> bool:
+    """Whether npm looks at other files of the source when it installs."""
+    wanted = [*package.dependencies.values(), *package.devDependencies.values()]
+    is_local = any(version.startswith(_LOCAL) for version in wanted)
+    return is_local or package.workspaces is not None or not _HOOKS.isdisjoint(package.scripts)
 
 
 def _beginning(base: str, environment: Mapping[str, str], port: str) -> list[str]:
