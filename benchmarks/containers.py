@@ -20,6 +20,8 @@ from rich.console import Console
 
 from benchmarks.timing import Stopwatch
 from services.config import KraneBackend, KraneSettings
+from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
+from services.krane.backends.docker.building.source import Source
 from services.krane.backends.opening import remove_all
 from services.krane.client import KraneClient
 from services.krane.server import running
@@ -30,6 +32,7 @@ from tests.krane.support import NAMESPACE, in_chunks, pack, spec
 ROUNDS = 20
 LOOK_SECONDS = 0.05
 DEADLINE_SECONDS = 60.0
+PROCFILE = "web: python app.py\n"
 RUN, BUILD = "docker run → healthy", "docker build"
 
 
@@ -42,6 +45,8 @@ class Containers:
         self._base = base
         self._folder = folder
         self._numbers = itertools.count(1)
+        # Kept as krane keeps its images: with the last of them their common layers would go.
+        self._tags: list[str] = []
         self.runs = Stopwatch()
         self.builds = Stopwatch()
 
@@ -54,6 +59,11 @@ class Containers:
             await self._krane.delete(NAMESPACE, f"bench-{number}")
             await self._docker_build(number)
             await self._krane_build(number)
+
+    async def clear(self) -> None:
+        """Remove what plain docker built."""
+        if self._tags:
+            await _docker("rmi", *self._tags)
 
     async def _docker_run(self, name: str) -> None:
         async def healthy() -> None:
@@ -80,15 +90,17 @@ class Containers:
     async def _docker_build(self, number: int) -> None:
         context = self._folder / f"context-{number}"
         context.mkdir()
-        (context / "app.py").write_text(f"print({number})\n")
-        dockerfile = f'FROM {self._base}\nWORKDIR /app\nCOPY [".", "."]\nEXPOSE 8080\nCMD ["python", "app.py"]\n'
-        (context / "Dockerfile").write_text(dockerfile)
+        files = {"app.py": f"print({number})\n", "Procfile": PROCFILE}
+        for name, content in files.items():
+            (context / name).write_text(content)
+        top = Source(names=frozenset(files), files={name: content.encode() for name, content in files.items()})
+        (context / "Dockerfile").write_text(write_dockerfile(top, BaseImages(python=self._base, node="none")))
         tag = f"interlock-bench:{number}"
         await self.builds.time(BUILD, _docker("build", "--quiet", "--tag", tag, str(context)))
-        await _docker("rmi", tag)
+        self._tags.append(tag)
 
     async def _krane_build(self, number: int) -> None:
-        files = {"app.py": f"print(-{number})\n", "Procfile": "web: python app.py\n"}
+        files = {"app.py": f"print(-{number})\n", "Procfile": PROCFILE}
         stored = await self._krane.upload_source(in_chunks(pack(files)))
 
         async def built() -> None:
@@ -115,7 +127,11 @@ async def on_an_engine() -> AsyncGenerator[Containers]:
         settings = KraneSettings(backend=KraneBackend.DOCKER, port=0, python_base_image=base)
         try:
             async with running(folder / "data", settings) as address, KraneClient(address) as krane:
-                yield Containers(krane, image, base, folder)
+                containers = Containers(krane, image, base, folder)
+                try:
+                    yield containers
+                finally:
+                    await containers.clear()
         finally:
             await remove_all(folder / "data", settings)
 

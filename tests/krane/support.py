@@ -142,7 +142,7 @@ async def instance_when(
         first = (await state_of(client, deployment_id)).instances[0]
         return first if condition(first) else None
 
-    return await until(instance)
+    return await until(instance, 20)
 
 
 async def healthy(client: KraneClient, deployment_id: str) -> InstanceReport:

@@ -109,6 +109,19 @@ async def test_container_listens_where_its_deployment_says(krane: Krane) -> None
         await krane.client.delete(NAMESPACE, deployment_id)
 
 
+@pytest.mark.parametrize("directive", ["", "# escape=`\n"])
+async def test_image_remembers_what_a_source_says_to_the_letter(krane: Krane, base: str, directive: str) -> None:
+    value = 'it\'s $HOME, \\ and `x`\n"ü" ${PATH}'
+    dockerfile = f'{directive}FROM {base}\nCMD ["x"]\n'
+    toml = f"[env]\nODD = {json.dumps(value)}\n"
+
+    built = await build(
+        krane.client, f"literal-{len(directive)}", pack({"Dockerfile": dockerfile, "interlock.toml": toml})
+    )
+
+    assert built.settings.environment == {"ODD": value}
+
+
 @pytest.mark.parametrize(
     ("name", "dockerfile", "error"),
     [

@@ -32,23 +32,23 @@ def written(files: dict[str, str]) -> str:
     [
         (
             {"interlock.toml": START, "app.py": ""},
-            PYTHON + ALL + 'EXPOSE 8080\nCMD ["python", "app.py", "--port", "8080"]\n',
+            PYTHON + 'EXPOSE 8080\nCMD ["python", "app.py", "--port", "8080"]\n' + ALL,
         ),
         (
             {"interlock.toml": START + "port = 9000\n", "app.py": ""},
-            PYTHON.replace("8080", "9000") + ALL + 'EXPOSE 9000\nCMD ["python", "app.py", "--port", "9000"]\n',
+            PYTHON.replace("8080", "9000") + 'EXPOSE 9000\nCMD ["python", "app.py", "--port", "9000"]\n' + ALL,
         ),
         (
             {"Procfile": "web: gunicorn -b :${PORT} app:app", "requirements.txt": "flask\ngunicorn==23.0\n"},
-            PYTHON + REQUIREMENTS + ALL + 'EXPOSE 8080\nCMD ["gunicorn", "-b", ":8080", "app:app"]\n',
+            PYTHON + 'EXPOSE 8080\nCMD ["gunicorn", "-b", ":8080", "app:app"]\n' + REQUIREMENTS + ALL,
         ),
         (
             {"requirements.txt": "# web\nuvicorn[standard]>=0.30\nfastapi\n", "main.py": "\napp = FastAPI()\n"},
             PYTHON
-            + REQUIREMENTS
-            + ALL
             + "EXPOSE 8080\n"
-            + 'CMD ["python", "-m", "uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8080"]\n',
+            + 'CMD ["python", "-m", "uvicorn", "main:app", "--host", "0.0.0.0", "--port", "8080"]\n'
+            + REQUIREMENTS
+            + ALL,
         ),
         (
             {
@@ -56,13 +56,14 @@ def written(files: dict[str, str]) -> str:
                 "wsgi.py": "application: X = make()\n",
             },
             PYTHON
+            + "EXPOSE 8080\n"
+            + 'CMD ["python", "-m", "gunicorn", "--bind", "0.0.0.0:8080", "wsgi:application"]\n'
             + ALL
-            + 'RUN ["python", "-m", "pip", "install", "."]\nEXPOSE 8080\n'
-            + 'CMD ["python", "-m", "gunicorn", "--bind", "0.0.0.0:8080", "wsgi:application"]\n',
+            + 'RUN ["python", "-m", "pip", "install", "."]\n',
         ),
         (
             {"package.json": '{"scripts": {"start": "node server.js"}}'},
-            NODE + ALL + 'EXPOSE 8080\nCMD ["npm", "start"]\n',
+            NODE + 'EXPOSE 8080\nCMD ["npm", "start"]\n' + ALL,
         ),
         (
             {
@@ -70,17 +71,18 @@ def written(files: dict[str, str]) -> str:
                 "package-lock.json": "{}",
             },
             NODE
+            + 'EXPOSE 8080\nCMD ["npm", "start"]\n'
             + 'COPY ["package.json", "package-lock.json", "./"]\n'
             + 'RUN ["npm", "ci", "--include=dev", "--no-audit", "--no-fund"]\n'
             + ALL
-            + 'RUN ["npm", "run", "build"]\nEXPOSE 8080\nCMD ["npm", "start"]\n',
+            + 'RUN ["npm", "run", "build"]\n',
         ),
         (
             {"package.json": '{"dependencies": {"a": "1"}}', "Procfile": "web: node server.js"},
             NODE
+            + 'EXPOSE 8080\nCMD ["node", "server.js"]\n'
             + 'COPY ["package.json", "./"]\nRUN ["npm", "install", "--omit=dev", "--no-audit", "--no-fund"]\n'
-            + ALL
-            + 'EXPOSE 8080\nCMD ["node", "server.js"]\n',
+            + ALL,
         ),
     ],
 )

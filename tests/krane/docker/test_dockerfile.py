@@ -6,10 +6,11 @@ from services.krane.backends.docker.building.dockerfile import HEADER, prepare_d
 from services.krane.backends.docker.building.failures import describe_failure, read_step
 
 LABEL = "LABEL by=me"
+ENDING = """LABEL key='1' of='{"x": "$"}'"""
 
 
 def lines(text: str, label: str = "by=me") -> list[str]:
-    return prepare_dockerfile(text, label).text.splitlines()
+    return prepare_dockerfile(text, label, {}).text.splitlines()
 
 
 def test_every_stage_begins_with_the_label() -> None:
@@ -38,6 +39,19 @@ def test_without_a_label_nothing_is_added_to_stages() -> None:
     assert lines("FROM a", label="") == [HEADER, "FROM a"]
 
 
+@pytest.mark.parametrize(
+    ("text", "ending"),
+    [
+        ("FROM a", ["FROM a", ENDING]),
+        ("FROM a\nRUN x \\ \n\n# y", ["FROM a", "RUN x ", "", "# y", ENDING]),
+        ("RUN x", ["RUN x"]),
+        ("", []),
+    ],
+)
+def test_the_image_is_labelled_in_one_instruction_at_the_end(text: str, ending: list[str]) -> None:
+    assert prepare_dockerfile(text, "", {"key": "1", "of": '{"x": "$"}'}).text.splitlines() == [HEADER, *ending]
+
+
 @pytest.mark.parametrize("directive", ["# syntax=docker/dockerfile:1", "#SYNTAX = evil.example/frontend"])
 def test_no_frontend_is_fetched(directive: str) -> None:
     assert lines(f"{directive}\nFROM a") == [HEADER, "FROM a", LABEL]
@@ -57,7 +71,7 @@ def test_another_escape_is_kept_and_followed() -> None:
 
 
 def test_problems_name_the_lines_of_the_author() -> None:
-    dockerfile = prepare_dockerfile("# syntax=x\nFROM a\nFOO", "by=me")
+    dockerfile = prepare_dockerfile("# syntax=x\nFROM a\nFOO", "by=me", {})
 
     assert dockerfile.with_own_lines("line 4: unknown instruction: FOO") == "line 3: unknown instruction: FOO"
 

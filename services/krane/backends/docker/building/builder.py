@@ -51,13 +51,18 @@ class DockerBuilder:
     async def make(self, work: BuildWork) -> BuiltImage:
         """Have the engine build an image."""
         source = await asyncio.to_thread(read_source, work.archive, self._max_source_bytes)
-        stage_label = self._images.stage_label if self._version == "1" else ""
-        app = self._app(source)
-        dockerfile = prepare_dockerfile(self._dockerfile(source, app, work.log), stage_label)
+        app, key = self._app(source), self._key(work.source_digest)
+        text, labels = self._dockerfile(source, app, work.log), self._images.labels(work, key, app)
+        if len(quote(json.dumps(labels))) > MAX_LABELS:
+            raise Invalid("interlock.toml says more than an image can keep: set its variables with `interlock env`")
+        if self._version == "1":
+            dockerfile, labels = prepare_dockerfile(text, self._images.stage_label, labels), {}
+        else:
+            dockerfile = prepare_dockerfile(text, "", {})
         async with self._images.tracing(work.source_digest) as traces:
             image = None
             try:
-                await self._build(work, source, app, dockerfile, traces)
+                await self._build(work, source, dockerfile, labels, traces)
                 image = await self._images.find(self._key(work.source_digest))
             finally:
                 if image is None:
@@ -89,19 +94,15 @@ class DockerBuilder:
         return written
 
     async def _build(
-        self, work: BuildWork, source: Source, app: AppConfig, dockerfile: Dockerfile, traces: Traces
+        self, work: BuildWork, source: Source, dockerfile: Dockerfile, labels: Mapping[str, str], traces: Traces
     ) -> None:
         ignored = read_ignore(source.text(DOCKERIGNORE))
         context = in_background(pack_context(work.archive, self._max_source_bytes, ignored, dockerfile.text))
-        key = self._key(work.source_digest)
-        labels = json.dumps(self._images.labels(work, key, app))
-        if len(quote(labels)) > MAX_LABELS:
-            raise Invalid("interlock.toml says more than an image can keep: set its variables with `interlock env`")
         query = {
             "version": self._version,
             "dockerfile": DOCKERFILE,
-            "t": self._images.tag(key),
-            "labels": labels,
+            "t": self._images.tag(self._key(work.source_digest)),
+            "labels": json.dumps(labels),
         }
         if self._version == "1":
             output = ClassicOutput(work.log, traces, self._memory_mib)

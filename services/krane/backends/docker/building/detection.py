@@ -1,7 +1,9 @@
 """Writes a Dockerfile for a source that has none: Python or Node, by the files that such apps have.
 
 Commands are lists of arguments, so that base images without a shell serve as well. What an app requires is installed
-before its source is copied wherever that is possible: then a change of the source alone does not install again.
+before its source is copied wherever that is possible: then a change of the source alone does not install again. What is
+only said of the image comes before anything is copied, since the classic builder takes its time for each instruction
+that follows a change.
 """
 
 import json
@@ -80,16 +82,15 @@ def start_command(source: Source, app: AppConfig) -> tuple[str, ...]:
 def write_dockerfile(source: Source, app: AppConfig, base: BaseImages) -> str:
     """A Dockerfile for a source whose command is known. Raises Invalid saying what to correct."""
     port = str(app.settings.run.port or DEFAULT_PORT)
-    lines = _node(source, base.node, port) if _is_node(source) else _python(source, base.python, port)
-    return "\n".join([*lines, *_ending(app.command, port)]) + "\n"
+    if _is_node(source):
+        lines = [*_beginning(base.node, NODE_ENVIRONMENT, app.command, port), *_node_installation(source)]
+    else:
+        lines = [*_beginning(base.python, PYTHON_ENVIRONMENT, app.command, port), *_python_installation(source)]
+    return "\n".join(lines) + "\n"
 
 
 def _is_node(source: Source) -> bool:
     return PACKAGE in source.files and source.names.isdisjoint({REQUIREMENTS, PYPROJECT})
-
-
-def _python(source: Source, base: str, port: str) -> list[str]:
-    return [*_beginning(base, PYTHON_ENVIRONMENT, port), *_python_installation(source)]
 
 
 def _python_installation(source: Source) -> list[str]:
@@ -146,16 +147,6 @@ def _node_start(source: Source) -> tuple[str, ...]:
     return ("npm", "start")
 
 
-def _node(source: Source, base: str, port: str) -> list[str]:
-    package = _package(source)
-    build = [_run("npm", "run", "build")] if "build" in package.scripts else []
-    return [
-        *_beginning(base, NODE_ENVIRONMENT, port),
-        *_node_installation(source, package),
-        *build,
-    ]
-
-
 def _package(source: Source) -> _Package:
     try:
         return _Package.model_validate_json(source.files[PACKAGE])
@@ -163,7 +154,14 @@ def _package(source: Source) -> _Package:
         raise Invalid(f"{PACKAGE} cannot be read: {error.errors()[0]['msg']}") from error
 
 
-def _node_installation(source: Source, package: _Package) -> list[str]:
+def _node_installation(source: Source) -> list[str]:
+    package = _package(source)
+    build = [_run("npm", "run", "build")] if "build" in package.scripts else []
+    return [*_node_requirements(source, package), *build]
+
+
+def _node_requirements(source: Source, package: _Package) -> list[str]:
+    """Installs what an app requires, and copies its source."""
     if not package.dependencies and not package.devDependencies:
         return [_copy(".", ".")]
     # What builds an app is often a development dependency.
@@ -182,13 +180,15 @@ def _needs_its_source(package: _Package) -> bool:
     return is_local or package.workspaces is not None or not _HOOKS.isdisjoint(package.scripts)
 
 
-def _beginning(base: str, environment: Mapping[str, str], port: str) -> list[str]:
+def _beginning(base: str, environment: Mapping[str, str], command: Sequence[str], port: str) -> list[str]:
     variables = {"HOST": "0.0.0.0", "PORT": port, **environment}
-    return [f"FROM {base}", "WORKDIR /app", "ENV " + " ".join(f"{name}={value}" for name, value in variables.items())]
-
-
-def _ending(command: Sequence[str], port: str) -> list[str]:
-    return [f"EXPOSE {port}", f"CMD {json.dumps(with_port(command, port))}"]
+    return [
+        f"FROM {base}",
+        "WORKDIR /app",
+        "ENV " + " ".join(f"{name}={value}" for name, value in variables.items()),
+        f"EXPOSE {port}",
+        f"CMD {json.dumps(with_port(command, port))}",
+    ]
 
 
 def _copy(*paths: str) -> str:

@@ -64,21 +64,25 @@ class BuiltImages:
         return f"interlock-{self._installation}:{key}"
 
     def labels(self, work: BuildWork, key: str, app: AppConfig) -> dict[str, str]:
-        """What a whole image says of itself."""
+        """What a whole image says of itself, with no single quote and on one line."""
         return {
             **self._mine,
             KEY: key,
             SOURCE: work.source_digest,
             BUILD_ID: work.build_id,
             NAMESPACE: work.namespace,
-            APP_LABEL: APP_CONFIG.dump_json(app).decode(),
+            # A single quote is in one of its strings, where JSON writes it like this as well.
+            APP_LABEL: APP_CONFIG.dump_json(app).decode().replace("'", "\\u0027"),
         }
 
     async def find(self, key: str) -> BuiltImage | None:
         """The whole image with a key, by its id."""
-        found = await self._engine.list_images(self._mine | {KEY: key})
-        image = next((image for image in found if self.tag(key) in image.tags), None)
-        return image and BuiltImage(name=image.id, settings=read_app_label(image.id, image.labels).settings)
+        found = await self._engine.inspect_image(self.tag(key))
+        labels = found.config.labels or {} if found and found.config else {}
+        # Somebody may have given the tag to another.
+        if found is None or not (self._mine | {KEY: key}).items() <= labels.items():
+            return None
+        return BuiltImage(name=found.id, settings=read_app_label(found.id, labels).settings)
 
     # -- pruning ----------------------------------------------------------------------------------------------------
 
