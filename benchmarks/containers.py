@@ -3,6 +3,7 @@
 The same image from "create" until it answers its health check: by krane, which probes it, and by `docker run` and a
 loop that asks as often. The same source until its image is there: by krane, and by `docker build` with the Dockerfile
 that krane writes. Each source is new, so that its layers are not in the cache while those of its base image are.
+Builds are of a file that is copied, where all that krane adds can be seen, and of an app that installs a package.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,14 +27,18 @@ from services.krane.backends.opening import remove_all
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import BuildStatus
+from tests.krane.contract.test_builds import wheel
 from tests.krane.docker_image import ensure_base_image, ensure_image
 from tests.krane.support import NAMESPACE, in_chunks, pack, spec
 
 ROUNDS = 20
+# An installation takes its time, and every so many rounds it is measured too.
+INSTALL_EVERY = 4
 LOOK_SECONDS = 0.05
 DEADLINE_SECONDS = 60.0
-PROCFILE = "web: python app.py\n"
-RUN, BUILD = "docker run → healthy", "docker build"
+PROCFILE = b"web: python app.py\n"
+WHEEL = "greet-1.0-py3-none-any.whl"
+RUN, BUILD, INSTALL = "docker run → healthy", "docker build", "docker build, pip install"
 
 
 class Containers:
@@ -49,6 +54,7 @@ class Containers:
         self._tags: list[str] = []
         self.runs = Stopwatch()
         self.builds = Stopwatch()
+        self.installs = Stopwatch()
 
     async def run(self) -> None:
         """Measure all kinds in turn, ROUNDS times."""
@@ -57,8 +63,14 @@ class Containers:
             await self._docker_run(f"interlock-bench-{number}")
             await self.runs.time("krane create → healthy", self._krane_run(f"bench-{number}"))
             await self._krane.delete(NAMESPACE, f"bench-{number}")
-            await self._docker_build(number)
-            await self._krane_build(number)
+            await self._docker_build(f"copy-{number}", self.builds, BUILD, {"app.py": f"print({number})\n"})
+            await self._krane_build(f"copy-{number}", self.builds, {"app.py": f"print(-{number})\n"})
+            if number % INSTALL_EVERY == 0:
+                # Of another length each, so that nothing is in the cache.
+                installed = {WHEEL: wheel(), "requirements.txt": f"./{WHEEL}\n{'#' * number}\n"}
+                await self._docker_build(f"pip-{number}", self.installs, INSTALL, installed)
+                installed["requirements.txt"] = f"./{WHEEL}\n{'#' * -~number}-\n"
+                await self._krane_build(f"pip-{number}", self.installs, installed)
 
     async def clear(self) -> None:
         """Remove what plain docker built."""
@@ -87,34 +99,37 @@ class Containers:
 
         await _until(is_healthy)
 
-    async def _docker_build(self, number: int) -> None:
-        context = self._folder / f"context-{number}"
+    async def _docker_build(self, name: str, watch: Stopwatch, kind: str, files: Mapping[str, str | bytes]) -> None:
+        contents = {**_bytes(files), "Procfile": PROCFILE}
+        top = Source(names=frozenset(contents), files=contents)
+        contents["Dockerfile"] = write_dockerfile(top, BaseImages(python=self._base, node="none")).encode()
+        context = self._folder / name
         context.mkdir()
-        files = {"app.py": f"print({number})\n", "Procfile": PROCFILE}
-        for name, content in files.items():
-            (context / name).write_text(content)
-        top = Source(names=frozenset(files), files={name: content.encode() for name, content in files.items()})
-        (context / "Dockerfile").write_text(write_dockerfile(top, BaseImages(python=self._base, node="none")))
-        tag = f"interlock-bench:{number}"
-        await self.builds.time(BUILD, _docker("build", "--quiet", "--tag", tag, str(context)))
+        for path, content in contents.items():
+            (context / path).write_bytes(content)
+        tag = f"interlock-bench:{name}"
+        await watch.time(kind, _docker("build", "--quiet", "--tag", tag, str(context)))
         self._tags.append(tag)
 
-    async def _krane_build(self, number: int) -> None:
-        files = {"app.py": f"print(-{number})\n", "Procfile": PROCFILE}
-        stored = await self._krane.upload_source(in_chunks(pack(files)))
+    async def _krane_build(self, build_id: str, watch: Stopwatch, files: Mapping[str, str | bytes]) -> None:
+        stored = await self._krane.upload_source(in_chunks(pack({**files, "Procfile": PROCFILE})))
 
         async def built() -> None:
-            await self._krane.start_build(NAMESPACE, f"build-{number}", stored.source)
+            await self._krane.start_build(NAMESPACE, build_id, stored.source)
 
             async def has_ended() -> bool:
-                state = await self._krane.get_build(NAMESPACE, f"build-{number}")
+                state = await self._krane.get_build(NAMESPACE, build_id)
                 assert state is not None
                 assert state.status in (BuildStatus.RUNNING, BuildStatus.SUCCEEDED), state
                 return state.status is BuildStatus.SUCCEEDED
 
             await _until(has_ended)
 
-        await self.builds.time("krane build", built())
+        await watch.time("krane build", built())
+
+
+def _bytes(files: Mapping[str, str | bytes]) -> dict[str, bytes]:
+    return {name: content.encode() if isinstance(content, str) else content for name, content in files.items()}
 
 
 @asynccontextmanager
@@ -168,6 +183,7 @@ async def main() -> None:
         await containers.run()
         console.print(containers.runs.report(RUN))
         console.print(containers.builds.report(BUILD))
+        console.print(containers.installs.report(INSTALL))
 
 
 if __name__ == "__main__":
