@@ -24,6 +24,7 @@ from services.config import KraneBackend, KraneSettings
 from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
 from services.krane.backends.docker.building.source import Source
 from services.krane.backends.opening import remove_all
+from services.krane.backends.shared.app_config import parse_app_config
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import BuildStatus
@@ -102,7 +103,8 @@ class Containers:
     async def _docker_build(self, name: str, watch: Stopwatch, kind: str, files: Mapping[str, str | bytes]) -> None:
         contents = {**_bytes(files), "Procfile": PROCFILE}
         top = Source(names=frozenset(contents), files=contents)
-        contents["Dockerfile"] = write_dockerfile(top, BaseImages(python=self._base, node="none")).encode()
+        app = parse_app_config(contents)
+        contents["Dockerfile"] = write_dockerfile(top, app, BaseImages(python=self._base, node="none")).encode()
         context = self._folder / name
         context.mkdir()
         for path, content in contents.items():
