@@ -14,7 +14,7 @@ import grpc
 from google.protobuf.message import Message
 
 from services.domain.errors import NotFound, Unavailable
-from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
 from services.krane.codec import (
     BUILD_PRIORITIES,
     DEPLOYMENT_STATUS_OF_WIRE,
@@ -22,6 +22,7 @@ from services.krane.codec import (
     decode_deployment,
     decode_followed_line,
     decode_task,
+    encode_credential,
     encode_log_query,
     encode_spec,
     encode_task_spec,
@@ -36,6 +37,7 @@ from services.krane.types import (
     FollowedLine,
     LogLine,
     LogQuery,
+    RegistryCredential,
     StoredSource,
     TaskName,
     TaskSpec,
@@ -75,11 +77,26 @@ class KraneClient:
     ) -> None:
         await self.close()
 
-    async def create(self, spec: DeploymentSpec, environment: Mapping[str, str] | None = None) -> DeploymentStatus:
-        """Start what the spec says, with these environment variables, or find it started."""
+    async def resolve_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> str:
+        """What an image means now, as a reference that stays. Unavailable also when its registry does not answer."""
+        request = image_pb2.ResolveImageRequest(
+            namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
+        )
+        return (await self._call("ImageService/ResolveImage", request, image_pb2.ResolveImageResponse)).image
+
+    async def create(
+        self,
+        spec: DeploymentSpec,
+        environment: Mapping[str, str] | None = None,
+        credential: RegistryCredential | None = None,
+    ) -> DeploymentStatus:
+        """Start what the spec says, with these environment variables, or find it started.
+
+        The credential is for the registry of its image.
+        """
         response = await self._call(
             "DeploymentService/CreateDeployment",
-            encode_spec(spec, environment or {}),
+            encode_spec(spec, environment or {}, credential),
             deployment_pb2.CreateDeploymentResponse,
         )
         return DEPLOYMENT_STATUS_OF_WIRE[response.status]
@@ -112,9 +129,13 @@ class KraneClient:
             "DeploymentService/StopDeployment", request, deployment_pb2.StopDeploymentResponse, STOP_DEADLINE_SECONDS
         )
 
-    async def start(self, namespace: str, deployment_id: str) -> None:
-        """Start what is stopped or failed."""
-        request = deployment_pb2.StartDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
+    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+        """Start what is stopped or failed. The credential is for an image that has to be pulled again."""
+        request = deployment_pb2.StartDeploymentRequest(
+            namespace=namespace,
+            deployment_id=deployment_id,
+            registry_credential=credential and encode_credential(credential),
+        )
         await self._call("DeploymentService/StartDeployment", request, deployment_pb2.StartDeploymentResponse)
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
@@ -178,11 +199,20 @@ class KraneClient:
         return StoredSource(source=response.source, size_bytes=response.size_bytes)
 
     async def start_build(
-        self, namespace: str, build_id: str, source: str, priority: BuildPriority = BuildPriority.NORMAL
+        self,
+        namespace: str,
+        build_id: str,
+        source: str,
+        priority: BuildPriority = BuildPriority.NORMAL,
+        credentials: Iterable[RegistryCredential] = (),
     ) -> None:
-        """Begin a build, or find it begun."""
+        """Begin a build, or find it begun. The credentials are for the registries of its base images."""
         request = build_pb2.StartBuildRequest(
-            namespace=namespace, build_id=build_id, source=source, priority=BUILD_PRIORITIES[priority]
+            namespace=namespace,
+            build_id=build_id,
+            source=source,
+            priority=BUILD_PRIORITIES[priority],
+            registry_credentials=map(encode_credential, credentials),
         )
         await self._call("BuildService/StartBuild", request, build_pb2.StartBuildResponse)
 

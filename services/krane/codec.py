@@ -15,9 +15,10 @@ from services.domain.errors import (
     PreconditionFailed,
     Unavailable,
 )
+from services.domain.images import check_registry, check_registry_login
 from services.domain.readiness import InstanceStatus, Probe
 from services.domain.settings import RunSettings
-from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
 from services.krane.types import (
     AppSettings,
     BuildPriority,
@@ -30,6 +31,7 @@ from services.krane.types import (
     HealthCheck,
     InstanceReport,
     LogQuery,
+    RegistryCredential,
     TaskSpec,
     TaskState,
     TaskStatus,
@@ -108,7 +110,9 @@ def raising(call: str) -> Generator[None]:
         raise kind(error.details() or f"krane refused {call}") from error
 
 
-def encode_spec(spec: DeploymentSpec, environment: Mapping[str, str]) -> deployment_pb2.CreateDeploymentRequest:
+def encode_spec(
+    spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+) -> deployment_pb2.CreateDeploymentRequest:
     """What to run, for the wire."""
     return deployment_pb2.CreateDeploymentRequest(
         namespace=spec.namespace,
@@ -125,6 +129,7 @@ def encode_spec(spec: DeploymentSpec, environment: Mapping[str, str]) -> deploym
         environment=environment,
         port=spec.port,
         stop_seconds=spec.stop_seconds,
+        registry_credential=credential and encode_credential(credential),
     )
 
 
@@ -142,6 +147,23 @@ def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSp
         environment_digest=digest_environment(request.environment),
         port=request.port,
         stop_seconds=request.stop_seconds,
+    )
+
+
+def encode_credential(credential: RegistryCredential) -> image_pb2.RegistryCredential:
+    """A credential, for the wire."""
+    return image_pb2.RegistryCredential(
+        registry=credential.registry, username=credential.username, password=credential.password
+    )
+
+
+def decode_credential(credential: image_pb2.RegistryCredential) -> RegistryCredential | None:
+    """A credential, from the wire; None for one that is absent."""
+    if not credential.ByteSize():
+        return None
+    check_registry_login(credential.username, credential.password)
+    return RegistryCredential(
+        registry=check_registry(credential.registry), username=credential.username, password=credential.password
     )
 
 

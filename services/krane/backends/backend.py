@@ -1,6 +1,6 @@
 """What krane's services call, whatever runs the instances."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from services.krane.types import (
     FollowedLine,
     LogLine,
     LogQuery,
+    RegistryCredential,
     StoredSource,
     TaskName,
     TaskSpec,
@@ -24,7 +25,13 @@ from services.krane.types import (
 class Deployments(Protocol):
     """The deployments of one installation. Each call raises Invalid for what is no id."""
 
-    async def create(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> DeploymentStatus:
+    async def resolve(self, namespace: str, image: str, credential: RegistryCredential | None) -> str:
+        """What an image means now, as a reference that stays. Raises PreconditionFailed or Unavailable."""
+        ...
+
+    async def create(
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
+    ) -> DeploymentStatus:
         """Start what the spec says, or find it started. Raises Conflict, PreconditionFailed or Unavailable."""
         ...
 
@@ -44,8 +51,11 @@ class Deployments(Protocol):
         """End the instances and keep what is needed to start them again. Raises NotFound or Unavailable."""
         ...
 
-    async def start(self, namespace: str, deployment_id: str) -> None:
-        """Start what is stopped or failed; what runs is left as it is. Raises NotFound or Unavailable."""
+    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+        """Start what is stopped or failed; what runs is left as it is.
+
+        Raises NotFound, Unavailable, or PreconditionFailed when its image is gone and cannot be had again.
+        """
         ...
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
@@ -104,7 +114,14 @@ class Sources(Protocol):
 class Builds(Protocol):
     """Builds of sources."""
 
-    async def start(self, namespace: str, build_id: str, source: str, priority: BuildPriority) -> None:
+    async def start(
+        self,
+        namespace: str,
+        build_id: str,
+        source: str,
+        priority: BuildPriority,
+        credentials: Sequence[RegistryCredential],
+    ) -> None:
         """Begin a build, or find it begun. Raises Invalid, Conflict or PreconditionFailed."""
         ...
 

@@ -16,7 +16,7 @@ _PULLS: tuple[tuple[tuple[str, ...], type[InterlockError], str], ...] = (
     (
         ("access denied", "unauthorized", "authentication required", "no basic auth credentials", "denied:"),
         PreconditionFailed,
-        "the registry denied it, or does not know it: check the name, and who may pull it",
+        "the registry denied it, or does not know it: check the name, and the credentials (`interlock registry set`)",
     ),
     (
         ("manifest unknown", "not found", "repository name not known"),

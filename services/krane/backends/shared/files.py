@@ -32,6 +32,10 @@ class Record(Generic[T]):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._path, self._adapter.dump_json(value))
 
+    def remove(self) -> None:
+        """Forget the value; succeeds when there is none."""
+        self._path.unlink(missing_ok=True)
+
 
 def make_read_only(folder: Path) -> None:
     """Take the right to write from everything in a tree; never follows a link."""

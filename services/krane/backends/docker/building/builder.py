@@ -10,14 +10,17 @@ from urllib.parse import quote
 
 from services.config import KraneSettings
 from services.domain.errors import InterlockError, Invalid, PreconditionFailed, Unavailable
+from services.domain.images import registry_of
 from services.krane.backends.docker.building.context import DOCKERFILE, in_background, pack_context, read_ignore
 from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
-from services.krane.backends.docker.building.dockerfile import Dockerfile, prepare_dockerfile
+from services.krane.backends.docker.building.dockerfile import Dockerfile, base_images, prepare_dockerfile
 from services.krane.backends.docker.building.failures import describe_failure, read_step
 from services.krane.backends.docker.building.images import BuiltImages, Traces
 from services.krane.backends.docker.building.source import DOCKERFILE as OWN_DOCKERFILE
 from services.krane.backends.docker.building.source import DOCKERIGNORE, Source, read_source
+from services.krane.backends.docker.credentials import registry_auth, registry_config
 from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.images import NAME, complete_name
 from services.krane.backends.docker.shapes import BuildProgress
 from services.krane.backends.shared.app_config import AppConfig, parse_app_config
 from services.krane.backends.shared.builder import BuildLog, BuildWork, BuiltImage
@@ -36,6 +39,8 @@ _CONTAINER = re.compile(r" ---> Running in (?P<id>[0-9a-f]{12})\n")
 class DockerBuilder:
     """Makes the images of the docker backend."""
 
+    asks_registries = True
+
     def __init__(self, engine: Engine, images: BuiltImages, settings: KraneSettings) -> None:
         self._engine = engine
         self._images = images
@@ -53,6 +58,8 @@ class DockerBuilder:
         stage_label = self._images.stage_label if self._version == "1" else ""
         app = self._app(source)
         dockerfile = prepare_dockerfile(self._dockerfile(source, app, work.log), stage_label)
+        if self._version == "2":
+            await self._pull_bases(work, dockerfile)
         async with self._images.tracing(work.source_digest) as traces:
             image = None
             try:
@@ -87,6 +94,16 @@ class DockerBuilder:
             build_log.say(f"  {line}")
         return written
 
+    async def _pull_bases(self, work: BuildWork, dockerfile: Dockerfile) -> None:
+        """Fetch what is of private registries: BuildKit itself cannot log in to them."""
+        credentials = {credential.registry: credential for credential in work.credentials}
+        names = [complete_name(image) for image in base_images(dockerfile.text) if NAME.fullmatch(image)]
+        for name in names:
+            credential = credentials.get(registry_of(name) or "")
+            if credential is not None and await self._engine.inspect_image(name) is None:
+                work.log.say(f"pulling {name}")
+                await self._engine.pull_image(name, registry_auth=registry_auth(name, credential))
+
     async def _build(
         self, work: BuildWork, source: Source, app: AppConfig, dockerfile: Dockerfile, traces: Traces
     ) -> None:
@@ -106,7 +123,7 @@ class DockerBuilder:
             "forcerm": "1",
         }
         output = _Output(work.log, traces)
-        async with self._engine.build(query, context) as progress:
+        async with self._engine.build(query, context, registry_config=registry_config(work.credentials)) as progress:
             async for one in progress:
                 output.take(one)
         if output.failure:
