@@ -32,7 +32,7 @@ async def start_again(run: Run, target: Metadata) -> None:
     saga, steps = run.saga, run.steps
     saga.undo("stop in krane", steps.krane.stop, target.workspace_id, target.deployment_id)
     await saga.step("create in krane", steps.create, target, target.image)
-    await saga.step("start in krane", steps.krane.start, target.workspace_id, target.deployment_id)
+    await saga.step("start in krane", steps.start, target.workspace_id, target.deployment_id, target.image)
     saga.undo("delete instances", steps.delete_instances, target.deployment_id)
     await poll_until_ready(run, target)
     saga.undo("status stopped", steps.set_status, target.deployment_id, DeploymentStatus.STOPPED)

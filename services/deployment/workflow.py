@@ -15,6 +15,7 @@ from typing import assert_never
 from services.db.deployments import Metadata
 from services.deployment.run import Run
 from services.domain.errors import Invalid, NotFound, PreconditionFailed, Unavailable
+from services.domain.images import is_pinned
 from services.domain.readiness import Failed, InstanceState, Ready, Waiting, assess
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky, WantedDomain
@@ -45,7 +46,7 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
         return await answer(run, deployment_id)
     await saga.step("status building", steps.claim, deployment_id, run.id)
     if metadata.image:
-        image, said = metadata.image, AppSettings()
+        image, said = await pin(run, metadata.workspace_id, metadata.image), AppSettings()
     else:
         image, said = await build(run, metadata)
     # From here on the row says with what it is run, whatever becomes of the project's settings.
@@ -81,6 +82,13 @@ async def answer(run: Run, deployment_id: str) -> pb.DeployResponse:
         domains=outcome.hostnames,
         is_live=outcome.is_live,
     )
+
+
+async def pin(run: Run, workspace_id: str, image: str) -> str:
+    """The image as a reference that stays: ctrl records it like that, and Deploy itself may name a tag."""
+    if is_pinned(image):
+        return image
+    return await run.saga.step("resolve image", run.steps.resolve_image, workspace_id, image)
 
 
 async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
