@@ -173,6 +173,11 @@ class DeploymentSteps:
         credential = await open_credential(self._database, self._keyring, workspace_id, image)
         return await self.krane.resolve_image(workspace_id, image, credential)
 
+    async def pull_image(self, workspace_id: str, image: str) -> bool:
+        """Whether krane has an image of a registry; it is being fetched when it does not."""
+        credential = await open_credential(self._database, self._keyring, workspace_id, image)
+        return await self.krane.pull_image(workspace_id, image, credential)
+
     async def start_release(self, metadata: deployments.Metadata, image: str) -> None:
         """Begin to run the release command, with the environment that the deployment was recorded with."""
         environment = await open_environment(self._database, self._keyring, metadata.deployment_id)

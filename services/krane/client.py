@@ -84,6 +84,13 @@ class KraneClient:
         )
         return (await self._call("ImageService/ResolveImage", request, image_pb2.ResolveImageResponse)).image
 
+    async def pull_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> bool:
+        """Whether an image is here; it is being fetched when it is not: ask again."""
+        request = image_pb2.PullImageRequest(
+            namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
+        )
+        return (await self._call("ImageService/PullImage", request, image_pb2.PullImageResponse)).is_here
+
     async def create(
         self,
         spec: DeploymentSpec,

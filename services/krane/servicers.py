@@ -134,6 +134,13 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
             image = await self._deployments.resolve(request.namespace, request.image, credential)
             return image_pb2.ResolveImageResponse(image=image)
 
+    async def PullImage(self, request: image_pb2.PullImageRequest, context: Context) -> image_pb2.PullImageResponse:
+        """Fetch an image."""
+        async with refusing(context):
+            credential = decode_credential(request.registry_credential)
+            is_here = await self._deployments.pull(request.namespace, request.image, credential)
+            return image_pb2.PullImageResponse(is_here=is_here)
+
 
 class BuildServicer(build_pb2_grpc.BuildServiceServicer):
     """krane.v1.BuildService."""

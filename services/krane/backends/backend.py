@@ -29,6 +29,10 @@ class Deployments(Protocol):
         """What an image means now, as a reference that stays. Raises PreconditionFailed or Unavailable."""
         ...
 
+    async def pull(self, namespace: str, image: str, credential: RegistryCredential | None) -> bool:
+        """Whether an image is here; it is being fetched when it is not. Raises PreconditionFailed or Unavailable."""
+        ...
+
     async def create(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
     ) -> DeploymentStatus:

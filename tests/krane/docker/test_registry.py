@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.domain.errors import Invalid, PreconditionFailed, Unavailable
+from services.krane.backends.docker import pulls
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import BuildStatus, RegistryCredential
@@ -110,6 +111,25 @@ async def test_image_that_the_engine_lost_is_pulled_again_at_a_start(
     await healthy(krane.client, "cold-1")
     assert (await container(krane.kind, "cold-1-0"))["Image"] == stopped["Image"]
     await krane.client.delete(NAMESPACE, "cold-1")
+
+
+async def test_an_image_that_takes_long_is_pulled_between_calls(krane: Krane, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pulls, "WAIT_SECONDS", 0.2)
+    slow = Registry()
+    slow.is_open.clear()
+    slow.refuse("/v2/app/manifests/2", 404, "MANIFEST_UNKNOWN")
+    async with serving_registry(slow) as host:
+        image = f"{host}/app@{slow.digest}"
+        assert not await krane.client.pull_image(NAMESPACE, image)
+        assert not await krane.client.pull_image(NAMESPACE, image)
+        with pytest.raises(PreconditionFailed, match="does not have it"):
+            await krane.client.pull_image(NAMESPACE, f"{host}/app:2")
+
+        slow.is_open.set()
+        await until(lambda: krane.client.pull_image(NAMESPACE, image))
+
+    assert await krane.client.pull_image(NAMESPACE, image)
+    await call(krane.kind, "DELETE", f"/images/{image}", force="true")
 
 
 @pytest.mark.parametrize("buildkit", [False, True])

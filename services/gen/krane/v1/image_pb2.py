@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14krane/v1/image.proto\x12\x08krane.v1\"J\n\x12RegistryCredential\x12\x10\n\x08registry\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\"r\n\x13ResolveImageRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\t\x12\x39\n\x13registry_credential\x18\x03 \x01(\x0b\x32\x1c.krane.v1.RegistryCredential\"%\n\x14ResolveImageResponse\x12\r\n\x05image\x18\x01 \x01(\t2]\n\x0cImageService\x12M\n\x0cResolveImage\x12\x1d.krane.v1.ResolveImageRequest\x1a\x1e.krane.v1.ResolveImageResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14krane/v1/image.proto\x12\x08krane.v1\"J\n\x12RegistryCredential\x12\x10\n\x08registry\x18\x01 \x01(\t\x12\x10\n\x08username\x18\x02 \x01(\t\x12\x10\n\x08password\x18\x03 \x01(\t\"r\n\x13ResolveImageRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\t\x12\x39\n\x13registry_credential\x18\x03 \x01(\x0b\x32\x1c.krane.v1.RegistryCredential\"%\n\x14ResolveImageResponse\x12\r\n\x05image\x18\x01 \x01(\t\"o\n\x10PullImageRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\r\n\x05image\x18\x02 \x01(\t\x12\x39\n\x13registry_credential\x18\x03 \x01(\x0b\x32\x1c.krane.v1.RegistryCredential\"$\n\x11PullImageResponse\x12\x0f\n\x07is_here\x18\x01 \x01(\x08\x32\xa3\x01\n\x0cImageService\x12M\n\x0cResolveImage\x12\x1d.krane.v1.ResolveImageRequest\x1a\x1e.krane.v1.ResolveImageResponse\x12\x44\n\tPullImage\x12\x1a.krane.v1.PullImageRequest\x1a\x1b.krane.v1.PullImageResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -37,6 +37,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RESOLVEIMAGEREQUEST']._serialized_end=224
   _globals['_RESOLVEIMAGERESPONSE']._serialized_start=226
   _globals['_RESOLVEIMAGERESPONSE']._serialized_end=263
-  _globals['_IMAGESERVICE']._serialized_start=265
-  _globals['_IMAGESERVICE']._serialized_end=358
+  _globals['_PULLIMAGEREQUEST']._serialized_start=265
+  _globals['_PULLIMAGEREQUEST']._serialized_end=376
+  _globals['_PULLIMAGERESPONSE']._serialized_start=378
+  _globals['_PULLIMAGERESPONSE']._serialized_end=414
+  _globals['_IMAGESERVICE']._serialized_start=417
+  _globals['_IMAGESERVICE']._serialized_end=580
 # @@protoc_insertion_point(module_scope)

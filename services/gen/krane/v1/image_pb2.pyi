@@ -30,3 +30,19 @@ class ResolveImageResponse(_message.Message):
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     image: str
     def __init__(self, image: _Optional[str] = ...) -> None: ...
+
+class PullImageRequest(_message.Message):
+    __slots__ = ("namespace", "image", "registry_credential")
+    NAMESPACE_FIELD_NUMBER: _ClassVar[int]
+    IMAGE_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
+    namespace: str
+    image: str
+    registry_credential: RegistryCredential
+    def __init__(self, namespace: _Optional[str] = ..., image: _Optional[str] = ..., registry_credential: _Optional[_Union[RegistryCredential, _Mapping]] = ...) -> None: ...
+
+class PullImageResponse(_message.Message):
+    __slots__ = ("is_here",)
+    IS_HERE_FIELD_NUMBER: _ClassVar[int]
+    is_here: bool
+    def __init__(self, is_here: _Optional[bool] = ...) -> None: ...

@@ -40,6 +40,11 @@ class ImageServiceStub:
                 request_serializer=krane_dot_v1_dot_image__pb2.ResolveImageRequest.SerializeToString,
                 response_deserializer=krane_dot_v1_dot_image__pb2.ResolveImageResponse.FromString,
                 _registered_method=True)
+        self.PullImage = channel.unary_unary(
+                '/krane.v1.ImageService/PullImage',
+                request_serializer=krane_dot_v1_dot_image__pb2.PullImageRequest.SerializeToString,
+                response_deserializer=krane_dot_v1_dot_image__pb2.PullImageResponse.FromString,
+                _registered_method=True)
 
 
 class ImageServiceServicer:
@@ -56,6 +61,14 @@ class ImageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PullImage(self, request, context):
+        """Fetch an image, so that a deployment of it can be created at once. Answers within a few seconds, and goes on fetching
+        afterwards: ask again until it is here. Fails as ResolveImage does.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_ImageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -63,6 +76,11 @@ def add_ImageServiceServicer_to_server(servicer, server):
                     servicer.ResolveImage,
                     request_deserializer=krane_dot_v1_dot_image__pb2.ResolveImageRequest.FromString,
                     response_serializer=krane_dot_v1_dot_image__pb2.ResolveImageResponse.SerializeToString,
+            ),
+            'PullImage': grpc.unary_unary_rpc_method_handler(
+                    servicer.PullImage,
+                    request_deserializer=krane_dot_v1_dot_image__pb2.PullImageRequest.FromString,
+                    response_serializer=krane_dot_v1_dot_image__pb2.PullImageResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -93,6 +111,33 @@ class ImageService:
             '/krane.v1.ImageService/ResolveImage',
             krane_dot_v1_dot_image__pb2.ResolveImageRequest.SerializeToString,
             krane_dot_v1_dot_image__pb2.ResolveImageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PullImage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/krane.v1.ImageService/PullImage',
+            krane_dot_v1_dot_image__pb2.PullImageRequest.SerializeToString,
+            krane_dot_v1_dot_image__pb2.PullImageResponse.FromString,
             options,
             channel_credentials,
             insecure,

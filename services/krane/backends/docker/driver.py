@@ -20,6 +20,7 @@ from services.krane.backends.docker.images import RunnableImage, find_image, res
 from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.log_reader import LogReader
 from services.krane.backends.docker.probe import PublishedPortProber
+from services.krane.backends.docker.pulls import Pulls
 from services.krane.backends.docker.runner import ContainerRunner
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.watcher import Watcher
@@ -58,6 +59,7 @@ class DockerDriver:
         self._keepsakes = keepsakes
         self._log_reader = LogReader(engine, containers, keepsakes)
         self._prober = PublishedPortProber()
+        self._pulls = Pulls(engine)
 
     async def recorded(self) -> list[Deployment]:
         """Every deployment that has a container; what its creation or deletion left undone follows from its marks."""
@@ -70,6 +72,10 @@ class DockerDriver:
     async def resolve(self, image: str, credential: RegistryCredential | None) -> str:
         """What an image means to the engine or its registry."""
         return await resolve_image(self._engine, image, credential)
+
+    async def pull(self, image: str, credential: RegistryCredential | None) -> bool:
+        """Whether the engine has an image, or is fetching it."""
+        return await self._pulls.is_here(image, credential)
 
     async def plan(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
@@ -106,6 +112,7 @@ class DockerDriver:
 
     async def close(self) -> None:
         """Close what is open."""
+        await self._pulls.close()
         await self._prober.close()
 
     def _deployment(self, record: DeploymentRecord, wanted: Wanted) -> Deployment:

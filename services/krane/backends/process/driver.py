@@ -79,6 +79,10 @@ class ProcessDriver:
             raise PreconditionFailed(f"{image} is not here: deploy its source again")
         return image
 
+    async def pull(self, image: str, credential: RegistryCredential | None) -> bool:
+        """What a build made is here, or nowhere."""
+        return await self.resolve(image, credential) == image
+
     async def plan(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
     ) -> Deployment:

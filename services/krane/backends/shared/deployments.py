@@ -65,6 +65,14 @@ class Deployments:
         check_id("namespace", namespace)
         return await self._driver.resolve(image, credential)
 
+    async def pull(self, namespace: str, image: str, credential: RegistryCredential | None) -> bool:
+        """Whether an image is here; it is being fetched when it is not.
+
+        Raises Invalid, PreconditionFailed or Unavailable.
+        """
+        check_id("namespace", namespace)
+        return await self._driver.pull(image, credential)
+
     async def create(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
     ) -> DeploymentStatus:

@@ -22,6 +22,10 @@ class Driver(Protocol):
         """
         ...
 
+    async def pull(self, image: str, credential: RegistryCredential | None) -> bool:
+        """Whether an image is here, after a moment; it is being fetched when it is not. Raises as `resolve`."""
+        ...
+
     async def plan(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
     ) -> Deployment:
