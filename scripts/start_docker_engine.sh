@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it, and Compose, when they are not
-# there, starts it when it does not run, and returns when it answers. It runs on until its pid, in /var/run/docker.pid,
-# is ended.
+# Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it, Compose, and the registry that
+# tests start, when they are not there, starts it when it does not run, and returns when it answers. It runs on until its
+# pid, in /var/run/docker.pid, is ended.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -18,6 +18,12 @@ if ! answers && { ! command -v dockerd >/dev/null || ! command -v iptables >/dev
 fi
 if ! command -v docker-compose >/dev/null && ! docker compose version >/dev/null 2>&1; then
     packages+=(docker-compose)
+fi
+if ! command -v docker-registry >/dev/null; then
+    packages+=(docker-registry)
+    # The package would serve to everybody, on every address.
+    mkdir --parents /etc/systemd/system
+    ln --symbolic --force /dev/null /etc/systemd/system/docker-registry.service
 fi
 if ((${#packages[@]})); then
     apt-get update -qq

@@ -1,7 +1,8 @@
 import os
 import shutil
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
+from typing import Never
 
 import pytest
 from hypothesis import settings
@@ -11,6 +12,7 @@ from services.db.engine import Database
 from services.db.migrations import migrate
 from services.domain.errors import InterlockError
 from services.krane.backends.docker.engine import Engine
+from tests.registry_server import RegistryServer, is_installed
 
 # The same examples in every run: what fails here fails everywhere.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
@@ -46,10 +48,24 @@ async def docker_socket() -> Path:
     try:
         await engine.version()
     except InterlockError as error:
-        reason = f"{error.message}: scripts/start_docker_engine.sh does"
-        if os.environ.get("CI") == "true":
-            pytest.fail(reason)
-        pytest.skip(reason)
+        _go_without(f"{error.message}: scripts/start_docker_engine.sh does")
     finally:
         await engine.close()
     return socket
+
+
+@pytest.fixture(scope="session")
+def registry(docker_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[RegistryServer]:
+    """A private registry. Without one its tests are skipped, and fail in continuous integration."""
+    if not is_installed():
+        _go_without("docker-registry is not installed: scripts/start_docker_engine.sh does that")
+    server = RegistryServer(tmp_path_factory.mktemp("registry"), docker_socket)
+    server.start()
+    yield server
+    server.stop()
+
+
+def _go_without(reason: str) -> Never:
+    if os.environ.get("CI") == "true":
+        pytest.fail(reason)
+    pytest.skip(reason)

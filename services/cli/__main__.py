@@ -24,6 +24,7 @@ from services.cli.following import follow_logs
 from services.cli.git import Revision, revision_of
 from services.cli.packing import pack
 from services.cli.progress import follow, still_running
+from services.cli.registry import registry_app
 from services.cli.render import (
     attention_text,
     deployment_text,
@@ -62,6 +63,7 @@ app.add_typer(domains_app, name="domains")
 app.add_typer(config_app, name="config")
 app.add_typer(env_app, name="env")
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(registry_app, name="registry")
 
 DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]
 DryRunOption = Annotated[

@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -73,6 +74,15 @@ def parse_command(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is not a command: {error}") from error
+
+
+def read_secret(prompt: str, max_bytes: int) -> str:
+    """What is typed unseen, or standard input, of which one line break at the end is no part of the value."""
+    if sys.stdin.isatty():
+        value: str = typer.prompt(prompt, hide_input=True, err=True)
+        return value
+    # One character too many is enough for the value to be refused, however long the input is.
+    return sys.stdin.read(max_bytes + 2).removesuffix("\n")
 
 
 def hoist(arguments: Sequence[str], options: frozenset[str]) -> list[str]:

@@ -1,12 +1,11 @@
 """`interlock config`, `env` and `secrets`: what new deployments are run with, and find in their environment."""
 
-import sys
 from typing import Annotated
 
 import typer
 from google.protobuf import json_format
 
-from services.cli.arguments import ProjectOption, parse_command, parse_variables
+from services.cli.arguments import ProjectOption, parse_command, parse_variables, read_secret
 from services.cli.render import secrets_table, settings_table, variables_table
 from services.cli.session import session_of
 from services.ctrl import defaults
@@ -110,7 +109,7 @@ def set_secret(
     environment: EnvironmentOption = defaults.ENVIRONMENT,
 ) -> None:
     """Set a secret to what is typed unseen, or to standard input. Never to an argument: others see those."""
-    session, value = session_of(context), _read_secret(name)
+    session, value = session_of(context), read_secret(name, MAX_VALUE_BYTES)
     response = session.run(lambda client: client.set_secrets(project, {name: value}, environment))
     session.show(response, NEXT.format(environment))
 
@@ -137,12 +136,3 @@ def _parse_settings(assignments: list[str]) -> pb.RunSettings:
     except json_format.ParseError as error:
         raise typer.BadParameter(f"{error}; settings are: {', '.join(SETTING_NAMES)}") from error
     return settings
-
-
-def _read_secret(name: str) -> str:
-    """One line break at the end of standard input is no part of the value."""
-    if sys.stdin.isatty():
-        value: str = typer.prompt(name, hide_input=True, err=True)
-        return value
-    # One character too many is enough for the value to be refused, however long the input is.
-    return sys.stdin.read(MAX_VALUE_BYTES + 2).removesuffix("\n")

@@ -91,6 +91,15 @@ def secrets_table(secrets: Iterable[pb.Secret]) -> RenderableType:
     return table
 
 
+def registry_credentials_table(credentials: Iterable[pb.RegistryCredential]) -> RenderableType:
+    """One line for each registry."""
+    table = _table("REGISTRY", "USERNAME", "VERSION", "SET", "BY")
+    for credential in credentials:
+        when, who = _moment(credential.updated_at_ms), printable(credential.updated_by)
+        table.add_row(credential.registry, printable(credential.username), str(credential.version), when, who)
+    return table
+
+
 def transitions_table(transitions: Iterable[pb.Transition]) -> RenderableType:
     """One line for each thing that happened."""
     table = _table("WHEN", "WHAT", "DEPLOYMENT", "LIVE", "WHO AND WHY")
@@ -223,6 +232,8 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "message", _first_line(deployment.message)
     yield "git", printable(f"{deployment.git.url} {deployment.git.ref}".strip())
     yield "source", deployment.source
+    if deployment.asked_image != deployment.image:
+        yield "asked for", printable(deployment.asked_image)
     yield "image", deployment.image
     yield "replicas", str(deployment.replicas)
     yield "each", f"{deployment.cpu_millicores} milli-CPUs, {deployment.memory_mib} MiB"

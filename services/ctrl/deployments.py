@@ -13,8 +13,9 @@ from services.ctrl.checks import (
     check_workspace,
 )
 from services.ctrl.dispatcher import Dispatcher
+from services.ctrl.images import Images
 from services.ctrl.messages import deployment_message, detailed_deployment_message, domain_message
-from services.db.deployment_requests import record_deployment
+from services.db.deployment_requests import find_precedent, record_deployment
 from services.db.engine import Database
 from services.db.instances import list_instances
 from services.db.projects import find_project
@@ -38,12 +39,14 @@ class Deployments:
         self,
         database: Database,
         krane: KraneClient,
+        images: Images,
         dispatcher: Dispatcher,
         cancellation: Cancellation,
         gateway_port: int,
     ) -> None:
         self._database = database
         self._krane = krane
+        self._images = images
         self._dispatcher = dispatcher
         self._cancellation = cancellation
         self._gateway_port = gateway_port
@@ -57,8 +60,16 @@ class Deployments:
         """Record a pending deployment; from then on the dispatcher answers for its being handed over."""
         checked = check_deployment(request)
         idempotency_key, actor = check_idempotency_key(request.idempotency_key), check_actor(request.actor)
+        async with self._database.read() as session:
+            precedent = await find_precedent(session, checked, idempotency_key)
+        # A repeat is the first deployment, wherever a tag points by now and whether its registry answers or not.
+        if precedent.deployment_id is not None:
+            return pb.CreateDeploymentResponse(deployment=await self._read(checked.workspace, precedent.deployment_id))
+        pinned = checked.image and await self._images.pin(precedent.workspace_id, checked.image)
         async with self._database.write() as session:
-            deployment_id = await record_deployment(session, checked, idempotency_key, created_by=actor)
+            deployment_id = await record_deployment(
+                session, checked, idempotency_key, pinned_image=pinned, created_by=actor
+            )
         self._dispatcher.wake()
         return pb.CreateDeploymentResponse(deployment=await self._read(checked.workspace, deployment_id))
 

@@ -5,7 +5,16 @@ from collections.abc import Sequence
 from google.protobuf import json_format
 
 from services.db.audit import Transition
-from services.db.tables import DeploymentStep, Environment, Gateway, Instance, Project, SecretVersion, Variable
+from services.db.tables import (
+    DeploymentStep,
+    Environment,
+    Gateway,
+    Instance,
+    Project,
+    RegistryCredential,
+    SecretVersion,
+    Variable,
+)
 from services.db.views import DeploymentView, DomainView
 from services.domain.settings import RunSettings
 from services.domain.status import UNDONE
@@ -43,6 +52,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         commit=row.commit_sha,
         message=row.message,
         source=row.source or "",
+        asked_image=row.asked_image or "",
         image=row.image or "",
         replicas=row.replicas,
         failure=_failure_message(view),
@@ -108,6 +118,17 @@ def variable_message(row: Variable) -> pb.Variable:
 def secret_message(row: SecretVersion) -> pb.Secret:
     """Everything about a secret but its value."""
     return pb.Secret(name=row.name, version=row.version, updated_by=row.created_by, updated_at_ms=row.created_at_ms)
+
+
+def registry_credential_message(row: RegistryCredential) -> pb.RegistryCredential:
+    """Everything about a credential but its password."""
+    return pb.RegistryCredential(
+        registry=row.host,
+        username=row.username,
+        version=row.version,
+        updated_by=row.updated_by,
+        updated_at_ms=row.updated_at_ms,
+    )
 
 
 def domain_message(view: DomainView, gateway_port: int) -> pb.Domain:

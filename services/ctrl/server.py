@@ -23,9 +23,11 @@ from services.ctrl.deployments import Deployments
 from services.ctrl.dispatcher import Dispatcher
 from services.ctrl.grpc_door import control_handlers
 from services.ctrl.http_door import http_app
+from services.ctrl.images import Images
 from services.ctrl.logs import Logs
 from services.ctrl.operations import Operations
 from services.ctrl.projects import Projects
+from services.ctrl.registries import Registries
 from services.db.engine import Database
 from services.durable.client import RestateClient
 from services.keyring import Keyring
@@ -50,16 +52,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         krane = await stack.enter_async_context(KraneClient(settings.krane.address))
         cancellation = Cancellation(database, restate)
         dispatcher = Dispatcher(database, restate, cancellation)
-        deployments = Deployments(database, krane, dispatcher, cancellation, settings.gateway.port)
-        operations = Operations(database, restate, krane, cancellation)
-        attention = AttentionList(database, restate, krane, settings)
         keyring = Keyring(settings.secrets_dir)
         keyring.ensure()
+        images = Images(database, krane, keyring)
+        deployments = Deployments(database, krane, images, dispatcher, cancellation, settings.gateway.port)
+        operations = Operations(database, restate, krane, cancellation)
+        attention = AttentionList(database, restate, krane, settings)
         following = KraneClient(settings.krane.address)
         stack.push_async_callback(following.close)
         streams: Mapping[str, Stream] = {"FollowLogs": Logs(database, following).FollowLogs}
         projects, configuration = Projects(database, settings.gateway.port), Configuration(database, keyring)
-        methods = bind(projects, configuration, deployments, operations, attention)
+        methods = bind(projects, configuration, Registries(database, keyring), deployments, operations, attention)
         grpc_server = await _grpc_server(
             settings.ctrl, [control_handlers(methods, streams, deployments.UploadSource), *Bridge(restate).handlers()]
         )

@@ -73,11 +73,35 @@ class CancelRequest:
     invocation_id: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Precedent:
+    """What is known before a deployment is recorded."""
+
+    workspace_id: str
+    # The deployment that the same request under the same key has become already.
+    deployment_id: str | None
+
+
+async def find_precedent(session: AsyncSession, request: DeploymentRequest, idempotency_key: str | None) -> Precedent:
+    """Look before `record_deployment`, which looks again and raises what this raises."""
+    project = await find_project(session, request.workspace, request.project)
+    await find_environment(session, project, request.environment)
+    earlier = idempotency_key and await _find_repeat(session, project.id, idempotency_key, request)
+    return Precedent(workspace_id=project.workspace_id, deployment_id=earlier or None)
+
+
 async def record_deployment(
-    session: AsyncSession, request: DeploymentRequest, idempotency_key: str | None, *, created_by: str = ""
+    session: AsyncSession,
+    request: DeploymentRequest,
+    idempotency_key: str | None,
+    *,
+    pinned_image: str | None = None,
+    created_by: str = "",
 ) -> str:
     """Insert a pending deployment of the project's next generation; returns its id.
 
+    `pinned_image` is what the request's image means now. It is no part of the request, since a tag may have moved when
+    that is repeated.
     It supersedes the deployments of its environment and branch that have not begun. The same request under the same
     key is the same deployment; another one under the key raises Conflict. Raises NotFound for an unknown project or
     environment, and Invalid when the variables of environment and request are too much together.
@@ -101,7 +125,8 @@ async def record_deployment(
         source=request.source,
         git_url=request.git.url if request.git else None,
         git_ref=request.git.ref if request.git else None,
-        image=request.image,
+        asked_image=request.image,
+        image=pinned_image or request.image,
         branch=request.branch,
         commit_sha=request.commit_sha,
         message=request.message,

@@ -104,12 +104,13 @@ async def fill_in(
         return
     if image:
         origin = row.git_url or row.source
-        if origin or row.image not in (None, "", image):
+        if origin or (row.image and image not in (row.asked_image, row.image)):
             raise Conflict(
-                f"deployment {deployment_id} was made from {row.image or origin}, not from image {image}; "
-                "leave docker_image out or create a new deployment"
+                f"deployment {deployment_id} was made from {row.asked_image or row.image or origin}, "
+                f"not from image {image}; leave docker_image out or create a new deployment"
             )
-        row.image = image
+        if not row.image:
+            row.image = row.asked_image = image
     if key_auth_id:
         row.key_auth_id = key_auth_id
 

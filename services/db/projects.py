@@ -1,4 +1,4 @@
-"""Workspaces, projects and environments. A workspace exists from its first project on."""
+"""Workspaces, projects and environments. A workspace exists from its first project, or registry credential, on."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,22 @@ PRODUCTION = "production"
 PREVIEW = "preview"
 
 
+async def ensure_workspace(session: AsyncSession, slug: str) -> str:
+    """The id of the workspace of that slug, which is made when there is none."""
+    workspace = await session.scalar(select(Workspace).where(Workspace.slug == slug))
+    if workspace is None:
+        workspace = Workspace(id=new_id("ws"), slug=slug, created_at_ms=now_ms())
+        session.add(workspace)
+        await session.flush()
+    return workspace.id
+
+
 async def create_project(session: AsyncSession, workspace: str, slug: str) -> Project:
     """Insert a project with its environments, and its workspace if need be. Raises Conflict when the slug is taken."""
     try:
         project = Project(
             id=new_id("p"),
-            workspace_id=await _ensure_workspace(session, workspace),
+            workspace_id=await ensure_workspace(session, workspace),
             slug=slug,
             live_deployment_id=None,
             is_rolled_back=False,
@@ -89,12 +99,3 @@ async def find_environment(session: AsyncSession, project: Project, slug: str) -
             return environment
     known = ", ".join(environment.slug for environment in environments)
     raise NotFound(f"project {project.slug!r} has no environment {slug!r}; use one of: {known}")
-
-
-async def _ensure_workspace(session: AsyncSession, slug: str) -> str:
-    workspace = await session.scalar(select(Workspace).where(Workspace.slug == slug))
-    if workspace is None:
-        workspace = Workspace(id=new_id("ws"), slug=slug, created_at_ms=now_ms())
-        session.add(workspace)
-        await session.flush()
-    return workspace.id

@@ -1,9 +1,9 @@
 """The schema. Times are milliseconds since the epoch, UTC; nothing is ever ordered by them.
 
-Who writes what: ctrl writes workspaces, projects, environments, their variables and secrets, and pending deployments;
-the deployment workflow writes deployments, steps, instances and OpenAPI documents; routing alone writes gateway
-configs, domains, the ledger of its operations, the routing revision, and a project's live pointer and rolled-back flag;
-gateways write their own row.
+Who writes what: ctrl writes workspaces, registry credentials, projects, environments, their variables and secrets, and
+pending deployments; the deployment workflow writes deployments, steps, instances and OpenAPI documents; routing alone
+writes gateway configs, domains, the ledger of its operations, the routing revision, and a project's live pointer and
+rolled-back flag; gateways write their own row.
 """
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
@@ -33,6 +33,24 @@ class Workspace(Base):
     id: Mapped[str] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(unique=True)
     created_at_ms: Mapped[int]
+
+
+class RegistryCredential(Base):
+    """What a workspace pulls images of one private registry with."""
+
+    __tablename__ = "registry_credentials"
+
+    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
+    # host[:port] of the registry, as `services.domain.images.registry_of` names it.
+    host: Mapped[str] = mapped_column(primary_key=True)
+    username: Mapped[str]
+    key_id: Mapped[str]
+    # Of the password.
+    ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
+    # Counts how often it was set.
+    version: Mapped[int]
+    updated_by: Mapped[str]
+    updated_at_ms: Mapped[int]
 
 
 class Project(Base):
@@ -112,6 +130,9 @@ class Deployment(Base):
     # Where the source is fetched from, as it was asked for; None when it was uploaded, or there is none.
     git_url: Mapped[str | None] = mapped_column(Text)
     git_ref: Mapped[str | None]
+    # The image as it was asked for; None when it was made from a source.
+    asked_image: Mapped[str | None]
+    # What runs: what the build made, or what was asked for meant when it was resolved.
     image: Mapped[str | None]
     branch: Mapped[str] = mapped_column(Text, default="")
     commit_sha: Mapped[str] = mapped_column(default="")

@@ -154,7 +154,7 @@ class Reconciler:
             metadata = await deployments.fetch_metadata(session, finding.project_id, finding.deployment_id)
         if metadata.status is DeploymentStatus.READY and metadata.image:
             await self._steps.create(metadata, metadata.image)
-            await self._steps.krane.start(metadata.workspace_id, metadata.deployment_id)
+            await self._steps.start(metadata.workspace_id, metadata.deployment_id, metadata.image)
 
     async def _prune(self) -> None:
         async with self._database.read() as session:

@@ -2,7 +2,7 @@
 
 from services.db.deployments import Metadata
 from services.deployment.run import Run
-from services.deployment.workflow import poll_until_ready
+from services.deployment.workflow import poll_until_ready, pull
 from services.domain.errors import PreconditionFailed
 from services.domain.live import Start, check_start
 from services.domain.status import DeploymentStatus
@@ -31,8 +31,9 @@ async def start_again(run: Run, target: Metadata) -> None:
         raise PreconditionFailed(f"{target.deployment_id} has no image to start from; deploy it again")
     saga, steps = run.saga, run.steps
     saga.undo("stop in krane", steps.krane.stop, target.workspace_id, target.deployment_id)
+    await pull(run, target.workspace_id, target.image)
     await saga.step("create in krane", steps.create, target, target.image)
-    await saga.step("start in krane", steps.krane.start, target.workspace_id, target.deployment_id)
+    await saga.step("start in krane", steps.start, target.workspace_id, target.deployment_id, target.image)
     saga.undo("delete instances", steps.delete_instances, target.deployment_id)
     await poll_until_ready(run, target)
     saga.undo("status stopped", steps.set_status, target.deployment_id, DeploymentStatus.STOPPED)

@@ -10,6 +10,7 @@ from services.db import deployments, domains, instances, operations, retention
 from services.db.engine import Database
 from services.db.steps import end_open_steps
 from services.db.tables import Project
+from services.deployment.credentials import open_credential, open_credentials
 from services.deployment.environment import open_environment
 from services.deployment.scrape import fetch_openapi
 from services.domain.errors import Conflict, InterlockError, PreconditionFailed
@@ -163,12 +164,23 @@ class DeploymentSteps:
         if origin is None:
             raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
         priority = BuildPriority.PRODUCTION if metadata.is_production else BuildPriority.NORMAL
-        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, origin, priority)
+        credentials = await open_credentials(self._database, self._keyring, metadata.workspace_id)
+        await self.krane.start_build(metadata.workspace_id, metadata.deployment_id, origin, priority, credentials)
 
     async def observe_build(self, namespace: str, build_id: str) -> BuildState | None:
         """How far the build is, without its log, which has no place in a journal; None when krane does not know it."""
         state = await self.krane.get_build(namespace, build_id, tail_lines=1)
         return state and replace(state, log_lines=())
+
+    async def resolve_image(self, workspace_id: str, image: str) -> str:
+        """What an image means now, as a reference that stays."""
+        credential = await open_credential(self._database, self._keyring, workspace_id, image)
+        return await self.krane.resolve_image(workspace_id, image, credential)
+
+    async def pull_image(self, workspace_id: str, image: str) -> bool:
+        """Whether krane has an image of a registry; it is being fetched when it does not."""
+        credential = await open_credential(self._database, self._keyring, workspace_id, image)
+        return await self.krane.pull_image(workspace_id, image, credential)
 
     async def start_release(self, metadata: deployments.Metadata, image: str) -> None:
         """Begin to run the release command, with the environment that the deployment was recorded with."""
@@ -194,6 +206,7 @@ class DeploymentSteps:
     async def create(self, metadata: deployments.Metadata, image: str) -> None:
         """Start the instances, with the environment that the deployment was recorded with."""
         environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
+        credential = await open_credential(self._database, self._keyring, metadata.workspace_id, image)
         await self.krane.create(
             DeploymentSpec(
                 namespace=metadata.workspace_id,
@@ -207,7 +220,13 @@ class DeploymentSteps:
                 stop_seconds=metadata.stop_seconds,
             ),
             environment,
+            credential,
         )
+
+    async def start(self, workspace_id: str, deployment_id: str, image: str) -> None:
+        """Start again the instances that are stopped or failed; the image is pulled when krane has lost it."""
+        credential = await open_credential(self._database, self._keyring, workspace_id, image)
+        await self.krane.start(workspace_id, deployment_id, credential)
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
         """End the instances and forget them in krane, keeping in the row what was last found when one was asked."""

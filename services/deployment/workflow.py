@@ -15,6 +15,7 @@ from typing import assert_never
 from services.db.deployments import Metadata
 from services.deployment.run import Run
 from services.domain.errors import Invalid, NotFound, PreconditionFailed, Unavailable
+from services.domain.images import is_pinned, registry_of
 from services.domain.readiness import Failed, InstanceState, Ready, Waiting, assess
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky, WantedDomain
@@ -45,12 +46,13 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
         return await answer(run, deployment_id)
     await saga.step("status building", steps.claim, deployment_id, run.id)
     if metadata.image:
-        image, said = metadata.image, AppSettings()
+        image, said = await pin(run, metadata.workspace_id, metadata.image), AppSettings()
     else:
         image, said = await build(run, metadata)
     # From here on the row says with what it is run, whatever becomes of the project's settings.
     metadata = await saga.step("status deploying", steps.set_image, project_id, deployment_id, image, said)
 
+    await pull(run, metadata.workspace_id, image)
     if metadata.release_command:
         await run_release(run, metadata, image)
     saga.undo("delete from krane", steps.delete, metadata.workspace_id, deployment_id)
@@ -81,6 +83,25 @@ async def answer(run: Run, deployment_id: str) -> pb.DeployResponse:
         domains=outcome.hostnames,
         is_live=outcome.is_live,
     )
+
+
+async def pin(run: Run, workspace_id: str, image: str) -> str:
+    """The image as a reference that stays: ctrl records it like that, and Deploy itself may name a tag."""
+    if is_pinned(image):
+        return image
+    return await run.saga.step("resolve image", run.steps.resolve_image, workspace_id, image)
+
+
+async def pull(run: Run, workspace_id: str, image: str) -> None:
+    """Have krane fetch an image of a registry, and wait for it; what a build made is there."""
+    if registry_of(image) is None:
+        return
+    timeout = timedelta(seconds=run.settings.build_timeout_seconds)
+    looks = run.saga.poll("pull image", run.steps.pull_image, timeout, workspace_id, image)
+    looks.waiting_for = "the image is not there yet"
+    async for is_here in looks:
+        if is_here:
+            return
 
 
 async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 
 from services.domain.errors import NotFound, Unavailable
 from services.domain.git import GitSource
-from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
 from services.krane.codec import (
     DEPLOYMENT_STATUS_OF_WIRE,
     decode_build,
@@ -23,6 +23,7 @@ from services.krane.codec import (
     decode_followed_line,
     decode_task,
     encode_build_request,
+    encode_credential,
     encode_log_query,
     encode_spec,
     encode_task_spec,
@@ -37,6 +38,7 @@ from services.krane.types import (
     FollowedLine,
     LogLine,
     LogQuery,
+    RegistryCredential,
     StoredSource,
     TaskName,
     TaskSpec,
@@ -76,11 +78,33 @@ class KraneClient:
     ) -> None:
         await self.close()
 
-    async def create(self, spec: DeploymentSpec, environment: Mapping[str, str] | None = None) -> DeploymentStatus:
-        """Start what the spec says, with these environment variables, or find it started."""
+    async def resolve_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> str:
+        """What an image means now, as a reference that stays. Unavailable also when its registry does not answer."""
+        request = image_pb2.ResolveImageRequest(
+            namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
+        )
+        return (await self._call("ImageService/ResolveImage", request, image_pb2.ResolveImageResponse)).image
+
+    async def pull_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> bool:
+        """Whether an image is here; it is being fetched when it is not: ask again."""
+        request = image_pb2.PullImageRequest(
+            namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
+        )
+        return (await self._call("ImageService/PullImage", request, image_pb2.PullImageResponse)).is_here
+
+    async def create(
+        self,
+        spec: DeploymentSpec,
+        environment: Mapping[str, str] | None = None,
+        credential: RegistryCredential | None = None,
+    ) -> DeploymentStatus:
+        """Start what the spec says, with these environment variables, or find it started.
+
+        The credential is for the registry of its image.
+        """
         response = await self._call(
             "DeploymentService/CreateDeployment",
-            encode_spec(spec, environment or {}),
+            encode_spec(spec, environment or {}, credential),
             deployment_pb2.CreateDeploymentResponse,
         )
         return DEPLOYMENT_STATUS_OF_WIRE[response.status]
@@ -120,9 +144,13 @@ class KraneClient:
             "DeploymentService/StopDeployment", request, deployment_pb2.StopDeploymentResponse, STOP_DEADLINE_SECONDS
         )
 
-    async def start(self, namespace: str, deployment_id: str) -> None:
-        """Start what is stopped or failed."""
-        request = deployment_pb2.StartDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
+    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+        """Start what is stopped or failed. The credential is for an image that has to be pulled again."""
+        request = deployment_pb2.StartDeploymentRequest(
+            namespace=namespace,
+            deployment_id=deployment_id,
+            registry_credential=credential and encode_credential(credential),
+        )
         await self._call("DeploymentService/StartDeployment", request, deployment_pb2.StartDeploymentResponse)
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
@@ -186,10 +214,18 @@ class KraneClient:
         return StoredSource(source=response.source, size_bytes=response.size_bytes)
 
     async def start_build(
-        self, namespace: str, build_id: str, origin: str | GitSource, priority: BuildPriority = BuildPriority.NORMAL
+        self,
+        namespace: str,
+        build_id: str,
+        origin: str | GitSource,
+        priority: BuildPriority = BuildPriority.NORMAL,
+        credentials: Iterable[RegistryCredential] = (),
     ) -> None:
-        """Begin a build of an uploaded source or of a commit in a git repository, or find it begun."""
-        request = encode_build_request(namespace, build_id, origin, priority)
+        """Begin a build of an uploaded source or of a commit in a git repository, or find it begun.
+
+        The credentials are for the registries of its base images.
+        """
+        request = encode_build_request(namespace, build_id, origin, priority, credentials)
         await self._call("BuildService/StartBuild", request, build_pb2.StartBuildResponse)
 
     async def get_build(self, namespace: str, build_id: str, *, tail_lines: int = 0) -> BuildState | None:

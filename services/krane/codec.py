@@ -1,6 +1,6 @@
 """Between krane's types and the wire, in both directions, errors included. Only here and beside it is gen touched."""
 
-from collections.abc import AsyncGenerator, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
@@ -16,9 +16,10 @@ from services.domain.errors import (
     Unavailable,
 )
 from services.domain.git import GitSource
+from services.domain.images import check_registry, check_registry_login
 from services.domain.readiness import InstanceStatus, Probe
 from services.domain.settings import RunSettings
-from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
 from services.krane.types import (
     AppSettings,
     BuildPriority,
@@ -31,6 +32,7 @@ from services.krane.types import (
     HealthCheck,
     InstanceReport,
     LogQuery,
+    RegistryCredential,
     TaskSpec,
     TaskState,
     TaskStatus,
@@ -109,7 +111,9 @@ def raising(call: str) -> Generator[None]:
         raise kind(error.details() or f"krane refused {call}") from error
 
 
-def encode_spec(spec: DeploymentSpec, environment: Mapping[str, str]) -> deployment_pb2.CreateDeploymentRequest:
+def encode_spec(
+    spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+) -> deployment_pb2.CreateDeploymentRequest:
     """What to run, for the wire."""
     return deployment_pb2.CreateDeploymentRequest(
         namespace=spec.namespace,
@@ -126,6 +130,7 @@ def encode_spec(spec: DeploymentSpec, environment: Mapping[str, str]) -> deploym
         environment=environment,
         port=spec.port,
         stop_seconds=spec.stop_seconds,
+        registry_credential=credential and encode_credential(credential),
     )
 
 
@@ -143,6 +148,23 @@ def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSp
         environment_digest=digest_environment(request.environment),
         port=request.port,
         stop_seconds=request.stop_seconds,
+    )
+
+
+def encode_credential(credential: RegistryCredential) -> image_pb2.RegistryCredential:
+    """A credential, for the wire."""
+    return image_pb2.RegistryCredential(
+        registry=credential.registry, username=credential.username, password=credential.password
+    )
+
+
+def decode_credential(credential: image_pb2.RegistryCredential) -> RegistryCredential | None:
+    """A credential, from the wire; None for one that is absent."""
+    if not credential.ByteSize():
+        return None
+    check_registry_login(credential.username, credential.password)
+    return RegistryCredential(
+        registry=check_registry(credential.registry), username=credential.username, password=credential.password
     )
 
 
@@ -255,7 +277,11 @@ def decode_followed_line(response: deployment_pb2.FollowLogsResponse) -> Followe
 
 
 def encode_build_request(
-    namespace: str, build_id: str, origin: str | GitSource, priority: BuildPriority
+    namespace: str,
+    build_id: str,
+    origin: str | GitSource,
+    priority: BuildPriority,
+    credentials: Iterable[RegistryCredential],
 ) -> build_pb2.StartBuildRequest:
     """What to build, for the wire."""
     is_git = isinstance(origin, GitSource)
@@ -265,6 +291,7 @@ def encode_build_request(
         priority=BUILD_PRIORITIES[priority],
         source="" if is_git else origin,
         git=build_pb2.GitSource(url=origin.url, ref=origin.ref) if is_git else None,
+        registry_credentials=map(encode_credential, credentials),
     )
 
 

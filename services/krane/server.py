@@ -12,19 +12,22 @@ from grpc_reflection.v1alpha import reflection
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict
-from services.gen.krane.v1 import build_pb2, deployment_pb2, task_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
 from services.gen.krane.v1.build_pb2_grpc import (
     add_BuildServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
 )
 from services.gen.krane.v1.deployment_pb2_grpc import (
     add_DeploymentServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
 )
+from services.gen.krane.v1.image_pb2_grpc import (
+    add_ImageServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
+)
 from services.gen.krane.v1.task_pb2_grpc import (
     add_TaskServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
 )
 from services.krane.backends.backend import Backend
 from services.krane.backends.opening import open_backend
-from services.krane.servicers import BuildServicer, DeploymentServicer, TaskServicer
+from services.krane.servicers import BuildServicer, DeploymentServicer, ImageServicer, TaskServicer
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -35,6 +38,7 @@ SERVICES = (
     deployment_pb2.DESCRIPTOR.services_by_name["DeploymentService"].full_name,
     build_pb2.DESCRIPTOR.services_by_name["BuildService"].full_name,
     task_pb2.DESCRIPTOR.services_by_name["TaskService"].full_name,
+    image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name,
 )
 
 
@@ -71,6 +75,7 @@ def _create_server(backend: Backend) -> grpc.aio.Server:
     add_DeploymentServiceServicer_to_server(DeploymentServicer(backend), server)
     add_BuildServiceServicer_to_server(BuildServicer(backend), server)
     add_TaskServiceServicer_to_server(TaskServicer(backend), server)
+    add_ImageServiceServicer_to_server(ImageServicer(backend), server)
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)

@@ -11,6 +11,8 @@ from services.gen.krane.v1 import (
     build_pb2_grpc,
     deployment_pb2,
     deployment_pb2_grpc,
+    image_pb2,
+    image_pb2_grpc,
     task_pb2,
     task_pb2_grpc,
 )
@@ -19,6 +21,7 @@ from services.krane.checks import check_id
 from services.krane.codec import (
     BUILD_PRIORITY_OF_WIRE,
     DEPLOYMENT_STATUSES,
+    decode_credential,
     decode_log_query,
     decode_origin,
     decode_spec,
@@ -51,7 +54,8 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     ) -> deployment_pb2.CreateDeploymentResponse:
         """Start instances."""
         async with refusing(context):
-            status = await self._deployments.create(decode_spec(request), dict(request.environment))
+            credential = decode_credential(request.registry_credential)
+            status = await self._deployments.create(decode_spec(request), dict(request.environment), credential)
             return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUSES[status])
 
     async def GetDeployment(
@@ -85,7 +89,8 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     ) -> deployment_pb2.StartDeploymentResponse:
         """Start instances again."""
         async with refusing(context):
-            await self._deployments.start(request.namespace, request.deployment_id)
+            credential = decode_credential(request.registry_credential)
+            await self._deployments.start(request.namespace, request.deployment_id, credential)
             return deployment_pb2.StartDeploymentResponse()
 
     async def DeleteDeployment(
@@ -115,6 +120,29 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
             await self._logs.follow(decode_log_query(request), send)
 
 
+class ImageServicer(image_pb2_grpc.ImageServiceServicer):
+    """krane.v1.ImageService."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._deployments = backend.deployments
+
+    async def ResolveImage(
+        self, request: image_pb2.ResolveImageRequest, context: Context
+    ) -> image_pb2.ResolveImageResponse:
+        """Say what an image means."""
+        async with refusing(context):
+            credential = decode_credential(request.registry_credential)
+            image = await self._deployments.resolve(request.namespace, request.image, credential)
+            return image_pb2.ResolveImageResponse(image=image)
+
+    async def PullImage(self, request: image_pb2.PullImageRequest, context: Context) -> image_pb2.PullImageResponse:
+        """Fetch an image."""
+        async with refusing(context):
+            credential = decode_credential(request.registry_credential)
+            is_here = await self._deployments.pull(request.namespace, request.image, credential)
+            return image_pb2.PullImageResponse(is_here=is_here)
+
+
 class BuildServicer(build_pb2_grpc.BuildServiceServicer):
     """krane.v1.BuildService."""
 
@@ -136,7 +164,8 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
         async with refusing(context):
             # What a newer caller may ask for is an ordinary build to this krane.
             priority = BUILD_PRIORITY_OF_WIRE.get(request.priority, BuildPriority.NORMAL)
-            await self._builds.start(request.namespace, request.build_id, decode_origin(request), priority)
+            credentials = [one for sent in request.registry_credentials if (one := decode_credential(sent))]
+            await self._builds.start(request.namespace, request.build_id, decode_origin(request), priority, credentials)
             return build_pb2.StartBuildResponse()
 
     async def GetBuild(self, request: build_pb2.GetBuildRequest, context: Context) -> build_pb2.GetBuildResponse:

@@ -57,6 +57,16 @@ class HealthCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryCredential:
+    """What a registry asks for before it hands out images."""
+
+    # host[:port] as `services.domain.images.registry_of` names it.
+    registry: str
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSpec:
     """What to run. The same spec again is the same deployment."""
 

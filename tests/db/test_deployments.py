@@ -204,6 +204,20 @@ async def test_a_request_cannot_exchange_the_image(database: Database) -> None:
             await fill_in(session, deployment.project_id, deployment.id, "app@sha256:2", None)
 
 
+async def test_a_request_may_repeat_what_was_asked_for_and_what_it_meant(database: Database) -> None:
+    deployment = await pending(database)
+    async with database.write() as session:
+        row = await session.get_one(Deployment, deployment.id)
+        row.asked_image, row.image = "app:1", "app@sha256:1"
+
+    for image in ("app:1", "app@sha256:1"):
+        async with database.write() as session:
+            await fill_in(session, deployment.project_id, deployment.id, image, None)
+
+    row = await reload(database, deployment)
+    assert (row.asked_image, row.image) == ("app:1", "app@sha256:1")
+
+
 async def test_a_document_that_two_deployments_serve_is_stored_once(database: Database) -> None:
     project = await add_project(database)
     deployments = [await add_deployment(database, project.id) for _ in range(2)]

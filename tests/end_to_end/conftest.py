@@ -1,3 +1,4 @@
+import asyncio
 import itertools
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -5,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.end_to_end.stack import Project, Stack
+from tests.krane.docker_image import ensure_base_image
+from tests.krane.installation import DockerKind
 
 # What is not needed any more should not make the suite wait.
 QUICK = {"INTERLOCK_DEPLOY__DRAIN_SECONDS": "0.5"}
@@ -22,6 +25,32 @@ def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     running.start()
     yield running
     assert running.stop() == 0
+
+
+@pytest.fixture(scope="module")
+async def docker_stack(docker_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stack]:
+    """One installation on the docker backend; whatever it left on the engine is removed."""
+    kind = DockerKind(docker_socket, await asyncio.to_thread(ensure_base_image, docker_socket))
+    environment = {
+        "INTERLOCK_KRANE__BACKEND": "docker",
+        "INTERLOCK_KRANE__DOCKER_SOCKET": str(docker_socket),
+        "INTERLOCK_KRANE__PYTHON_BASE_IMAGE": kind.settings.python_base_image,
+    }
+    running = Stack(tmp_path_factory.mktemp("docker-stack") / "data", QUICK | environment)
+    await asyncio.to_thread(running.start)
+    try:
+        yield running
+    finally:
+        await asyncio.to_thread(running.stop)
+        await kind.end(running.data_dir)
+
+
+@pytest.fixture
+async def docker_project(docker_stack: Stack, tmp_path: Path) -> AsyncIterator[Project]:
+    """A new project on the docker backend."""
+    async with docker_stack.control() as control:
+        created = await control.create_project(f"docker{next(_numbers)}")
+        yield Project(stack=docker_stack, control=control, id=created.id, slug=created.slug, sources=tmp_path)
 
 
 @pytest.fixture

@@ -120,11 +120,17 @@ class Stack:
         """The database itself."""
         return Database(self.ready["database"])
 
-    def cli(self, *args: str, timeout: float = 60) -> subprocess.CompletedProcess[str]:
+    def cli(self, *args: str, timeout: float = 60, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run the command line against this installation."""
         environment = {**self._environment, "INTERLOCK_READY_FILE": str(self.ready_file)}
         return subprocess.run(
-            [str(INTERLOCK), *args], env=environment, capture_output=True, text=True, timeout=timeout, check=False
+            [str(INTERLOCK), *args],
+            env=environment,
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
         )
 
     def restate_cli(self, *args: str) -> str:

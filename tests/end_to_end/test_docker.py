@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.domain.errors import PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.backends.docker.containers import Containers
 from services.krane.backends.docker.engine import Engine
@@ -174,22 +175,27 @@ async def test_a_source_that_cannot_be_built_fails_with_what_to_change(
     await site.assert_only_live_is_left(failed, docker)
 
 
-async def test_an_image_that_cannot_be_run_fails_with_what_is_wrong_with_it(site: Site, docker: Docker) -> None:
+async def test_an_image_that_cannot_be_run_is_refused_or_fails_with_what_is_wrong_with_it(
+    site: Site, docker: Docker
+) -> None:
     socket, mute = docker.kind.settings.docker_socket, "interlock-test-end-to-end-mute:1"
     await asyncio.to_thread(import_image, socket, mute, [], {"app": b""})
+    before = (await site.project.control.list_deployments(site.project.slug)).deployments
     async with serving_registry(Registry(architecture="riscv64")) as host:
         for image, reason in (
             (f"{host}/absent:1", "the registry does not have it: check the name, or push it"),
             (f"{host}/app:1", "was made for riscv64, and this machine is"),
-            (mute, "does not say what to run: give it a CMD or an ENTRYPOINT"),
         ):
-            failed = await site.deploy_image(image)
+            with pytest.raises(PreconditionFailed, match=reason):
+                await site.deploy_image(image)
+    assert (await site.project.control.list_deployments(site.project.slug)).deployments == before
 
-            assert failed.failure.step == "create in krane"
-            assert reason in failed.failure.reason
-            await site.assert_only_live_is_left(failed, docker)
+    failed = await site.deploy_image(mute)
+
+    assert failed.failure.step == "create in krane"
+    assert "does not say what to run: give it a CMD or an ENTRYPOINT" in failed.failure.reason
+    await site.assert_only_live_is_left(failed, docker)
     engine = Engine(socket)
-    assert await engine.inspect_image(f"{host}/app:1") is None
     await engine.remove_image(mute)
     await engine.close()
 

@@ -112,6 +112,21 @@ def import_image(socket: Path, tag: str, changes: list[str], files: dict[str, by
     assert answer.is_success, answer.text
 
 
+def derive_image(socket: Path, tag: str, base: str, lines: list[str]) -> None:
+    """Make an image of another one with a few more lines of a Dockerfile, which run nothing."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as tar:
+        content = "\n".join([f"FROM {base}", *lines]).encode()
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(content)
+        tar.addfile(entry, io.BytesIO(content))
+    with _client(socket) as engine:
+        headers = {"Content-Type": "application/x-tar"}
+        answer = engine.post("/build", params={"t": tag}, content=packed.getvalue(), headers=headers)
+    assert answer.is_success, answer.text
+    assert '"error"' not in answer.text, answer.text
+
+
 def _client(socket: Path) -> httpx.Client:
     return httpx.Client(transport=httpx.HTTPTransport(uds=str(socket)), base_url="http://docker", timeout=BUILD_SECONDS)
 

@@ -1,6 +1,6 @@
 """What krane's services call, whatever runs the instances."""
 
-from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -15,6 +15,7 @@ from services.krane.types import (
     FollowedLine,
     LogLine,
     LogQuery,
+    RegistryCredential,
     StoredSource,
     TaskName,
     TaskSpec,
@@ -25,7 +26,17 @@ from services.krane.types import (
 class Deployments(Protocol):
     """The deployments of one installation. Each call raises Invalid for what is no id."""
 
-    async def create(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> DeploymentStatus:
+    async def resolve(self, namespace: str, image: str, credential: RegistryCredential | None) -> str:
+        """What an image means now, as a reference that stays. Raises PreconditionFailed or Unavailable."""
+        ...
+
+    async def pull(self, namespace: str, image: str, credential: RegistryCredential | None) -> bool:
+        """Whether an image is here; it is being fetched when it is not. Raises PreconditionFailed or Unavailable."""
+        ...
+
+    async def create(
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
+    ) -> DeploymentStatus:
         """Start what the spec says, or find it started. Raises Conflict, PreconditionFailed or Unavailable."""
         ...
 
@@ -45,8 +56,11 @@ class Deployments(Protocol):
         """End the instances and keep what is needed to start them again. Raises NotFound or Unavailable."""
         ...
 
-    async def start(self, namespace: str, deployment_id: str) -> None:
-        """Start what is stopped or failed; what runs is left as it is. Raises NotFound or Unavailable."""
+    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+        """Start what is stopped or failed; what runs is left as it is.
+
+        Raises NotFound, Unavailable, or PreconditionFailed when its image is gone and cannot be had again.
+        """
         ...
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
@@ -105,7 +119,14 @@ class Sources(Protocol):
 class Builds(Protocol):
     """Builds of sources."""
 
-    async def start(self, namespace: str, build_id: str, origin: str | GitSource, priority: BuildPriority) -> None:
+    async def start(
+        self,
+        namespace: str,
+        build_id: str,
+        origin: str | GitSource,
+        priority: BuildPriority,
+        credentials: Sequence[RegistryCredential],
+    ) -> None:
         """Begin a build of a source, which may still have to be fetched, or find it begun.
 
         Raises Invalid, Conflict or PreconditionFailed.

@@ -23,6 +23,9 @@ class Registry:
     """Answers by path: (status, media type, body)."""
 
     def __init__(self, *, architecture: str = "amd64") -> None:
+        # Layers and configurations come once it is set.
+        self.is_open = asyncio.Event()
+        self.is_open.set()
         self.answers: dict[str, tuple[int, str, bytes]] = {"/v2/": (200, "application/json", b"{}")}
         tar = io.BytesIO()
         with tarfile.open(fileobj=tar, mode="w") as file:
@@ -61,6 +64,8 @@ class Registry:
         if first in (b"", TLS_HANDSHAKE):
             return writer.close()
         method, path, _ = (first + await reader.readuntil(b"\r\n\r\n")).decode().split(" ", 2)
+        if "/blobs/" in path:
+            await self.is_open.wait()
         status, kind, body = self.answers.get(path, (404, "application/json", b'{"errors":[]}'))
         head = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n"
         head += f"Docker-Content-Digest: {_digest(body)}\r\nDocker-Distribution-Api-Version: registry/2.0\r\n\r\n"

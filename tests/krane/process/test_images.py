@@ -2,9 +2,12 @@
 
 import stat
 
+import pytest
+
+from services.domain.errors import Invalid, PreconditionFailed
 from services.krane.types import BuildStatus
 from tests.krane.installation import Krane
-from tests.krane.support import build, pack
+from tests.krane.support import NAMESPACE, build, pack
 
 START = '[start]\ncommand = ["python", "app.py"]\n'
 
@@ -39,3 +42,15 @@ async def test_a_port_that_only_containers_can_have_is_passed_over_with_a_word(k
 
     words = "port 9000 is for containers: here each instance finds a port of its own in PORT"
     assert words in built.log_lines
+
+
+async def test_only_what_its_builds_made_means_something(krane: Krane) -> None:
+    absent = krane.kind.absent_image
+
+    assert await krane.client.resolve_image(NAMESPACE, krane.image) == krane.image
+    with pytest.raises(PreconditionFailed, match=f"{absent} is not here: deploy its source again"):
+        await krane.client.resolve_image(NAMESPACE, absent)
+    with pytest.raises(PreconditionFailed, match=r"app:1 is of a registry.*INTERLOCK_KRANE__BACKEND=docker"):
+        await krane.client.resolve_image(NAMESPACE, "ghcr.io/team/app:1")
+    with pytest.raises(Invalid, match="not the name of a krane artifact"):
+        await krane.client.resolve_image(NAMESPACE, f"sha256:{'0' * 64}")

@@ -131,6 +131,21 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.FromString,
                 _registered_method=True)
+        self.ListRegistryCredentials = channel.unary_unary(
+                '/ctrl.v1.ControlService/ListRegistryCredentials',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.ListRegistryCredentialsRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.ListRegistryCredentialsResponse.FromString,
+                _registered_method=True)
+        self.SetRegistryCredential = channel.unary_unary(
+                '/ctrl.v1.ControlService/SetRegistryCredential',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.SetRegistryCredentialRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.SetRegistryCredentialResponse.FromString,
+                _registered_method=True)
+        self.RemoveRegistryCredential = channel.unary_unary(
+                '/ctrl.v1.ControlService/RemoveRegistryCredential',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.RemoveRegistryCredentialRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveRegistryCredentialResponse.FromString,
+                _registered_method=True)
         self.ListDomains = channel.unary_unary(
                 '/ctrl.v1.ControlService/ListDomains',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.ListDomainsRequest.SerializeToString,
@@ -189,7 +204,9 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateDeployment(self, request, context):
-        """Record a pending deployment and hand it to the durable workflow. Returns without waiting for it.
+        """Record a pending deployment and hand it to the durable workflow. Returns without waiting for it. What a tag means is
+        settled here, with its registry: FAILED_PRECONDITION (412) when there is no such image, it is denied, or it was made
+        for another architecture; UNAVAILABLE (503) when the registry does not answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -278,6 +295,26 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RemoveSecrets(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRegistryCredentials(self, request, context):
+        """Credentials for private registries, one for each registry of a workspace. They count at once, also for deployments
+        that were recorded before. Passwords are encrypted at rest and never answered.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetRegistryCredential(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveRegistryCredential(self, request, context):
         """Missing associated documentation comment in .proto file."""
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -415,6 +452,21 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.RemoveSecrets,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.SerializeToString,
+            ),
+            'ListRegistryCredentials': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRegistryCredentials,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.ListRegistryCredentialsRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.ListRegistryCredentialsResponse.SerializeToString,
+            ),
+            'SetRegistryCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetRegistryCredential,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.SetRegistryCredentialRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.SetRegistryCredentialResponse.SerializeToString,
+            ),
+            'RemoveRegistryCredential': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveRegistryCredential,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveRegistryCredentialRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.RemoveRegistryCredentialResponse.SerializeToString,
             ),
             'ListDomains': grpc.unary_unary_rpc_method_handler(
                     servicer.ListDomains,
@@ -957,6 +1009,87 @@ class ControlService:
             '/ctrl.v1.ControlService/RemoveSecrets',
             ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRegistryCredentials(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/ListRegistryCredentials',
+            ctrl_dot_v1_dot_control__pb2.ListRegistryCredentialsRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.ListRegistryCredentialsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetRegistryCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/SetRegistryCredential',
+            ctrl_dot_v1_dot_control__pb2.SetRegistryCredentialRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.SetRegistryCredentialResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveRegistryCredential(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/RemoveRegistryCredential',
+            ctrl_dot_v1_dot_control__pb2.RemoveRegistryCredentialRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.RemoveRegistryCredentialResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -1,3 +1,4 @@
+from services.gen.krane.v1 import image_pb2 as _image_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -52,18 +53,20 @@ class GitSource(_message.Message):
     def __init__(self, url: _Optional[str] = ..., ref: _Optional[str] = ...) -> None: ...
 
 class StartBuildRequest(_message.Message):
-    __slots__ = ("namespace", "build_id", "source", "priority", "git")
+    __slots__ = ("namespace", "build_id", "source", "priority", "git", "registry_credentials")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     BUILD_ID_FIELD_NUMBER: _ClassVar[int]
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     PRIORITY_FIELD_NUMBER: _ClassVar[int]
     GIT_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_CREDENTIALS_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     build_id: str
     source: str
     priority: BuildPriority
     git: GitSource
-    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., source: _Optional[str] = ..., priority: _Optional[_Union[BuildPriority, str]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ...) -> None: ...
+    registry_credentials: _containers.RepeatedCompositeFieldContainer[_image_pb2.RegistryCredential]
+    def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., source: _Optional[str] = ..., priority: _Optional[_Union[BuildPriority, str]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., registry_credentials: _Optional[_Iterable[_Union[_image_pb2.RegistryCredential, _Mapping]]] = ...) -> None: ...
 
 class StartBuildResponse(_message.Message):
     __slots__ = ()

@@ -1,3 +1,4 @@
+from services.gen.krane.v1 import image_pb2 as _image_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -36,7 +37,7 @@ INSTANCE_STATUS_FAILED: InstanceStatus
 INSTANCE_STATUS_STOPPED: InstanceStatus
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check", "environment", "port", "stop_seconds")
+    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check", "environment", "registry_credential", "port", "stop_seconds")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -52,6 +53,7 @@ class CreateDeploymentRequest(_message.Message):
     MEMORY_SIZE_MIB_FIELD_NUMBER: _ClassVar[int]
     HEALTH_CHECK_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     STOP_SECONDS_FIELD_NUMBER: _ClassVar[int]
     namespace: str
@@ -62,9 +64,10 @@ class CreateDeploymentRequest(_message.Message):
     memory_size_mib: int
     health_check: HealthCheck
     environment: _containers.ScalarMap[str, str]
+    registry_credential: _image_pb2.RegistryCredential
     port: int
     stop_seconds: int
-    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ...) -> None: ...
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., registry_credential: _Optional[_Union[_image_pb2.RegistryCredential, _Mapping]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ...) -> None: ...
 
 class HealthCheck(_message.Message):
     __slots__ = ("path", "interval_ms", "timeout_ms")
@@ -165,12 +168,14 @@ class StopDeploymentResponse(_message.Message):
     def __init__(self) -> None: ...
 
 class StartDeploymentRequest(_message.Message):
-    __slots__ = ("namespace", "deployment_id")
+    __slots__ = ("namespace", "deployment_id", "registry_credential")
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    REGISTRY_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     deployment_id: str
-    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+    registry_credential: _image_pb2.RegistryCredential
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., registry_credential: _Optional[_Union[_image_pb2.RegistryCredential, _Mapping]] = ...) -> None: ...
 
 class StartDeploymentResponse(_message.Message):
     __slots__ = ()

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping
 
 from services.config import KraneSettings
-from services.domain.errors import Conflict
+from services.domain.errors import Conflict, PreconditionFailed
 from services.krane.backends.docker.containers import (
     DEPLOYMENT_ID,
     INSTANCE_ID,
@@ -16,10 +16,11 @@ from services.krane.backends.docker.containers import (
     read_record,
 )
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.docker.images import RunnableImage, find_image
+from services.krane.backends.docker.images import RunnableImage, find_image, resolve_image
 from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.log_reader import LogReader
 from services.krane.backends.docker.probe import PublishedPortProber
+from services.krane.backends.docker.pulls import Pulls
 from services.krane.backends.docker.runner import ContainerRunner
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.watcher import Watcher
@@ -31,7 +32,7 @@ from services.krane.backends.shared.grace import effective_grace
 from services.krane.backends.shared.health import effective_check
 from services.krane.backends.shared.instance import HISTORY, Instance
 from services.krane.backends.shared.log_lines import Place
-from services.krane.types import DeploymentSpec, FollowedLine, LogQuery
+from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
 
 WANTED = {Mark.STOPPED: Wanted.STOPPED, Mark.DELETED: Wanted.DELETED}
 MARKS = {Wanted.STOPPED: Mark.STOPPED, Wanted.DELETED: Mark.DELETED}
@@ -58,6 +59,7 @@ class DockerDriver:
         self._keepsakes = keepsakes
         self._log_reader = LogReader(engine, containers, keepsakes)
         self._prober = PublishedPortProber()
+        self._pulls = Pulls(engine)
 
     async def recorded(self) -> list[Deployment]:
         """Every deployment that has a container; what its creation or deletion left undone follows from its marks."""
@@ -67,9 +69,19 @@ class DockerDriver:
         records = [(read_record(group), group) for _, group in sorted(groups.items())]
         return [self._deployment(record, _wanted(group)) for record, group in records if record is not None]
 
-    async def plan(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> Deployment:
+    async def resolve(self, image: str, credential: RegistryCredential | None) -> str:
+        """What an image means to the engine or its registry."""
+        return await resolve_image(self._engine, image, credential)
+
+    async def pull(self, image: str, credential: RegistryCredential | None) -> bool:
+        """Whether the engine has an image, or is fetching it."""
+        return await self._pulls.is_here(image, credential)
+
+    async def plan(
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+    ) -> Deployment:
         """A deployment of an image that the engine has or can pull."""
-        image = await find_image(self._engine, spec.image)
+        image = await find_image(self._engine, spec.image, credential)
         record = make_record(spec, image)
         # Of a creation whose answer was lost; the same one is finished.
         leftover = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
@@ -100,10 +112,11 @@ class DockerDriver:
 
     async def close(self) -> None:
         """Close what is open."""
+        await self._pulls.close()
         await self._prober.close()
 
     def _deployment(self, record: DeploymentRecord, wanted: Wanted) -> Deployment:
-        book = ContainerBook(self._containers, self._keepsakes, self._folders, record)
+        book = ContainerBook(self._engine, self._containers, self._keepsakes, self._folders, record)
         instances = [self._instance(record, index) for index in range(record.spec.replicas)]
         return Deployment(record.spec, wanted, book, instances)
 
@@ -145,8 +158,9 @@ class ContainerBook:
     """The book of one deployment: the mark of its first container."""
 
     def __init__(
-        self, containers: Containers, keepsakes: Keepsakes, folders: Folders, record: DeploymentRecord
+        self, engine: Engine, containers: Containers, keepsakes: Keepsakes, folders: Folders, record: DeploymentRecord
     ) -> None:
+        self._engine = engine
         self._containers = containers
         self._keepsakes = keepsakes
         self._folders = folders
@@ -163,6 +177,17 @@ class ContainerBook:
                 await self._containers.mark(container, instance_id, MARKS[wanted])
             elif container.mark in WANTED:
                 await self._containers.mark(container, instance_id, Mark.HALTED)
+
+    async def provide(self, credential: RegistryCredential | None) -> None:
+        """Pull the image again when a container has to be made and the engine does not have it any more."""
+        record, spec = self._record, self._record.spec
+        found = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
+        if len({container.labels[INSTANCE_ID] for container in found}) == spec.replicas:
+            return
+        if await self._engine.inspect_image(record.image_id) is None:
+            image = await find_image(self._engine, spec.image, credential)
+            if image.id != record.image_id:
+                raise PreconditionFailed(f"image {spec.image} is another one by now: create a new deployment")
 
     async def forget(self) -> None:
         """Remove the containers, the first one last: until then it says that they are to be removed."""

@@ -30,6 +30,7 @@ from services.krane.backends.docker.shapes import (
     ImageSummary,
     Problem,
     Progress,
+    RegistryImage,
 )
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -38,6 +39,8 @@ Shape = TypeVar("Shape", bound=BaseModel)
 API_VERSION = (1, 44)
 CALL_SECONDS = 20.0
 PULL_SECONDS = 600.0
+# Less than callers wait, so that they hear which registry it is that does not answer.
+REGISTRY_SECONDS = 8.0
 # Beyond the grace period: the engine kills, and records the exit.
 KILL_SECONDS = 10.0
 SUMMARIES = TypeAdapter(list[ContainerSummary])
@@ -164,6 +167,18 @@ class Engine:
             return None
         return ImageDetails.model_validate_json(response.content)
 
+    async def ask_registry(self, name: str, *, registry_auth: str = "") -> RegistryImage:
+        """What the registry of an image has under its name, without pulling it. `registry_auth` as for a pull.
+
+        Raises PreconditionFailed when the registry will not say, Unavailable when it does not answer.
+        """
+        path = await self._versioned(f"/distribution/{name}/json")
+        async with self._answering(f"ask the registry for {name}", REGISTRY_SECONDS):
+            response = await self._client.get(path, headers=_auth_header(registry_auth))
+        if response.is_error:
+            raise pull_problem(name, _message(response.content))
+        return RegistryImage.model_validate_json(response.content)
+
     async def list_images(self, labels: Mapping[str, str], *, with_layers: bool = False) -> list[ImageSummary]:
         """Every image with all of the labels; what images are made of only when it is asked for."""
         query = {"all": str(with_layers).lower(), "filters": json.dumps({"label": _label_filter(labels)})}
@@ -182,10 +197,15 @@ class Engine:
 
     @asynccontextmanager
     async def build(
-        self, query: Mapping[str, str], context: AsyncIterable[bytes]
+        self, query: Mapping[str, str], context: AsyncIterable[bytes], *, registry_config: str = ""
     ) -> AsyncGenerator[AsyncGenerator[BuildProgress]]:
-        """Build an image of a tar. Whoever stops listening ends the build. A refusal is the last line, as a failure."""
+        """Build an image of a tar. Whoever stops listening ends the build. A refusal is the last line, as a failure.
+
+        `registry_config` is the base64 of X-Registry-Config, which only the classic builder reads; empty = anonymous.
+        """
         headers = {"Content-Type": "application/x-tar"}
+        if registry_config:
+            headers["X-Registry-Config"] = registry_config
         async with self._stream("POST", "/build", query, headers, None, context) as response:
             yield _progress(response)
 
@@ -198,8 +218,7 @@ class Engine:
 
         Raises PreconditionFailed when the registry will not give it, Unavailable when it does not answer.
         """
-        headers = {"X-Registry-Auth": registry_auth} if registry_auth else {}
-        query = {"fromImage": name}
+        query, headers = {"fromImage": name}, _auth_header(registry_auth)
         async with self._stream("POST", "/images/create", query, headers, PULL_SECONDS) as response:
             if response.is_error:
                 raise pull_problem(name, _message(await response.aread()))
@@ -287,6 +306,10 @@ async def _progress(response: httpx.Response) -> AsyncGenerator[BuildProgress]:
         return
     async for line in response.aiter_lines():
         yield BuildProgress.model_validate_json(line)
+
+
+def _auth_header(registry_auth: str) -> dict[str, str]:
+    return {"X-Registry-Auth": registry_auth} if registry_auth else {}
 
 
 def _numbers(version: str) -> tuple[int, int]:

@@ -1,16 +1,19 @@
-"""Which image a deployment runs, and what that image says about itself."""
+"""What the name of an image means, which image a deployment runs, and what that image says about itself."""
 
 import contextlib
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pydantic import ValidationError
 
 from services.domain.errors import InterlockError, Invalid, PreconditionFailed, Refusal
+from services.domain.images import DOCKER_HUB, registry_of
+from services.krane.backends.docker.credentials import registry_auth
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.docker.shapes import ImageConfig, ImageDetails
+from services.krane.backends.docker.shapes import ImageConfig, ImageDetails, Platform
 from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig, check_app_settings
+from services.krane.types import RegistryCredential
 
 DEFAULT_PORT = 8080
 # On an image: what its source says of itself, as JSON. Its command is there only when krane wrote the Dockerfile.
@@ -38,7 +41,24 @@ class RunnableImage:
     app: AppConfig
 
 
-async def find_image(engine: Engine, name: str) -> RunnableImage:
+async def resolve_image(engine: Engine, name: str, credential: RegistryCredential | None) -> str:
+    """What a name means now: "name@sha256:<digest>" as its registry says, without pulling it.
+
+    An image that never was in the registry of its name is what the engine has, by its id. Raises as `find_image`.
+    """
+    asked = complete_name(name)
+    details = await engine.inspect_image(asked)
+    if IMAGE_ID.fullmatch(asked) and details is None:
+        raise _not_here(name)
+    if details is not None and not _is_of_registry(details, asked):
+        await _check_machine(engine, name, [Platform(architecture=details.architecture, os=details.os)])
+        return details.id
+    found = await engine.ask_registry(asked, registry_auth=registry_auth(asked, credential))
+    await _check_machine(engine, name, found.platforms or [])
+    return f"{_repository(asked)}@{found.descriptor.digest}"
+
+
+async def find_image(engine: Engine, name: str, credential: RegistryCredential | None = None) -> RunnableImage:
     """Look an image up by "name[:tag]", "name@sha256:<digest>" or "sha256:<id>", and pull a name that is not here.
 
     Raises Invalid for what names no image, PreconditionFailed when it cannot be had or run, Unavailable when its
@@ -48,7 +68,7 @@ async def find_image(engine: Engine, name: str) -> RunnableImage:
     details = await engine.inspect_image(asked)
     if details is not None:
         return await _runnable(engine, name, details)
-    details = await _pull(engine, asked)
+    details = await _pull(engine, asked, credential)
     try:
         return await _runnable(engine, name, details)
     except Refusal:
@@ -60,9 +80,7 @@ async def find_image(engine: Engine, name: str) -> RunnableImage:
 
 async def _runnable(engine: Engine, name: str, details: ImageDetails) -> RunnableImage:
     config = details.config or ImageConfig()
-    machine = (await engine.version()).arch
-    if details.architecture != machine:
-        raise PreconditionFailed(f"image {name} was made for {details.architecture}, and this machine is {machine}")
+    await _check_machine(engine, name, [Platform(architecture=details.architecture, os=details.os)])
     if not config.cmd and not config.entrypoint:
         raise PreconditionFailed(f"image {name} does not say what to run: give it a CMD or an ENTRYPOINT")
     app = read_app_label(name, config.labels or {})
@@ -93,14 +111,45 @@ def complete_name(name: str) -> str:
     return name if match["tag"] or match["digest"] else f"{name}:latest"
 
 
-async def _pull(engine: Engine, name: str) -> ImageDetails:
+async def _pull(engine: Engine, name: str, credential: RegistryCredential | None) -> ImageDetails:
     details = None
     if not IMAGE_ID.fullmatch(name):
-        await engine.pull_image(name)
+        await engine.pull_image(name, registry_auth=registry_auth(name, credential))
         details = await engine.inspect_image(name)
     if details is None:
-        raise PreconditionFailed(f"image {name} is not here: build it again, or name it by its registry")
+        raise _not_here(name)
     return details
+
+
+def _not_here(name: str) -> PreconditionFailed:
+    return PreconditionFailed(f"image {name} is not here: build it again, or name it by its registry")
+
+
+async def _check_machine(engine: Engine, name: str, platforms: Sequence[Platform]) -> None:
+    """Raise PreconditionFailed unless one of these platforms, if there are any, is the engine's."""
+    machine = await engine.version()
+    if platforms and not any(one.os == machine.os and one.architecture == machine.arch for one in platforms):
+        made_for = ", ".join(sorted({one.architecture for one in platforms}))
+        raise PreconditionFailed(f"image {name} was made for {made_for}, and this machine is {machine.arch}")
+
+
+def _is_of_registry(details: ImageDetails, name: str) -> bool:
+    """Whether an image was pulled from the repository of its name, or pushed there."""
+    known = {_short(digest.partition("@")[0]) for digest in details.repo_digests or []}
+    return not IMAGE_ID.fullmatch(name) and _short(_repository(name)) in known
+
+
+def _repository(name: str) -> str:
+    match = NAME.fullmatch(name)
+    return match["repository"] if match else name
+
+
+def _short(repository: str) -> str:
+    """A repository as the engine prints it."""
+    host, separator, path = repository.partition("/")
+    if not separator or registry_of(repository) != DOCKER_HUB:
+        return repository
+    return (path if "." in host else repository).removeprefix("library/")
 
 
 def _exposed_port(config: ImageConfig) -> int:

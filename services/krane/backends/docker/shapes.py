@@ -16,7 +16,8 @@ class EngineVersion(_Shape):
     # "1.41"
     api_version: str
     min_api_version: str = Field(alias="MinAPIVersion")
-    # As images name it: "amd64".
+    # As images name them: "linux", "amd64".
+    os: str
     arch: str
 
 
@@ -87,8 +88,33 @@ class ImageDetails(_Shape):
 
     # "sha256:<hex>"
     id: str
+    os: str
     architecture: str
+    # "<repository>@sha256:<hex>", by the registries that it is known to be in.
+    repo_digests: list[str] | None = None
     config: ImageConfig | None = None
+
+
+class Platform(BaseModel):
+    """A machine that an image was made for."""
+
+    architecture: str = ""
+    os: str = ""
+
+
+class Descriptor(BaseModel):
+    """Names content."""
+
+    # "sha256:<hex>"
+    digest: str
+
+
+class RegistryImage(_Shape):
+    """GET /distribution/{name}/json."""
+
+    descriptor: Descriptor
+    # Empty when its registry does not say.
+    platforms: list[Platform] | None = None
 
 
 class ImageSummary(_Shape):

@@ -24,6 +24,8 @@ FAILURE = "failure.txt"
 class ProcessBuilder:
     """Makes the images of the process backend."""
 
+    asks_registries = False
+
     def __init__(self, artifacts: Artifacts, cache: Path, settings: KraneSettings) -> None:
         self._artifacts = artifacts
         self._cache = cache

@@ -10,6 +10,7 @@ from pydantic import TypeAdapter
 
 from services.config import KraneSettings
 from services.domain.errors import PreconditionFailed, Unavailable
+from services.domain.images import registry_of
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
 from services.krane.backends.process.ports import Ports
@@ -27,7 +28,7 @@ from services.krane.backends.shared.log_lines import Place
 from services.krane.backends.shared.logs import tail
 from services.krane.backends.shared.probe import Prober
 from services.krane.checks import check_reference
-from services.krane.types import DeploymentSpec, FollowedLine, LogQuery
+from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +68,24 @@ class ProcessDriver:
                 recorded.append(self._deployment(record))
         return recorded
 
-    async def plan(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> Deployment:
+    async def resolve(self, image: str, credential: RegistryCredential | None) -> str:
+        """An image that a build made, as it is."""
+        if registry_of(image) is not None:
+            raise PreconditionFailed(
+                f"image {image[:120]} is of a registry, and this krane runs an artifact of its own builds alone: "
+                "deploy a source, or set INTERLOCK_KRANE__BACKEND=docker"
+            )
+        if artifact(self._folders.artifacts, check_reference("artifact", image)).config is None:
+            raise PreconditionFailed(f"{image} is not here: deploy its source again")
+        return image
+
+    async def pull(self, image: str, credential: RegistryCredential | None) -> bool:
+        """What a build made is here, or nowhere."""
+        return await self.resolve(image, credential) == image
+
+    async def plan(
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+    ) -> Deployment:
         """A deployment of an image that a build made."""
         app = artifact(self._folders.artifacts, check_reference("artifact", spec.image)).config
         if app is None:
@@ -150,6 +168,9 @@ class DeploymentFolder:
         except OSError as error:
             deployment_id = self._record.spec.deployment_id
             raise Unavailable(f"deployment {deployment_id} could not be written down: {error}") from error
+
+    async def provide(self, credential: RegistryCredential | None) -> None:
+        """The image stays for as long as the deployment."""
 
     async def forget(self) -> None:
         """Remove the folder."""

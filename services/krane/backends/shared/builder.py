@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.krane.backends.shared.logs import append_line
-from services.krane.types import AppSettings
+from services.krane.types import AppSettings, RegistryCredential
 
 LOG_FILE_BYTES = 1024 * 1024
 
@@ -44,6 +44,8 @@ class BuildWork:
     # A folder of the build's own.
     folder: Path
     log: BuildLog
+    # For the registries of base images.
+    credentials: tuple[RegistryCredential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,6 +60,11 @@ class BuiltImage:
 
 class Builder(Protocol):
     """How one backend makes images."""
+
+    @property
+    def asks_registries(self) -> bool:
+        """Whether it has a use for credentials."""
+        ...
 
     async def find(self, source_digest: str) -> BuiltImage | None:
         """The image that a source has become; None when it is not there. Raises Unavailable when nobody knows."""

@@ -8,7 +8,7 @@ From then on the record holds its digest, and the build is one of that source, w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.logs import tail
 from services.krane.backends.shared.sources import Sources
 from services.krane.checks import check_id, check_reference
-from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus
+from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus, RegistryCredential
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -59,6 +59,8 @@ class BuildRecord:
 
 
 BUILD_RECORD = TypeAdapter(BuildRecord)
+CREDENTIALS_FILE = "credentials.json"
+CREDENTIALS = TypeAdapter(tuple[RegistryCredential, ...])
 
 
 class Builds:
@@ -81,9 +83,15 @@ class Builds:
     async def open(self) -> None:
         """Begin anew what an earlier krane did not finish."""
         self._folders.builds.mkdir(parents=True, exist_ok=True)
-        records = [self._record(folder.name).read() for folder in sorted(self._folders.builds.iterdir())]
+        names = [folder.name for folder in sorted(self._folders.builds.iterdir())]
+        records = [self._record(name).read() for name in names]
         unfinished = [record for record in records if record and record.status is BuildStatus.RUNNING]
         await self._fetcher.clear([self._folders.fetch(record.build_id) for record in unfinished])
+        for name in {*names} - {record.build_id for record in unfinished}:
+            self._credentials(name).remove()
+        # What an earlier krane was killed while it wrote it.
+        for left in self._folders.builds.glob(f"*/.{CREDENTIALS_FILE}.*"):
+            left.unlink(missing_ok=True)
         await self._builder.clear([self._job_folder(record.build_id) for record in unfinished])
         for record in unfinished:
             self._log(record.build_id).say("krane was restarted: the build begins anew")
@@ -95,7 +103,14 @@ class Builds:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
-    async def start(self, namespace: str, build_id: str, origin: str | GitSource, priority: BuildPriority) -> None:
+    async def start(
+        self,
+        namespace: str,
+        build_id: str,
+        origin: str | GitSource,
+        priority: BuildPriority,
+        credentials: Sequence[RegistryCredential] = (),
+    ) -> None:
         """Begin a build, or find it begun.
 
         Raises Invalid, Conflict (another build has the id) or PreconditionFailed (the source is not here).
@@ -112,6 +127,9 @@ class Builds:
             known = self._record(build_id).read()
             if known is None:
                 await self._check_source(wanted)
+                # First: the next krane finds them with the record, and removes what it finds without one.
+                if credentials and self._builder.asks_registries:
+                    self._credentials(build_id).write(tuple(credentials))
                 self._record(build_id).write(wanted)
                 self._launch(wanted)
             elif not _is_same_work(known, wanted):
@@ -225,6 +243,7 @@ class Builds:
             archive=self._sources.archive(record.source_digest),
             folder=self._job_folder(record.build_id),
             log=self._log(record.build_id),
+            credentials=self._credentials(record.build_id).read() or (),
         )
         async with _limited("the build", self._timeout_seconds):
             return await self._builder.make(work)
@@ -241,10 +260,14 @@ class Builds:
 
     def _end(self, record: BuildRecord) -> None:
         self._record(record.build_id).write(record)
+        self._credentials(record.build_id).remove()
         log.info("build ended", build_id=record.build_id, status=record.status, cached=record.cached)
 
     def _record(self, build_id: str) -> Record[BuildRecord]:
         return Record(self._folders.builds / build_id / "build.json", BUILD_RECORD)
+
+    def _credentials(self, build_id: str) -> Record[tuple[RegistryCredential, ...]]:
+        return Record(self._folders.builds / build_id / CREDENTIALS_FILE, CREDENTIALS)
 
     def _log(self, build_id: str) -> BuildLog:
         return BuildLog(self._folders.build_log(build_id))

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.shared.instance import Instance
-from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus
+from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus, RegistryCredential
 
 
 class Wanted(StrEnum):
@@ -24,6 +24,10 @@ class Book(Protocol):
 
     async def want(self, wanted: Wanted) -> None:
         """Write down what is wanted, all at once. Raises Unavailable when it cannot be written now."""
+        ...
+
+    async def provide(self, credential: RegistryCredential | None) -> None:
+        """See to it that instances can be made again. Raises PreconditionFailed when their image cannot be had."""
         ...
 
     async def forget(self) -> None:
@@ -75,6 +79,10 @@ class Deployment:
     async def settle(self) -> None:
         """Wait until it is known how the adopted instances are."""
         await asyncio.gather(*(instance.settle() for instance in self._instances))
+
+    async def provide(self, credential: RegistryCredential | None) -> None:
+        """Have what instances are made of, before they are started again."""
+        await self._book.provide(credential)
 
     async def start(self) -> None:
         """Keep every instance running; those that failed are tried anew."""

@@ -27,6 +27,7 @@ from services.krane.types import (
     FollowedLine,
     LogLine,
     LogQuery,
+    RegistryCredential,
     task_log_name,
 )
 from services.telemetry import get_logger
@@ -59,14 +60,29 @@ class Deployments:
         await asyncio.gather(*(deployment.release() for deployment in self._deployments.values()))
         await self._driver.close()
 
-    async def create(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> DeploymentStatus:
+    async def resolve(self, namespace: str, image: str, credential: RegistryCredential | None) -> str:
+        """What an image means now, as a reference that stays. Raises Invalid, PreconditionFailed or Unavailable."""
+        check_id("namespace", namespace)
+        return await self._driver.resolve(image, credential)
+
+    async def pull(self, namespace: str, image: str, credential: RegistryCredential | None) -> bool:
+        """Whether an image is here; it is being fetched when it is not.
+
+        Raises Invalid, PreconditionFailed or Unavailable.
+        """
+        check_id("namespace", namespace)
+        return await self._driver.pull(image, credential)
+
+    async def create(
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
+    ) -> DeploymentStatus:
         """Start what the spec says with these environment variables, or find it started.
 
         Raises Invalid, Conflict (something else has the id) or PreconditionFailed (the image is not here).
         """
         check_spec(spec)
         check_variables(environment)
-        return await self._operations.finish(self._create(spec, environment))
+        return await self._operations.finish(self._create(spec, environment, credential))
 
     def get(self, namespace: str, deployment_id: str) -> DeploymentState:
         """How a deployment is. Raises NotFound."""
@@ -89,9 +105,12 @@ class Deployments:
         """End the instances and keep what is needed to start them again. Raises NotFound."""
         await self._operations.finish(self._stop(namespace, deployment_id))
 
-    async def start(self, namespace: str, deployment_id: str) -> None:
-        """Start what is stopped or failed; what runs is left as it is. Raises NotFound."""
-        await self._operations.finish(self._start(namespace, deployment_id))
+    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+        """Start what is stopped or failed; what runs is left as it is.
+
+        Raises NotFound, and PreconditionFailed when its image is gone and cannot be had again.
+        """
+        await self._operations.finish(self._start(namespace, deployment_id, credential))
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
         """End the instances and forget the deployment, except for its logs. Succeeds when it is gone."""
@@ -136,17 +155,21 @@ class Deployments:
         """What is new in the log of one instance, until it is over. Raises Unavailable."""
         return self._driver.follow_log(query, instance_id, place, is_over)
 
-    async def _create(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> DeploymentStatus:
+    async def _create(
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+    ) -> DeploymentStatus:
         async with self._locks.of(spec.deployment_id):
             known = self._deployments.get(spec.deployment_id)
             if known is None:
-                known = await self._begin(spec, environment)
+                known = await self._begin(spec, environment, credential)
             elif known.spec != spec:
                 raise Conflict(f"deployment {spec.deployment_id} exists and runs something else: use another id")
             return known.state.status
 
-    async def _begin(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> Deployment:
-        deployment = await self._driver.plan(spec, environment)
+    async def _begin(
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+    ) -> Deployment:
+        deployment = await self._driver.plan(spec, environment, credential)
         await deployment.start()
         self._deployments[spec.deployment_id] = deployment
         log.info("deployment created", deployment_id=spec.deployment_id, replicas=spec.replicas)
@@ -157,9 +180,11 @@ class Deployments:
             await self._find(namespace, deployment_id).stop()
             log.info("deployment stopped", deployment_id=deployment_id)
 
-    async def _start(self, namespace: str, deployment_id: str) -> None:
+    async def _start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None) -> None:
         async with self._locks.of(deployment_id):
-            await self._find(namespace, deployment_id).start()
+            deployment = self._find(namespace, deployment_id)
+            await deployment.provide(credential)
+            await deployment.start()
             log.info("deployment started", deployment_id=deployment_id)
 
     async def _delete(self, namespace: str, deployment_id: str) -> None:

@@ -36,6 +36,10 @@ class Record(Generic[T]):
         self._path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(self._path, self._adapter.dump_json(value))
 
+    def remove(self) -> None:
+        """Forget the value; succeeds when there is none."""
+        self._path.unlink(missing_ok=True)
+
 
 async def read_in_pieces(path: Path) -> AsyncGenerator[bytes]:
     """The content of a file, read beside the event loop."""

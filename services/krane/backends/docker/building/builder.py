@@ -11,14 +11,17 @@ from urllib.parse import quote
 
 from services.config import KraneSettings
 from services.domain.errors import InterlockError, Invalid, PreconditionFailed, Unavailable
+from services.domain.images import registry_of
 from services.krane.backends.docker.building.context import DOCKERFILE, in_background, pack_context, read_ignore
 from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
-from services.krane.backends.docker.building.dockerfile import Dockerfile, prepare_dockerfile
+from services.krane.backends.docker.building.dockerfile import Dockerfile, base_images, prepare_dockerfile
 from services.krane.backends.docker.building.images import BuiltImages, Traces
 from services.krane.backends.docker.building.output import BuildKitOutput, BuildOutput, ClassicOutput
 from services.krane.backends.docker.building.source import DOCKERFILE as OWN_DOCKERFILE
 from services.krane.backends.docker.building.source import DOCKERIGNORE, Source, read_source
+from services.krane.backends.docker.credentials import registry_auth, registry_config
 from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.images import NAME, complete_name
 from services.krane.backends.shared.app_config import AppConfig, parse_app_config
 from services.krane.backends.shared.builder import BuildLog, BuildWork, BuiltImage
 from services.telemetry import get_logger
@@ -35,6 +38,8 @@ END_SECONDS = 4.0
 
 class DockerBuilder:
     """Makes the images of the docker backend."""
+
+    asks_registries = True
 
     def __init__(self, engine: Engine, images: BuiltImages, settings: KraneSettings) -> None:
         self._engine = engine
@@ -59,6 +64,7 @@ class DockerBuilder:
             dockerfile, labels = prepare_dockerfile(text, self._images.stage_label, labels), {}
         else:
             dockerfile = prepare_dockerfile(text, "", {})
+            await self._pull_bases(work, dockerfile)
         async with self._images.tracing(work.source_digest) as traces:
             image = None
             try:
@@ -93,6 +99,16 @@ class DockerBuilder:
             build_log.say(f"  {line}")
         return written
 
+    async def _pull_bases(self, work: BuildWork, dockerfile: Dockerfile) -> None:
+        """Fetch what is of private registries: BuildKit itself cannot log in to them."""
+        credentials = {credential.registry: credential for credential in work.credentials}
+        names = [complete_name(image) for image in base_images(dockerfile.text) if NAME.fullmatch(image)]
+        for name in names:
+            credential = credentials.get(registry_of(name) or "")
+            if credential is not None and await self._engine.inspect_image(name) is None:
+                work.log.say(f"pulling {name}")
+                await self._engine.pull_image(name, registry_auth=registry_auth(name, credential))
+
     async def _build(
         self, work: BuildWork, source: Source, dockerfile: Dockerfile, labels: Mapping[str, str], traces: Traces
     ) -> None:
@@ -106,7 +122,7 @@ class DockerBuilder:
         }
         if self._version == "1":
             output = ClassicOutput(work.log, traces, self._memory_mib)
-            await self._run(query | self._limits, context, output)
+            await self._run(query | self._limits, context, output, registry_config(work.credentials))
         else:
             output = BuildKitOutput(work.log)
             await self._run_to_the_end(query, context, output)
@@ -126,9 +142,11 @@ class DockerBuilder:
             "forcerm": "1",
         }
 
-    async def _run(self, query: Mapping[str, str], context: AsyncGenerator[bytes], output: BuildOutput) -> None:
+    async def _run(
+        self, query: Mapping[str, str], context: AsyncGenerator[bytes], output: BuildOutput, registry_config: str = ""
+    ) -> None:
         """Build, until the end is heard. Who is cancelled ends the build, and does not wait for that."""
-        async with self._engine.build(query, context) as progress:
+        async with self._engine.build(query, context, registry_config=registry_config) as progress:
             async for one in progress:
                 output.take(one)
 

@@ -1,0 +1,52 @@
+"""Credentials of workspaces for private registries, over all doors. Passwords come in and never go out."""
+
+from services.ctrl.checks import check_actor, check_workspace
+from services.ctrl.messages import registry_credential_message
+from services.db.engine import Database
+from services.db.projects import ensure_workspace
+from services.db.registry_credentials import (
+    SealedLogin,
+    list_credentials_of,
+    remove_credential,
+    seal_context,
+    set_credential,
+)
+from services.domain.images import check_registry, check_registry_login
+from services.gen.ctrl.v1 import control_pb2 as pb
+from services.keyring import Keyring
+
+
+class Registries:
+    """The methods of ctrl.v1.ControlService about registries."""
+
+    def __init__(self, database: Database, keyring: Keyring) -> None:
+        self._database = database
+        self._keyring = keyring
+
+    async def ListRegistryCredentials(
+        self, request: pb.ListRegistryCredentialsRequest
+    ) -> pb.ListRegistryCredentialsResponse:
+        """Everything about a workspace's credentials but their passwords."""
+        async with self._database.read() as session:
+            rows = await list_credentials_of(session, check_workspace(request.workspace))
+        return pb.ListRegistryCredentialsResponse(credentials=[registry_credential_message(row) for row in rows])
+
+    async def SetRegistryCredential(self, request: pb.SetRegistryCredentialRequest) -> pb.SetRegistryCredentialResponse:
+        """Add or replace the credential of one registry."""
+        workspace, actor = check_workspace(request.workspace), check_actor(request.actor)
+        registry = check_registry(request.registry)
+        check_registry_login(request.username, request.password)
+        async with self._database.write() as session:
+            workspace_id = await ensure_workspace(session, workspace)
+            sealed = self._keyring.seal(request.password, seal_context(workspace_id, registry))
+            login = SealedLogin(username=request.username, password=sealed)
+            row = await set_credential(session, workspace_id, registry, login, updated_by=actor)
+            return pb.SetRegistryCredentialResponse(credential=registry_credential_message(row))
+
+    async def RemoveRegistryCredential(
+        self, request: pb.RemoveRegistryCredentialRequest
+    ) -> pb.RemoveRegistryCredentialResponse:
+        """Ask a registry without a credential from now on."""
+        async with self._database.write() as session:
+            await remove_credential(session, check_workspace(request.workspace), check_registry(request.registry))
+        return pb.RemoveRegistryCredentialResponse()

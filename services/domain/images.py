@@ -1,0 +1,65 @@
+"""What the names of images say, and the registries that they come from."""
+
+import re
+from typing import Final
+
+from services.domain.errors import Invalid
+
+DOCKER_HUB: Final = "docker.io"
+MAX_USERNAME: Final = 255
+# Bytes of UTF-8; the longest tokens that registries hand out are files of some 3 KiB.
+MAX_PASSWORD_BYTES: Final = 16 * 1024
+
+_HUB_ALIASES = frozenset({"docker.io", "index.docker.io", "registry-1.docker.io"})
+# "artifact@sha256:<hex>" of the process backend, "sha256:<hex>" of a Docker Engine: no registry has these.
+_OWN = re.compile(r"(?:artifact@)?sha256:[0-9a-f]{64}")
+_PINNED = re.compile(r"(?:.*@)?sha256:[0-9a-f]{64}")
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_HOST = re.compile(rf"{_LABEL}(?:\.{_LABEL})*(?::[1-9][0-9]{{0,4}})?")
+_ADDRESS = re.compile(r"(?:https?://)?(?P<host>[^/]*)(?:/v[12])?/?", re.IGNORECASE)
+
+
+def is_pinned(image: str) -> bool:
+    """Whether a name means the same for ever."""
+    return _PINNED.fullmatch(image) is not None
+
+
+def registry_of(image: str) -> str | None:
+    """The host[:port] of the registry that a name belongs to; None for an image that its backend made itself."""
+    if _OWN.fullmatch(image):
+        return None
+    first, separator, _ = image.partition("/")
+    return _canonical(first) if separator and _is_host(first) else DOCKER_HUB
+
+
+def check_registry(address: str) -> str:
+    """The host[:port] of a registry as `registry_of` names it; raises Invalid for what cannot stand before an image.
+
+    Also reads an address as people copy it: "https://index.docker.io/v1/".
+    """
+    match = _ADDRESS.fullmatch(address) if len(address) <= 255 else None
+    host = _canonical(match["host"]) if match else ""
+    if not _HOST.fullmatch(host) or not _is_host(host):
+        raise Invalid(
+            f"registry {address[:80]!r} is not a host: use host[:port] as in the names of its images, "
+            f"for example ghcr.io, 127.0.0.1:5000 or {DOCKER_HUB}"
+        )
+    return host
+
+
+def check_registry_login(username: str, password: str) -> None:
+    """Raise Invalid unless a registry can be asked with them. The message never holds the password."""
+    if not username or len(username) > MAX_USERNAME or ":" in username or not username.isprintable():
+        raise Invalid(f"username is not usable: send 1 to {MAX_USERNAME} printable characters without ':'")
+    if not password or len(password.encode()) > MAX_PASSWORD_BYTES or "\0" in password:
+        raise Invalid(f"password is not usable: send 1 to {MAX_PASSWORD_BYTES} bytes without a NUL character")
+
+
+def _is_host(name: str) -> bool:
+    # As Docker reads names: "team/app" is of Docker Hub, "localhost/app" and "team.io/app" are not.
+    return "." in name or ":" in name or name.lower() == "localhost"
+
+
+def _canonical(host: str) -> str:
+    host = host.lower()
+    return DOCKER_HUB if host in _HUB_ALIASES else host

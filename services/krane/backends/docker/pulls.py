@@ -1,0 +1,55 @@
+"""Images that the engine is fetching, which may take longer than anybody wants to wait for one answer."""
+
+import asyncio
+
+from services.krane.backends.docker.credentials import registry_auth
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.images import complete_name
+from services.krane.types import RegistryCredential
+
+# Less than callers wait.
+WAIT_SECONDS = 3.0
+
+# Who asks with another credential gets an answer of its own.
+_Key = tuple[str, RegistryCredential | None]
+
+
+class Pulls:
+    """The pulls of one krane. They go on between the calls that ask for them; a call after the end begins anew."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._running: dict[_Key, asyncio.Task[None]] = {}
+
+    async def is_here(self, name: str, credential: RegistryCredential | None) -> bool:
+        """Whether the engine has an image, after a moment; it is being pulled when it does not.
+
+        Raises Invalid for what names no image, PreconditionFailed when it cannot be had, Unavailable when its registry
+        does not answer.
+        """
+        asked = complete_name(name)
+        if await self._engine.inspect_image(asked) is not None:
+            return True
+        pull = self._running.get((asked, credential)) or self._begin(asked, credential)
+        ended, _ = await asyncio.wait([pull], timeout=WAIT_SECONDS)
+        return bool(ended) and pull.result() is None
+
+    async def close(self) -> None:
+        """Give up what is running."""
+        for pull in self._running.values():
+            pull.cancel()
+        await asyncio.gather(*self._running.values(), return_exceptions=True)
+
+    def _begin(self, name: str, credential: RegistryCredential | None) -> asyncio.Task[None]:
+        auth = registry_auth(name, credential)
+        pull = asyncio.create_task(self._engine.pull_image(name, registry_auth=auth), name=f"pull {name}")
+        self._running[name, credential] = pull
+
+        def ended(_: asyncio.Task[None]) -> None:
+            del self._running[name, credential]
+            if not pull.cancelled():
+                # Nobody may ask any more.
+                pull.exception()
+
+        pull.add_done_callback(ended)
+        return pull
