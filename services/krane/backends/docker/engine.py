@@ -229,8 +229,9 @@ class Engine:
 
     @asynccontextmanager
     async def events(self, labels: Mapping[str, str]) -> AsyncGenerator[AsyncGenerator[Event]]:
-        """The ends and removals of containers with all of the labels, from now on until the engine goes away."""
-        filters = {"type": ["container"], "event": ["die", "destroy"], "label": _label_filter(labels)}
+        """The ends, also for want of memory, and removals of containers with all of the labels, from now on until the
+        engine goes away."""
+        filters = {"type": ["container"], "event": ["die", "destroy", "oom"], "label": _label_filter(labels)}
         async with self._stream("GET", "/events", {"filters": json.dumps(filters)}, {}, None) as response:
             if response.is_error:
                 raise engine_problem("follow events", response.status_code, _message(await response.aread()))

@@ -173,6 +173,7 @@ class BuildProgress(BaseModel):
 class EventActor(_Shape):
     """What an event is about."""
 
+    id: str = Field(alias="ID")
     # The labels of the container, its name and more.
     attributes: dict[str, str]
 
@@ -180,6 +181,8 @@ class EventActor(_Shape):
 class Event(_Shape):
     """A line of GET /events."""
 
+    # "die", "destroy" or "oom"
+    action: str
     actor: EventActor
 
 

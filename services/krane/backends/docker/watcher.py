@@ -7,6 +7,7 @@ from collections.abc import Generator
 from services.domain.errors import InterlockError
 from services.krane.backends.docker.containers import INSTANCE_ID, Containers
 from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.shapes import Event
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -23,6 +24,8 @@ class Watcher:
         self._engine = engine
         self._containers = containers
         self._watched: dict[str, asyncio.Event] = {}
+        # Containers that went over their memory in the run that they are in, or whose end nobody took notice of yet.
+        self._out_of_memory: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         # How often the engine went away.
         self.outages = 0
@@ -49,6 +52,24 @@ class Watcher:
         finally:
             del self._watched[instance_id]
 
+    def hear(self, event: Event) -> None:
+        """Take notice of an event."""
+        container_id = event.actor.id
+        match event.action:
+            case "oom":
+                self._out_of_memory.add(container_id)
+            case "destroy":
+                self._out_of_memory.discard(container_id)
+            case _:
+                pass
+        self._wake(event.actor.attributes.get(INSTANCE_ID, ""))
+
+    def take_out_of_memory(self, container_id: str) -> bool:
+        """Whether a container's run ended for want of memory, as far as was heard; its next run begins anew."""
+        is_heard = container_id in self._out_of_memory
+        self._out_of_memory.discard(container_id)
+        return is_heard
+
     async def _follow_events(self) -> None:
         while True:
             with contextlib.suppress(InterlockError):
@@ -63,7 +84,7 @@ class Watcher:
             # What happened before the events were followed.
             self._wake_all()
             async for event in events:
-                self._wake(event.actor.attributes.get(INSTANCE_ID, ""))
+                self.hear(event)
         log.warning("engine went away")
 
     async def _look_around(self) -> None:
