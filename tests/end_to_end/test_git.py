@@ -10,6 +10,9 @@ from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.end_to_end.stack import APP, Project, eventually
 from tests.git_repository import GitServer, Repository, git_server
 
+# Replays cover what users see without them.
+pytestmark = pytest.mark.parametrize("stack", ["always-replay"], indirect=True)
+
 TOML = '[start]\ncommand = ["python3", "app.py"]\n\n[health]\npath = "/healthz"\n'
 
 

@@ -1,6 +1,7 @@
 """Uploaded sources, stored under the digest of their archive. What is stored is whole and was checked."""
 
 import asyncio
+import contextlib
 import hashlib
 import os
 import uuid
@@ -15,6 +16,8 @@ from services.krane.types import StoredSource
 
 PARTIAL = ".partial"
 ARCHIVE = ".tar.gz"
+# How long a sender of too much is listened to.
+HEAR_OUT_SECONDS = 10.0
 
 
 class Sources:
@@ -62,6 +65,7 @@ class Sources:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > self._max_bytes:
+                    await _hear_out(chunks)
                     raise Invalid(
                         f"the source is larger than {self._max_bytes} bytes: leave out what is not needed to run"
                     )
@@ -74,3 +78,11 @@ class Sources:
     def _publish(self, partial: Path, digest: str) -> None:
         partial.replace(self.archive(digest))
         sync_folder(self._folder)
+
+
+async def _hear_out(chunks: AsyncIterable[bytes]) -> None:
+    """Let a sender end: gRPC clients that are answered while they send may lose the answer over their next message."""
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(HEAR_OUT_SECONDS):
+            async for _ in chunks:
+                pass
