@@ -135,10 +135,9 @@ async def test_cancel_while_the_endpoint_is_down(project: Project) -> None:
 
 async def test_cancel_while_gateways_follow_brings_the_routes_back(project: Project) -> None:
     good = await project.deploy("good", commit="1111111")
-    late = await project.create("late", commit="2222222")
-    await project.reaches(late.id, "build domains")
 
     with project.stack.hanging("gateway"):
+        late = await project.create("late", commit="2222222")
         await project.reaches(late.id, "await gateways")
         assert await project.live() == late.id
         await _acknowledged(project, late.id)

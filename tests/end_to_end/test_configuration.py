@@ -79,7 +79,7 @@ async def test_source_project_and_request_settle_each_setting_and_a_rollback_res
     source = await project.source("old", files={"interlock.toml": INTERLOCK_TOML})
     old = await project.deploy("old", source=source, stop_seconds=4, variables={"MINE": "request"})
     await project.control.set_settings(project.slug, pb.RunSettings(memory_mib=160, replicas=1, health_path="/"))
-    new = await project.deploy("new", commit="2222222", release_command=["./migrate", "a b"])
+    new = await project.deploy("new", commit="2222222", release_command=["python3", "-c", "a = 1"])
     # Gone from krane altogether: what it runs again is what the row says.
     await forget_in_krane(project, old.id)
 
@@ -88,7 +88,7 @@ async def test_source_project_and_request_settle_each_setting_and_a_rollback_res
     assert (old.replicas, old.cpu_millicores, old.memory_mib, old.health_path) == (2, 333, 128, "/healthz")
     assert (old.port, old.stop_seconds, old.release_command) == (0, 4, [])
     assert (new.replicas, new.cpu_millicores, new.memory_mib, new.health_path) == (1, 250, 160, "/")
-    assert (new.port, new.stop_seconds, new.release_command) == (0, 3, ["./migrate", "a b"])
+    assert (new.port, new.stop_seconds, new.release_command) == (0, 3, ["python3", "-c", "a = 1"])
     assert moved.start == "cold"
     again = await project.control.get_deployment(old.id)
     assert [instance.healthy for instance in again.instances] == [True, True]
