@@ -13,7 +13,7 @@ from services.domain.settings import SETTING_NAMES
 from services.domain.variables import MAX_VALUE_BYTES
 from services.gen.ctrl.v1 import control_pb2 as pb
 
-RELEASE_COMMAND = "release_command"
+COMMANDS = ("release_command", "command")
 NEXT = "the next deployment of {} gets it: deploy again"
 
 config_app = typer.Typer(no_args_is_help=True, help="Settings of the deployments that follow.")
@@ -38,7 +38,8 @@ def set_settings(
     assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", show_default=False)],
     project: ProjectOption,
 ) -> None:
-    """Set replicas, cpu_millicores, memory_mib, health_path, port, stop_seconds, ready_seconds or release_command.
+    """Set replicas, cpu_millicores, memory_mib, health_path, port, stop_seconds, ready_seconds, command and
+    release_command.
 
     They are for the deployments that follow. A command is split into arguments as a shell would, and run without one.
     """
@@ -129,8 +130,9 @@ def remove_secrets(
 
 def _parse_settings(assignments: list[str]) -> pb.RunSettings:
     values: dict[str, str | list[str]] = {**parse_variables(assignments)}
-    if command := values.get(RELEASE_COMMAND):
-        values[RELEASE_COMMAND] = parse_command(str(command))
+    for name in COMMANDS:
+        if command := values.get(name):
+            values[name] = parse_command(str(command))
     try:
         settings = json_format.ParseDict(values, pb.RunSettings())
     except json_format.ParseError as error:

@@ -242,6 +242,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "stop seconds", str(deployment.stop_seconds or "")
     yield "ready seconds", str(deployment.ready_seconds or "")
     yield "release command", printable(shlex.join(deployment.release_command))
+    yield "command", printable(shlex.join(deployment.command))
     yield "created", _moment(deployment.created_at_ms)
     yield "created by", printable(deployment.created_by)
     yield "ended", _moment(deployment.ended_at_ms)

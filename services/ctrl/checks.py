@@ -100,6 +100,7 @@ def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> Ru
         stop_seconds=said.stop_seconds or None,
         ready_seconds=said.ready_seconds or None,
         release_command=tuple(said.release_command) or None,
+        command=tuple(said.command) or None,
     )
     check_settings(settings)
     return settings

@@ -70,6 +70,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         stop_seconds=row.stop_seconds,
         ready_seconds=row.ready_seconds,
         release_command=row.release_command,
+        command=row.command,
     )
 
 
@@ -107,6 +108,7 @@ def settings_message(settings: RunSettings) -> pb.RunSettings:
         stop_seconds=settings.stop_seconds or 0,
         ready_seconds=settings.ready_seconds or 0,
         release_command=settings.release_command or (),
+        command=settings.command or (),
     )
 
 

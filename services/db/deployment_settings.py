@@ -28,3 +28,4 @@ def write_settled(deployment: Deployment, settled: Settled) -> None:
     deployment.stop_seconds = settled.stop_seconds
     deployment.ready_seconds = settled.ready_seconds
     deployment.release_command = list(settled.release_command)
+    deployment.command = list(settled.command)

@@ -47,6 +47,7 @@ class Metadata:
     stop_seconds: int
     ready_seconds: int
     release_command: tuple[str, ...]
+    command: tuple[str, ...]
     key_auth_id: str | None
     # Where the source is fetched from; None when it was uploaded, or there is none.
     git: GitSource | None = None
@@ -88,6 +89,7 @@ async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: 
         stop_seconds=deployment.stop_seconds,
         ready_seconds=deployment.ready_seconds,
         release_command=tuple(deployment.release_command),
+        command=tuple(deployment.command),
         key_auth_id=deployment.key_auth_id,
         git=_git_source(deployment),
     )

@@ -148,6 +148,7 @@ class Deployment(Base):
     stop_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     ready_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
     release_command: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    command: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
     # What its instances get, as it was when the deployment was recorded, the source's variables added likewise: values
     # by name, and secret versions by name.
     variables: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")

@@ -218,6 +218,7 @@ class DeploymentSteps:
                 health_check=HealthCheck(path=metadata.health_path),
                 port=metadata.port,
                 stop_seconds=metadata.stop_seconds,
+                command=metadata.command,
             ),
             environment,
             credential,

@@ -45,6 +45,8 @@ class RunSettings:
     ready_seconds: int | None = None
     # Arguments, for no shell.
     release_command: tuple[str, ...] | None = None
+    # What an instance runs instead of what its image says. Likewise.
+    command: tuple[str, ...] | None = None
 
     def given(self) -> dict[str, int | str | tuple[str, ...]]:
         """The settings that are said, by name."""
@@ -68,6 +70,8 @@ class Settled:
     ready_seconds: int = 0
     # Empty: none.
     release_command: tuple[str, ...] = ()
+    # Empty: as its image says.
+    command: tuple[str, ...] = ()
 
 
 SETTING_NAMES: Final = tuple(field.name for field in fields(RunSettings))
@@ -97,6 +101,8 @@ def check_settings(settings: RunSettings) -> None:
     _check_range("ready_seconds", settings.ready_seconds, 1, MAX_READY_SECONDS)
     if settings.release_command is not None:
         check_command("release_command", settings.release_command)
+    if settings.command is not None:
+        check_command("command", settings.command)
     path = settings.health_path
     if path is not None and not _HEALTH_PATH.fullmatch(path):
         raise Invalid(

@@ -62,6 +62,8 @@ def check_spec(spec: DeploymentSpec) -> None:
     _check_range("memory_size_mib", spec.memory_mib, 1, MAX_MEMORY_MIB)
     _check_range("port", spec.port, 0, MAX_PORT)
     _check_range("stop_seconds", spec.stop_seconds, 0, MAX_STOP_SECONDS)
+    if spec.command:
+        check_command("command", spec.command)
     health = spec.health_check
     if health.path:
         check_health_path(health.path)

@@ -130,6 +130,7 @@ def encode_spec(
         environment=environment,
         port=spec.port,
         stop_seconds=spec.stop_seconds,
+        command=spec.command,
         registry_credential=credential and encode_credential(credential),
     )
 
@@ -148,6 +149,7 @@ def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSp
         environment_digest=digest_environment(request.environment),
         port=request.port,
         stop_seconds=request.stop_seconds,
+        command=tuple(request.command),
     )
 
 

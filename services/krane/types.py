@@ -81,6 +81,8 @@ class DeploymentSpec:
     # Limit of each instance's whole process tree.
     memory_mib: int
     health_check: HealthCheck = field(default_factory=HealthCheck)
+    # Arguments, in which "$PORT" becomes the port. Empty: as the image says.
+    command: tuple[str, ...] = ()
     # Where instances listen; 0 = as the image says. The process backend gives each a port of its own, whatever this is.
     port: int = 0
     # Between asking an instance to end and killing it; 0 = as the image says, else as krane is configured.

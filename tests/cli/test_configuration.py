@@ -13,12 +13,16 @@ SECRET = "not-for-everybody-4711"
 
 def test_settings_are_set_listed_and_removed(interlock: Interlock, project: str) -> None:
     command = "release_command=python manage.py migrate 'a b'"
-    changed = interlock("config", "set", "replicas=2", "health_path=/up", command, "-p", project, "-o", "json")
+    settings = ("replicas=2", "health_path=/up", command, "command=./serve $PORT")
+    changed = interlock("config", "set", *settings, "-p", project, "-o", "json")
     interlock("config", "rm", "replicas", "-p", project)
     listed = interlock("config", "ls", "-p", project)
 
     assert changed.message(pb.SetSettingsResponse()).settings == pb.RunSettings(
-        replicas=2, health_path="/up", release_command=["python", "manage.py", "migrate", "a b"]
+        replicas=2,
+        health_path="/up",
+        release_command=["python", "manage.py", "migrate", "a b"],
+        command=["./serve", "$PORT"],
     )
     assert "/up" in listed.out
     assert "python manage.py migrate 'a b'" in listed.out
@@ -26,18 +30,30 @@ def test_settings_are_set_listed_and_removed(interlock: Interlock, project: str)
 
 
 def test_a_deployment_is_given_settings_of_its_own(interlock: Interlock, project: str) -> None:
-    options = ("--port", "9000", "--stop-seconds", "20", "--release-command", "./migrate 'a b'")
+    options = (
+        "--port",
+        "9000",
+        "--stop-seconds",
+        "20",
+        "--release-command",
+        "./migrate 'a b'",
+        "--command",
+        "./serve 9",
+    )
     deployment = interlock("deploy", IMAGE, "-p", project, *options, "-o", "json").message(pb.Deployment())
 
     shown = interlock("show", deployment.id).out
 
     assert (deployment.port, deployment.stop_seconds, deployment.release_command) == (9000, 20, ["./migrate", "a b"])
+    assert deployment.command == ["./serve", "9"]
     assert "250 milli-CPUs, 512 MiB" in shown
     assert "./migrate 'a b'" in shown
+    assert "./serve 9" in shown
 
 
 @pytest.mark.parametrize(
-    "assignment", ["speed=high", "replicas=many", "replicas=51", "replicas", "port=0x", "release_command='"]
+    "assignment",
+    ["speed=high", "replicas=many", "replicas=51", "replicas", "port=0x", "release_command='", "command='"],
 )
 def test_what_is_no_setting_is_a_usage_error(interlock: Interlock, project: str, assignment: str) -> None:
     assert interlock("config", "set", assignment, "-p", project).code == 2

@@ -15,19 +15,24 @@ async def test_a_deployment_is_run_as_it_says_else_as_its_project_else_by_defaul
     client: ControlClient, project: str
 ) -> None:
     await client.set_settings(
-        project, pb.RunSettings(replicas=3, health_path="/project", release_command=["./a", "b c"])
+        project, pb.RunSettings(replicas=3, health_path="/project", release_command=["./a", "b c"], command=["./serve"])
     )
     changed = await client.set_settings(project, pb.RunSettings(replicas=2, memory_mib=64, port=9000))
     request = pb.CreateDeploymentRequest(
         project=project, image=IMAGE, memory_mib=128, stop_seconds=20, idempotency_key="once"
     )
     deployment = await client.create_deployment(request)
-    left = await client.remove_settings(project, ["replicas", "memory_mib", "port", "release_command"])
+    left = await client.remove_settings(project, ["replicas", "memory_mib", "port", "release_command", "command"])
 
     repeated = await client.create_deployment(request)
 
     assert changed.settings == pb.RunSettings(
-        replicas=2, memory_mib=64, health_path="/project", port=9000, release_command=["./a", "b c"]
+        replicas=2,
+        memory_mib=64,
+        health_path="/project",
+        port=9000,
+        release_command=["./a", "b c"],
+        command=["./serve"],
     )
     assert left.settings == pb.RunSettings(health_path="/project")
     assert (await client.get_settings(project)).settings == left.settings
@@ -35,6 +40,7 @@ async def test_a_deployment_is_run_as_it_says_else_as_its_project_else_by_defaul
     kept = await client.get_deployment(deployment.id)
     assert (kept.replicas, kept.memory_mib, kept.cpu_millicores, kept.health_path) == (2, 128, 250, "/project")
     assert (kept.port, kept.stop_seconds, kept.release_command) == (9000, 20, ["./a", "b c"])
+    assert kept.command == ["./serve"]
 
 
 async def test_bad_settings_are_refused_and_nothing_is_set(client: ControlClient, project: str) -> None:

@@ -60,7 +60,7 @@ async def test_the_source_has_its_say_when_the_image_is_there_and_only_where_nob
     database: Database, project: Project
 ) -> None:
     await change_project(database, RunSettings(memory_mib=128, stop_seconds=20, release_command=("./project",)))
-    deployment_id = await record(database, RunSettings(stop_seconds=30))
+    deployment_id = await record(database, RunSettings(stop_seconds=30, command=("./request",)))
     await change_project(database, RunSettings(memory_mib=64, port=1111))
     said = RunSettings(replicas=2, memory_mib=96, health_path="/up", stop_seconds=10, release_command=("./source",))
 
@@ -71,7 +71,7 @@ async def test_the_source_has_its_say_when_the_image_is_there_and_only_where_nob
         found = await settled(database, project, deployment_id)
         assert (found.image, found.replicas, found.cpu_millicores, found.memory_mib) == (IMAGE, 2, 250, 128)
         assert (found.health_path, found.port, found.stop_seconds) == ("/up", 0, 30)
-        assert found.release_command == ("./project",)
+        assert (found.release_command, found.command) == (("./project",), ("./request",))
 
 
 async def test_an_image_is_settled_at_once(database: Database, project: Project) -> None:

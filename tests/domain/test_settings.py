@@ -23,6 +23,7 @@ SAID = st.builds(
     stop_seconds=st.none() | st.integers(1, 300),
     ready_seconds=st.none() | st.integers(1, 3600),
     release_command=st.none() | st.sampled_from([("./migrate",), ("python", "manage.py", "migrate")]),
+    command=st.none() | st.sampled_from([("./serve",), ("python", "-m", "http.server", "$PORT")]),
 )
 
 
@@ -49,7 +50,8 @@ def test_nothing_said_is_one_small_instance_that_krane_and_its_image_know_the_re
     settled = settle(RunSettings(), RunSettings())
 
     assert (settled.replicas, settled.cpu_millicores, settled.memory_mib, settled.health_path) == (1, 250, 512, "")
-    assert (settled.port, settled.stop_seconds, settled.ready_seconds, settled.release_command) == (0, 0, 0, ())
+    assert (settled.port, settled.stop_seconds, settled.ready_seconds) == (0, 0, 0)
+    assert (settled.release_command, settled.command) == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -65,6 +67,7 @@ def test_nothing_said_is_one_small_instance_that_krane_and_its_image_know_the_re
         (RunSettings(stop_seconds=301), "stop_seconds is 301: use 1 to 300"),
         (RunSettings(ready_seconds=3601), "ready_seconds is 3601: use 1 to 3600"),
         (RunSettings(release_command=()), "release_command names no program"),
+        (RunSettings(command=()), "command names no program"),
         (RunSettings(release_command=("", "x")), "release_command names no program"),
         (RunSettings(release_command=("x",) * 201), "release_command is too long: use at most 200 arguments"),
         (RunSettings(release_command=("x" * 8193,)), "release_command is too long"),

@@ -14,6 +14,7 @@ from tests.end_to_end.stack import Project
 pytestmark = pytest.mark.parametrize("stack", ["normal"], indirect=True)
 
 SECRET = "not-for-everybody-4711"
+MINE = ["python3", "-u", "app.py"]
 INTERLOCK_TOML = """
 [start]
 command = ["python3", "app.py"]
@@ -75,10 +76,11 @@ async def test_rollback_restores_the_environment_the_deployment_was_made_with(pr
 async def test_source_project_and_request_settle_each_setting_and_a_rollback_restores_them(project: Project) -> None:
     await project.control.set_variables(project.slug, {"LEVEL": "environment", "MINE": "environment"})
     await project.control.set_secrets(project.slug, {"TOKEN": "secret"})
-    await project.control.set_settings(project.slug, pb.RunSettings(memory_mib=128, stop_seconds=3))
+    await project.control.set_settings(project.slug, pb.RunSettings(memory_mib=128, stop_seconds=3, command=["false"]))
     source = await project.source("old", files={"interlock.toml": INTERLOCK_TOML})
-    old = await project.deploy("old", source=source, stop_seconds=4, variables={"MINE": "request"})
+    old = await project.deploy("old", source=source, stop_seconds=4, command=MINE, variables={"MINE": "request"})
     await project.control.set_settings(project.slug, pb.RunSettings(memory_mib=160, replicas=1, health_path="/"))
+    await project.control.remove_settings(project.slug, ["command"])
     new = await project.deploy("new", commit="2222222", release_command=["python3", "-c", "a = 1"])
     # Gone from krane altogether: what it runs again is what the row says.
     await forget_in_krane(project, old.id)
@@ -86,7 +88,7 @@ async def test_source_project_and_request_settle_each_setting_and_a_rollback_res
     moved = await project.control.rollback(project.slug)
 
     assert (old.replicas, old.cpu_millicores, old.memory_mib, old.health_path) == (2, 333, 128, "/healthz")
-    assert (old.port, old.stop_seconds, old.release_command) == (0, 4, [])
+    assert (old.port, old.stop_seconds, old.release_command, old.command) == (0, 4, [], MINE)
     assert (new.replicas, new.cpu_millicores, new.memory_mib, new.health_path) == (1, 250, 160, "/")
     assert (new.port, new.stop_seconds, new.release_command) == (0, 3, ["python3", "-c", "a = 1"])
     assert moved.start == "cold"
@@ -102,6 +104,7 @@ async def test_source_project_and_request_settle_each_setting_and_a_rollback_res
     record = project.stack.data_dir / "krane" / "deployments" / old.id / "deployment.json"
     spec = json.loads(record.read_text())["spec"]
     assert (spec["replicas"], spec["cpu_millicores"], spec["memory_mib"], spec["stop_seconds"]) == (2, 333, 128, 4)
+    assert spec["command"] == MINE
     assert spec["health_check"]["path"] == "/healthz"
     assert "333 milli-CPUs, 128 MiB" in project.stack.cli("show", old.id).stdout
 

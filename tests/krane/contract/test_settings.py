@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from services.domain.errors import Invalid
+from services.domain.errors import Conflict, Invalid
 from services.domain.settings import RunSettings
 from services.krane.client import KraneClient
-from services.krane.types import AppSettings, BuildStatus
+from services.krane.types import AppSettings, BuildStatus, HealthCheck
+from tests.krane.docker_image import PYTHON
 from tests.krane.installation import GRACE_SECONDS, Kind, Krane, krane_process
 from tests.krane.support import NAMESPACE, ask, build, healthy, pack, spec
 
@@ -35,6 +36,15 @@ MODE = "a=b \\"c\\""
 [release]
 command = "python migrate.py 'two words'"
 """
+
+# Both backends find it there: the test image holds what this machine has.
+LISTING = (
+    str(PYTHON),
+    "-c",
+    "import os, sys; from http.server import *; address = os.environ.get('HOST', '0.0.0.0'), int(sys.argv[1]); "
+    "HTTPServer(address, SimpleHTTPRequestHandler).serve_forever()",
+    "$PORT",
+)
 
 
 async def test_a_build_answers_what_the_source_says_and_so_does_one_that_finds_the_image(krane: Krane) -> None:
@@ -69,6 +79,17 @@ async def test_an_app_listens_where_its_deployment_says_else_where_it_says_itsel
     await krane.client.delete(NAMESPACE, "listens-1")
 
 
+async def test_an_instance_runs_the_command_of_its_deployment_instead_of_its_images(krane: Krane) -> None:
+    wanted = replace(spec("commanded-1", krane.image), command=LISTING, health_check=HealthCheck(path="/"))
+
+    await krane.client.create(wanted)
+
+    assert "Directory listing" in (await ask(await healthy(krane.client, "commanded-1"), "/")).text
+    with pytest.raises(Conflict):
+        await krane.client.create(replace(wanted, command=()))
+    await krane.client.delete(NAMESPACE, "commanded-1")
+
+
 async def test_an_app_that_will_not_end_is_killed_when_its_own_time_is_over_by_the_next_krane_too(
     kind: Kind, tmp_path: Path, unused_tcp_port: int
 ) -> None:
@@ -96,6 +117,8 @@ async def test_what_cannot_be_followed_is_refused(krane: Krane) -> None:
         await krane.client.create(replace(wanted, port=65536))
     with pytest.raises(Invalid, match="stop_seconds is 301: use 0 to 300"):
         await krane.client.create(replace(wanted, stop_seconds=301))
+    with pytest.raises(Invalid, match="command names no program"):
+        await krane.client.create(replace(wanted, command=("",)))
     assert await krane.client.get(NAMESPACE, "refused-1") is None
 
 

@@ -1,4 +1,4 @@
-"""Keep what request and project said of a deployment apart from what it is run with, and four more settings."""
+"""Keep what request and project said of a deployment apart from what it is run with, and five more settings."""
 
 from typing import Any
 
@@ -19,6 +19,7 @@ def upgrade() -> None:
         batch_op.add_column(sa.Column("stop_seconds", sa.BigInteger(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("ready_seconds", sa.BigInteger(), server_default="0", nullable=False))
         batch_op.add_column(sa.Column("release_command", sa.JSON(), server_default="[]", nullable=False))
+        batch_op.add_column(sa.Column("command", sa.JSON(), server_default="[]", nullable=False))
     _keep_what_was_settled()
 
 

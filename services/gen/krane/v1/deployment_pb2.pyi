@@ -37,7 +37,7 @@ INSTANCE_STATUS_FAILED: InstanceStatus
 INSTANCE_STATUS_STOPPED: InstanceStatus
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check", "environment", "registry_credential", "port", "stop_seconds")
+    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check", "environment", "registry_credential", "port", "stop_seconds", "command")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -56,6 +56,7 @@ class CreateDeploymentRequest(_message.Message):
     REGISTRY_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     PORT_FIELD_NUMBER: _ClassVar[int]
     STOP_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     deployment_id: str
     image: str
@@ -67,7 +68,8 @@ class CreateDeploymentRequest(_message.Message):
     registry_credential: _image_pb2.RegistryCredential
     port: int
     stop_seconds: int
-    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., registry_credential: _Optional[_Union[_image_pb2.RegistryCredential, _Mapping]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ...) -> None: ...
+    command: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., registry_credential: _Optional[_Union[_image_pb2.RegistryCredential, _Mapping]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class HealthCheck(_message.Message):
     __slots__ = ("path", "interval_ms", "timeout_ms")

@@ -15,6 +15,7 @@ from services.domain.errors import Conflict, NotFound, PreconditionFailed
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.environments import Environments
 from services.krane.backends.docker.shapes import ContainerDetails, ContainerSummary
+from services.krane.backends.shared.app_config import with_port
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.types import DeploymentSpec
@@ -250,10 +251,17 @@ def _config(record: DeploymentRecord, instance_id: str, given: Mapping[str, str]
     return {
         "Image": record.image_id,
         "Env": [*environment_of(given, spec.deployment_id, instance_id), f"PORT={record.container_port}"],
-        **({"Cmd": list[JsonValue](record.command)} if record.command else {}),
+        **_command(record),
         "ExposedPorts": {port: {}},
         "HostConfig": {**bounds, "PortBindings": {port: [_free_port()]}},
     }
+
+
+def _command(record: DeploymentRecord) -> dict[str, JsonValue]:
+    """What is run instead of what the image says: its arguments, or entry point and all."""
+    if record.spec.command:
+        return {"Entrypoint": [*with_port(record.spec.command, str(record.container_port))], "Cmd": []}
+    return {"Cmd": [*record.command]} if record.command else {}
 
 
 def _free_port() -> dict[str, JsonValue]:

@@ -126,7 +126,7 @@ class ProcessDriver:
         instance_id = f"{spec.deployment_id}-{index}"
         folder = self._folders.instance(spec.deployment_id, index)
         command = CommandSpec(
-            arguments=record.app.command,
+            arguments=spec.command or record.app.command,
             environment=instance_environment(
                 deployment_id=spec.deployment_id,
                 instance_id=instance_id,
