@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it, Compose, and the registry that
-# tests start, when they are not there, starts it when it does not run, and returns when it answers. It runs on until its
-# pid, in /var/run/docker.pid, is ended.
+# Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it, Compose, git, ssh, and the
+# registry that tests start, when they are not there, starts it when it does not run, and returns when it answers. It
+# runs on until its pid, in /var/run/docker.pid, is ended.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -24,6 +24,10 @@ if ! command -v docker-registry >/dev/null; then
     # The package would serve to everybody, on every address.
     mkdir --parents /etc/systemd/system
     ln --symbolic --force /dev/null /etc/systemd/system/docker-registry.service
+fi
+# Sources are fetched with them.
+if ! command -v git >/dev/null || ! command -v ssh >/dev/null; then
+    packages+=(git openssh-client)
 fi
 if ((${#packages[@]})); then
     apt-get update -qq

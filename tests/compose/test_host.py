@@ -1,6 +1,7 @@
 """docker-compose.yml, started for real: what its comments and README.md promise of one production-like host."""
 
 import asyncio
+import contextlib
 from array import array
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.domain.errors import Unavailable
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.compose.host import PARTS, Host
 from tests.end_to_end.stack import ENDED, eventually
@@ -29,7 +31,14 @@ async def image(docker_socket: Path) -> str:
 async def deploy(host: Host, request: pb.CreateDeploymentRequest) -> pb.Deployment:
     """Deploy, and wait for the end."""
     async with host.control() as control:
-        created = await control.create_deployment(request)
+
+        async def record() -> pb.Deployment | None:
+            # krane is asked what an image is; while it is being started again, nothing is recorded.
+            with contextlib.suppress(Unavailable):
+                return await control.create_deployment(request)
+            return None
+
+        created = await eventually(record, "a deployment to be recorded", timeout=60)
 
         async def ended() -> pb.Deployment | None:
             found = await control.get_deployment(created.id)
