@@ -13,6 +13,8 @@ from tests.krane.installation import DockerKind
 QUICK = {"INTERLOCK_DEPLOY__DRAIN_SECONDS": "0.5"}
 # The server suspends a handler as soon as it waits, so that every await is followed by a replay.
 REPLAY = {"RESTATE_WORKER__INVOKER__INACTIVITY_TIMEOUT": "0s"}
+# For tests whose workflows others replay already.
+AS_USERS_RUN_IT = pytest.mark.parametrize("stack", ["normal"], indirect=True)
 
 _numbers = itertools.count(1)
 

@@ -11,6 +11,7 @@ from services.db.tables import Deployment, Environment
 from services.db.tables import Project as ProjectRow
 from services.domain.errors import Conflict
 from services.gen.hydra.v1 import deployment_pb2
+from tests.end_to_end.conftest import AS_USERS_RUN_IT
 from tests.end_to_end.stack import Project, eventually
 
 BOXES = [
@@ -51,6 +52,7 @@ async def test_a_deployment_goes_through_every_box_and_serves(project: Project) 
         assert (await project.stack.get(domain.hostname)).json()["version"] == "one"
 
 
+@AS_USERS_RUN_IT
 async def test_the_resources_of_the_row_are_what_krane_runs(project: Project) -> None:
     deployed = await project.deploy("sized", replicas=2, cpu_millicores=333, memory_mib=222)
 
@@ -61,6 +63,7 @@ async def test_the_resources_of_the_row_are_what_krane_runs(project: Project) ->
     assert (row["replicas"], row["cpu_millicores"], row["memory_mib"]) == (2, 333, 222)
 
 
+@AS_USERS_RUN_IT
 async def test_every_replica_takes_traffic(project: Project) -> None:
     await project.deploy("one", replicas=2)
     live = await project.hostname("live")
@@ -70,6 +73,7 @@ async def test_every_replica_takes_traffic(project: Project) -> None:
     assert len(set(answers)) == 2
 
 
+@AS_USERS_RUN_IT
 async def test_the_openapi_document_is_stored_once_by_digest(project: Project) -> None:
     first = await project.deploy("same")
     second = await project.deploy("same", commit="abcdef1")
@@ -92,6 +96,7 @@ async def test_a_newer_deployment_takes_all_but_the_commit_name(project: Project
     assert await project.live() == new.id
 
 
+@AS_USERS_RUN_IT
 async def test_the_same_commit_twice_gets_two_commit_names(project: Project) -> None:
     first = await project.deploy("first", commit="1111111")
     second = await project.deploy("second", commit="1111111")
@@ -100,6 +105,7 @@ async def test_the_same_commit_twice_gets_two_commit_names(project: Project) -> 
     assert await project.answers("commit", deployment_id=second.id) == "second"
 
 
+@AS_USERS_RUN_IT
 async def test_a_preview_gets_its_names_and_leaves_live_alone(project: Project) -> None:
     production = await project.deploy("production")
     preview = await project.deploy("preview", environment="preview", branch="feat/x")
@@ -113,6 +119,7 @@ async def test_a_preview_gets_its_names_and_leaves_live_alone(project: Project) 
     assert await project.answers("branch", "preview") == "preview"
 
 
+@AS_USERS_RUN_IT
 @pytest.mark.parametrize("body", [b'{"deployment_id": "%s"}', b'{"deploymentId": "%s"}'])
 async def test_deploy_is_called_by_curl_at_the_ingress(project: Project, body: bytes) -> None:
     pending = await _pending(project)
@@ -124,6 +131,7 @@ async def test_deploy_is_called_by_curl_at_the_ingress(project: Project, body: b
     assert answer.json()["is_live"] is True
 
 
+@AS_USERS_RUN_IT
 async def test_deploy_is_called_and_answers_in_binary_at_the_ingress(project: Project) -> None:
     pending = await _pending(project)
     request = deployment_pb2.DeployRequest(deployment_id=pending)
@@ -157,6 +165,7 @@ async def test_a_deployment_that_failed_is_not_tried_again(project: Project) -> 
     assert (await project.control.get_deployment(failed.id)).failure == failed.failure
 
 
+@AS_USERS_RUN_IT
 async def test_fifty_equal_requests_make_one_deployment(project: Project) -> None:
     source = await project.source("one")
 
@@ -221,6 +230,7 @@ async def test_surplus_deployments_are_retired_and_can_be_rolled_back_to(project
     assert (await project.control.get_deployment(deployed[0].id)).status == "ready"
 
 
+@AS_USERS_RUN_IT
 async def test_an_instance_that_crashes_is_started_again_and_routed(project: Project) -> None:
     await project.deploy("phoenix")
     live = await project.hostname("live")
@@ -235,6 +245,7 @@ async def test_an_instance_that_crashes_is_started_again_and_routed(project: Pro
     await eventually(is_back, "the instance to be started again")
 
 
+@AS_USERS_RUN_IT
 async def test_an_instance_that_crashes_serves_again_without_anybody_to_tell_the_gateways(project: Project) -> None:
     await project.deploy("phoenix")
     live = await project.hostname("live")

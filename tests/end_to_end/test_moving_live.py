@@ -10,6 +10,7 @@ import pytest
 from services.domain.errors import InterlockError, NotFound, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
+from tests.end_to_end.conftest import AS_USERS_RUN_IT
 from tests.end_to_end.stack import Project, eventually
 
 
@@ -30,6 +31,7 @@ async def test_rollback_moves_live_and_environment_together_and_promote_brings_t
     assert await _state(project) == (new.id, False)
 
 
+@AS_USERS_RUN_IT
 async def test_who_did_what_when_and_why_is_kept(project: Project) -> None:
     old, new = await _two(project)
     stuck = await project.create("stuck", behaviour="silent", commit="3333333")
@@ -101,6 +103,7 @@ async def test_rollback_to_an_instance_that_died_is_refused_or_starts_it_again(p
     assert await project.answers("live") == "old"
 
 
+@AS_USERS_RUN_IT
 async def test_a_rollback_that_would_be_refused_says_why_and_changes_nothing(project: Project) -> None:
     old, new = await _two(project)
     failed = await project.deploy("bad", behaviour="exit", commit="3333333")
@@ -124,6 +127,7 @@ async def test_a_rollback_that_would_be_refused_says_why_and_changes_nothing(pro
     assert old.id != new.id
 
 
+@AS_USERS_RUN_IT
 async def test_another_projects_deployment_is_not_found(project: Project) -> None:
     await _two(project)
     other = await project.control.create_project(f"{project.slug}-other")
@@ -134,6 +138,7 @@ async def test_another_projects_deployment_is_not_found(project: Project) -> Non
         await project.control.promote(other.slug, await project.live())
 
 
+@AS_USERS_RUN_IT
 async def test_another_workspace_sees_and_moves_nothing(project: Project) -> None:
     _, new = await _two(project)
     async with project.stack.control("strangers") as stranger:
@@ -173,6 +178,7 @@ async def test_an_emergency_rollback_does_not_wait_for_a_running_deploy(project:
     assert await project.answers("commit", deployment_id=new.id) == "new"
 
 
+@AS_USERS_RUN_IT
 async def test_a_dry_run_says_what_a_rollback_does_and_changes_nothing(project: Project) -> None:
     old, new = await _two(project)
     stuck = await project.create("stuck", behaviour="silent", commit="3333333", environment="preview")
@@ -225,6 +231,7 @@ async def test_without_preempting_a_rollback_goes_back_from_what_is_live_when_it
     assert await _state(project) == (old.id, True)
 
 
+@AS_USERS_RUN_IT
 async def test_readers_never_see_half_of_a_switch(project: Project) -> None:
     """Domains, gateway configs, live pointer and flag agree in every read while live goes back and forth."""
     old, new = await _two(project)
