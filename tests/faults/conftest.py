@@ -24,6 +24,8 @@ SETTINGS = {
     "INTERLOCK_DEPLOY__READY_TIMEOUT_SECONDS": "30",
     # Whatever is not needed is retired at once.
     "INTERLOCK_DEPLOY__KEEP_READY": "0",
+    # Projects are used again and again: what removing the oldest withdraws would come between what is looked at.
+    "INTERLOCK_DEPLOY__KEEP_STOPPED": "1000",
     "INTERLOCK_DEPLOY__DRAIN_SECONDS": "0.1",
 }
 # With these, what has looked wrong to the reconciler for two seconds is repaired.

@@ -285,7 +285,12 @@ class World:
 
     async def assert_retired(self, project: Project, deployment_id: str) -> None:
         """A deployment is stopped, and of its hostnames it has only the one of its commit, from now on."""
-        assert await self.ended(deployment_id) is DeploymentStatus.STOPPED
+
+        async def is_stopped() -> bool:
+            # A Restate that was just started again may not have told of the retirement that it is about to begin.
+            return await self.ended(deployment_id) is DeploymentStatus.STOPPED
+
+        await eventually(is_stopped, f"deployment {deployment_id} to be retired")
         assert self.stack.instance_processes(deployment_id) == []
         self._retired.setdefault(project.id, []).append(deployment_id)
 
