@@ -1,6 +1,8 @@
 """The effects that the workflows name: each is idempotent, bounded, and knows nothing of Restate."""
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -13,7 +15,7 @@ from services.db.tables import Project
 from services.deployment.credentials import open_credential, open_credentials
 from services.deployment.environment import open_environment
 from services.deployment.scrape import fetch_openapi
-from services.domain.errors import Conflict, InterlockError, PreconditionFailed
+from services.domain.errors import Conflict, InterlockError, PreconditionFailed, Unavailable
 from services.domain.hostnames import Naming
 from services.domain.live import check_has_live, check_promote, check_rollback
 from services.domain.readiness import InstanceState
@@ -38,6 +40,8 @@ from services.krane.types import (
 
 # Lines of log kept with a failed deployment.
 FAILURE_LOG_LINES = 50
+# For a look at what is about to be removed.
+LAST_LOOK_SECONDS = 2.0
 # The steps whose failure the log of the release command explains.
 RELEASE_STEPS = ("start release command", "release command")
 
@@ -231,11 +235,14 @@ class DeploymentSteps:
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
         """End the instances and forget them in krane, keeping in the row what was last found when one was asked."""
-        state = await self.krane.get(namespace, deployment_id)
-        found = last_probe(state.instances) if state else None
-        if found is not None:
-            async with self._database.write() as session:
-                await deployments.record_probe(session, deployment_id, found)
+        # What was found only explains a failure: undoing does not depend on it.
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(LAST_LOOK_SECONDS):
+                state = await self.krane.get(namespace, deployment_id)
+            found = last_probe(state.instances) if state else None
+            if found is not None:
+                async with self._database.write() as session:
+                    await deployments.record_probe(session, deployment_id, found)
         await self.krane.delete(namespace, deployment_id)
 
     async def observe(self, namespace: str, deployment_id: str) -> DeploymentState | None:

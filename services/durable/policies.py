@@ -42,6 +42,9 @@ ATTEMPT = Policy(
     retry_interval_factor=2.0,
 )
 
+# What runs when a cancel arrives gets this long to end by itself: a cancel is to be clean within 5 s.
+LAST_TRY = timedelta(seconds=1)
+
 # Waiting suspends between looks: often at first, since most waits are short, then rarely, since each look is journaled.
 FIRST_POLL = timedelta(milliseconds=50)
 LAST_POLL = timedelta(seconds=1)

@@ -16,7 +16,8 @@ passes untouched: it is the SDK suspending, a lost connection, or a bug, and Res
 
 Three races are settled here once for all handlers:
 - A cancel arrives while an effect is still running. `settle` lets the effect, or the child call with its own undos,
-  finish first: otherwise it could land after its undo. An effect that failed and waits to be tried again is not.
+  finish first: otherwise it could land after its undo. An effect that hangs is given up after a moment, as if the
+  endpoint had died in it; one that failed and waits to be tried again is not tried again.
 - A second cancel arrives while unwinding. It interrupts one await; the undo is issued again, so undos are idempotent.
 - An undo fails for good. It is reported in the Failure and does not stop the others.
 
@@ -25,6 +26,7 @@ the step, hence journaled with it. A saga with `shown` also keeps that, and the 
 long as it runs. Steps, calls and undos announce their failpoints, for tests to fail at.
 """
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -307,21 +309,36 @@ class Poll(Generic[T]):
 
 
 class _Tries(Generic[T]):
-    """An effect that can be told not to be tried again."""
+    """An effect that can be told to come to an end."""
 
     def __init__(self, effect: Callable[[], Awaitable[T]]) -> None:
         self._effect = effect
         self._are_over = False
+        # Of the try that runs.
+        self._limit: asyncio.Timeout | None = None
 
     def end(self) -> None:
-        """What runs goes on, and is the last try."""
+        """What runs is the last try, and is given up when it does not end soon."""
         self._are_over = True
+        if self._limit is not None:
+            self._limit.reschedule(asyncio.get_running_loop().time() + policies.LAST_TRY.total_seconds())
 
     async def run(self) -> T:
         """Try once more."""
         if self._are_over:
             raise TerminalError(_CANCELLED, status_code=HTTPStatus.CONFLICT)
-        return await self._effect()
+        limit = asyncio.timeout(None)
+        try:
+            async with limit:
+                self._limit = limit
+                return await self._effect()
+        except TimeoutError as error:
+            # It may be the effect's own.
+            if limit.expired():
+                raise TerminalError(_CANCELLED, status_code=HTTPStatus.CONFLICT) from error
+            raise
+        finally:
+            self._limit = None
 
 
 async def settle(future: RestateDurableFuture[T], on_cancel: Callable[[], None] | None = None) -> T:

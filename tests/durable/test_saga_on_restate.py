@@ -57,6 +57,24 @@ async def test_a_cancel_undoes_what_has_been_done(run: Run, step: str, held: str
     assert log[-1] == f"cancelled in {step}"
 
 
+# A Restate that suspends at once tells of a cancel only when the step has ended.
+@pytest.mark.parametrize("client", ["restate"], indirect=True)
+async def test_a_cancel_gives_up_a_step_that_hangs(run: Run) -> None:
+    run.notes.tell("hold", "create")
+    invocation_id = await run.send()
+    await run.notes.reaches("create begins")
+
+    assert await run.client.cancel(invocation_id)
+    with pytest.raises(Conflict, match="cancelled"):
+        async with asyncio.timeout(SOON_SECONDS):
+            await run.result(invocation_id)
+
+    log = run.notes.log()
+    assert "create ends" not in log
+    assert "undo create" in log
+    assert log[-1] == "cancelled in create"
+
+
 async def test_a_cancel_ends_a_step_that_is_tried_again_and_again(run: Run) -> None:
     run.notes.tell("weather", "create")
     invocation_id = await run.send()

@@ -88,6 +88,14 @@ class HeldDeploy:
         assert await self._end() is DeploymentStatus.FAILED
         await self._assert_undone()
 
+    async def cancel(self) -> None:
+        assert (await self.two.project.control.cancel_deployment(self.deployment_id, "no longer wanted")).cancelling
+
+    async def assert_cancelled(self) -> None:
+        """Wait until the cancel has undone it."""
+        assert await self._end() is DeploymentStatus.CANCELLED
+        await self._assert_undone()
+
     async def _end(self) -> DeploymentStatus:
         status = await self.world.ended(self.deployment_id)
         await self.world.settled(self.two.project)

@@ -55,6 +55,16 @@ def failed_afterwards(code: grpc.StatusCode) -> Weather:
     return weather
 
 
+def seen(event: asyncio.Event, weather: Weather) -> Weather:
+    """A weather that tells when it happens."""
+
+    async def telling(call: Call) -> bytes:
+        event.set()
+        return await weather(call)
+
+    return telling
+
+
 async def unanswered(call: Call) -> bytes:
     """krane does what it is asked, and the answer is lost."""
     await call()

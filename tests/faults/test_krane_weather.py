@@ -1,6 +1,7 @@
 """krane is slow, refuses, or fails after it did what it was asked: deploys get through, or leave nothing."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import suppress
 from typing import Final
@@ -8,6 +9,7 @@ from typing import Final
 import grpc
 import pytest
 
+from services.krane.client import DEADLINE_SECONDS
 from tests.end_to_end.stack import eventually
 from tests.faults.conftest import HASTY, SETTINGS, TAKES_MINUTES
 from tests.faults.endpoint import KRANE_PORT_VARIABLE
@@ -19,6 +21,7 @@ from tests.faults.krane_proxy import (
     failed_afterwards,
     first,
     refused,
+    seen,
     serving,
     slow,
     unanswered,
@@ -90,6 +93,20 @@ async def test_calls_that_the_endpoint_gave_up_do_no_harm(weathered: World, prox
     await asyncio.wait_for(is_heard.wait(), LATE_SECONDS)
     await eventually(lambda: _is_gone(weathered, undone), "what was created late to be removed")
     await undone.assert_undone()
+
+
+async def test_a_cancel_does_not_wait_for_what_krane_will_not_say(weathered: World, proxy: KraneProxy) -> None:
+    is_asked = [asyncio.Event(), asyncio.Event()]
+    weathers = [seen(is_asked[0], refused(UNAVAILABLE)), seen(is_asked[1], slow(LATE_SECONDS))]
+    deploys = await asyncio.gather(*(_deploy(weathered, proxy, {"GetDeployment": weather}) for weather in weathers))
+    await asyncio.gather(*(event.wait() for event in is_asked))
+
+    began = time.monotonic()
+    await asyncio.gather(*(deploy.cancel() for deploy in deploys))
+    await asyncio.gather(*(deploy.assert_cancelled() for deploy in deploys))
+
+    # Less than one call to krane that hangs would take.
+    assert time.monotonic() - began < DEADLINE_SECONDS
 
 
 @TAKES_MINUTES
