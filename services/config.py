@@ -70,14 +70,14 @@ class KraneSettings(BaseModel):
     # Builds that run at once, in all and of one workspace. The others wait, those for production first.
     max_builds: int = 2
     max_builds_of_workspace: int = 2
+    # What may be kept to make later builds faster: by installers, or by BuildKit for all that use the engine.
+    build_cache_mib: int = Field(default=10_240, ge=0)
     # What the docker backend builds on when a source has no Dockerfile.
     python_base_image: str = "docker.io/library/python:3.11-slim"
     node_base_image: str = "docker.io/library/node:22-slim"
-    # Whether the docker backend builds with BuildKit, and not with the engine's classic builder.
-    buildkit: bool = False
     # Of each instruction of a build of the docker backend, without swap; engines refuse less than 6. BuildKit knows no
-    # such limit.
-    build_memory_mib: int = Field(default=2048, ge=6)
+    # such limit: with one, builds are made by the engine's classic builder.
+    build_memory_mib: int | None = Field(default=None, ge=6)
 
     @property
     def address(self) -> str:

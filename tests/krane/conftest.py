@@ -24,7 +24,7 @@ async def docker_kind(docker_socket: Path) -> DockerKind:
 
 @pytest.fixture(scope="session")
 def buildkit_kind(docker_kind: DockerKind) -> DockerKind:
-    """The docker backend that builds with BuildKit."""
+    """The docker backend that builds with BuildKit, as it does when builds are not limited."""
     return DockerKind(docker_kind.settings.docker_socket, docker_kind.settings.python_base_image, buildkit=True)
 
 

@@ -121,6 +121,7 @@ class DockerKind:
     absent_image = f"sha256:{'0' * 64}"
 
     def __init__(self, socket: Path, python_base_image: str, *, buildkit: bool = False) -> None:
+        """With a limit, which makes it the classic builder; with `buildkit` without one, as it is by default."""
         self.settings = KraneSettings(
             backend=KraneBackend.DOCKER,
             docker_socket=socket,
@@ -128,9 +129,8 @@ class DockerKind:
             stop_grace_seconds=GRACE_SECONDS,
             max_source_bytes=1024 * 1024,
             build_timeout_seconds=60.0,
-            build_memory_mib=64,
+            build_memory_mib=None if buildkit else 64,
             python_base_image=python_base_image,
-            buildkit=buildkit,
             git_file_roots=(FILE_ROOT,),
         )
 
@@ -215,12 +215,13 @@ class KraneProcess:
             "PATH": os.environ["PATH"],
             "INTERLOCK_DATA_DIR": str(data_dir),
             "INTERLOCK_KRANE__BACKEND": settings.backend,
-            "INTERLOCK_KRANE__BUILDKIT": str(settings.buildkit),
             "INTERLOCK_KRANE__DOCKER_SOCKET": str(settings.docker_socket),
             "INTERLOCK_KRANE__PORT": str(port),
             "INTERLOCK_KRANE__PYTHON_BASE_IMAGE": settings.python_base_image,
             "INTERLOCK_KRANE__STOP_GRACE_SECONDS": str(settings.stop_grace_seconds),
         }
+        if settings.build_memory_mib is not None:
+            self._environment["INTERLOCK_KRANE__BUILD_MEMORY_MIB"] = str(settings.build_memory_mib)
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:

@@ -4,9 +4,13 @@ import json
 import tarfile
 import uuid
 from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
+from services.krane.client import KraneClient
+from services.krane.server import running
 from services.krane.types import BuildStatus
 from tests.krane.docker.support import call, container
 from tests.krane.installation import DockerKind, Krane
@@ -63,7 +67,7 @@ async def test_dockerfile_is_used_and_dockerignore_followed(krane: Krane, base: 
     assert (await ask(instance, "/secret")).status_code == 404
     # BuildKit has no means to leave it out.
     is_left_out = (await ask(instance, "/.interlock.dockerfile")).status_code == 404
-    assert is_left_out != krane.kind.settings.buildkit
+    assert is_left_out == (krane.kind.settings.build_memory_mib is not None)
     await krane.client.delete(NAMESPACE, "dockerfile-1")
 
 
@@ -224,6 +228,29 @@ async def test_log_of_buildkit_numbers_steps_and_says_what_was_cached(buildkit_k
     command = '[3/3] RUN ["python", "-S", "-c", "print(41 + 1)"]'
     assert (first[command][0], first[command][1][:5]) == ("42", "DONE ")
     assert second["[2/3] COPY a /"] == second[command] == ["CACHED"]
+
+
+async def test_what_buildkit_keeps_goes_when_it_is_too_much_and_images_stay(
+    buildkit_kind: DockerKind, base: str, tmp_path: Path
+) -> None:
+    dockerfile = f'FROM {base}\nCOPY a /\nRUN ["python", "-S", "-c", "open(\'/b\', \'w\').write(\'b\' * 9999)"]\n'
+    settings = buildkit_kind.settings.model_copy(update={"build_cache_mib": 0})
+    async with running(tmp_path, settings) as address, KraneClient(address) as client:
+        built = await build(client, "cached", pack({"Dockerfile": dockerfile, "a": uuid.uuid4().hex}))
+        kept = await _kept(buildkit_kind)
+
+        await client.prune_images([built.image], timedelta(hours=1))
+
+        assert kept
+        assert await _kept(buildkit_kind) == set()
+        assert await buildkit_kind.images(tmp_path) == {built.image}
+    await buildkit_kind.end(tmp_path)
+
+
+async def _kept(kind: DockerKind) -> set[str]:
+    """What BuildKit keeps besides the layers of images."""
+    usage = await call(kind, "GET", "/system/df")
+    return {one["ID"] for one in usage["BuildCache"] if not one["Shared"] and not one["InUse"]}
 
 
 async def _numbered(krane: Krane, build_id: str) -> dict[str, list[str]]:

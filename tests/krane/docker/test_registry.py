@@ -132,15 +132,18 @@ async def test_an_image_that_takes_long_is_pulled_between_calls(krane: Krane, mo
     await call(krane.kind, "DELETE", f"/images/{image}", force="true")
 
 
-@pytest.mark.parametrize("buildkit", [False, True])
-async def test_dockerfile_may_begin_with_a_private_image(
-    docker_kind: DockerKind, registry: RegistryServer, tmp_path: Path, buildkit: bool
+@pytest.mark.parametrize("builder", ["docker", "buildkit"])
+async def test_dockerfile_may_begin_with_a_private_image_and_copy_from_another(
+    request: pytest.FixtureRequest, registry: RegistryServer, tmp_path: Path, builder: str
 ) -> None:
-    name = f"team/base{int(buildkit)}:1"
-    digest = await push_small(docker_kind, registry, name)
-    dockerfile = f'ARG TAG=1\nFROM {registry.host}/{name[:-1]}${{TAG}} AS base\nFROM base\nCOPY a /a\nCMD ["/a"]\n'
-    settings = docker_kind.settings.model_copy(update={"buildkit": buildkit})
-    async with running(tmp_path, settings) as address, KraneClient(address) as client:
+    kind: DockerKind = request.getfixturevalue(f"{builder}_kind")
+    names = [f"{registry.host}/team/{builder}-{part}" for part in ("base", "tools")]
+    digests = [await push_small(kind, registry, f"{name.removeprefix(registry.host + '/')}:1") for name in names]
+    base, tools = names
+    dockerfile = (
+        f'ARG TAG=1\nFROM {base}:${{TAG}} AS base\nFROM base\nCOPY --from={tools}:1 /app /tool\nCOPY a /a\nCMD ["/a"]\n'
+    )
+    async with running(tmp_path, kind.settings) as address, KraneClient(address) as client:
         source = (await client.upload_source(in_chunks(pack({"Dockerfile": dockerfile, "a": "a"})))).source
         await client.start_build(NAMESPACE, "anonymous", source)
         denied = await build_ended(client, "anonymous")
@@ -150,9 +153,10 @@ async def test_dockerfile_may_begin_with_a_private_image(
     assert denied.status is BuildStatus.FAILED
     assert built.status is BuildStatus.SUCCEEDED, built
     assert files_with(tmp_path, PASSWORD) == []
-    await docker_kind.end(tmp_path)
-    await asyncio.to_thread(registry.forget, f"{registry.host}/{name}")
-    await asyncio.to_thread(registry.forget, f"{registry.host}/{name.partition(':')[0]}@{digest}")
+    await kind.end(tmp_path)
+    for name, digest in zip(names, digests, strict=True):
+        await asyncio.to_thread(registry.forget, f"{name}:1")
+        await asyncio.to_thread(registry.forget, f"{name}@{digest}")
 
 
 async def test_credentials_of_a_build_last_as_long_as_the_build(docker_kind: DockerKind, tmp_path: Path) -> None:

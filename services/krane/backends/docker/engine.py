@@ -37,8 +37,12 @@ Shape = TypeVar("Shape", bound=BaseModel)
 
 # The newest version of the API that krane was written for. Engines of today refuse those before 1.44.
 API_VERSION = (1, 44)
+# Docker Engine 18.09, on Linux.
+FIRST_WITH_BUILDKIT = (1, 39)
 CALL_SECONDS = 20.0
 PULL_SECONDS = 600.0
+# Removing many layers takes the engine its time.
+TRIM_SECONDS = 60.0
 # Less than callers wait, so that they hear which registry it is that does not answer.
 REGISTRY_SECONDS = 8.0
 # Beyond the grace period: the engine kills, and records the exit.
@@ -71,6 +75,10 @@ class Engine:
             response = await self._send("ask for its version", "GET", "/version")
             self._version = EngineVersion.model_validate_json(response.content)
         return self._version
+
+    async def has_buildkit(self) -> bool:
+        """Whether the engine can build with BuildKit."""
+        return _numbers((await self.version()).api_version) >= FIRST_WITH_BUILDKIT
 
     async def list_containers(self, labels: Mapping[str, str]) -> list[ContainerSummary]:
         """Every container with all of the labels, whether it runs or not."""
@@ -212,6 +220,11 @@ class Engine:
     async def cancel_build(self, build_id: str) -> None:
         """Have BuildKit end the build that was begun with this `buildid`; succeeds when it has ended."""
         await self._call("cancel a build", "POST", "/build/cancel", params={"id": build_id})
+
+    async def trim_build_cache(self, keep_bytes: int) -> None:
+        """Have BuildKit remove what was not used for longest of its cache, until it is small enough or all in use."""
+        query = {"keep-storage": str(keep_bytes)}
+        await self._call("trim the build cache", "POST", "/build/prune", params=query, seconds=TRIM_SECONDS)
 
     async def pull_image(self, name: str, *, registry_auth: str = "") -> None:
         """Have the engine fetch an image. `registry_auth` is the base64 of X-Registry-Auth; empty = anonymous.

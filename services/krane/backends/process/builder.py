@@ -44,6 +44,14 @@ class ProcessBuilder:
             app = await self._run(work, artifact)
         return BuiltImage(name=artifact.image, settings=app.settings)
 
+    async def trim_cache(self) -> None:
+        """Remove what installers keep. They do not say what was used last, so all of it goes."""
+        if await asyncio.to_thread(_size, self._cache) > self._settings.build_cache_mib << 20:
+            # Aside first: a build may begin meanwhile.
+            aside = self._cache.with_name(f"{self._cache.name}.old")
+            self._cache.rename(aside)
+            await asyncio.to_thread(remove_tree, aside)
+
     async def clear(self, folders: list[Path]) -> None:
         """End the processes of the builds; what they had made is replaced when they begin anew."""
         await asyncio.gather(*(SupervisedProcess(folder).stop() for folder in folders))
@@ -86,6 +94,11 @@ class ProcessBuilder:
             stop_grace_seconds=STOP_GRACE_SECONDS,
             dies_with_krane=True,
         )
+
+
+def _size(folder: Path) -> int:
+    """Bytes of the files in a folder."""
+    return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 
 def _failure(folder: Path) -> str:

@@ -43,7 +43,12 @@ async def assembled(
             logs=LogFollowing(deployments, tasks, builds, folders),
             sources=sources,
             builds=builds,
-            pruning=Pruning(sources, images, lambda: deployments.images() | tasks.images() | builds.in_use()),
+            pruning=Pruning(
+                sources,
+                images,
+                in_use=lambda: deployments.images() | tasks.images() | builds.in_use(),
+                trim_cache=builds.trim_cache,
+            ),
         )
     finally:
         await builds.close()

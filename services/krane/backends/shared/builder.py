@@ -77,6 +77,10 @@ class Builder(Protocol):
         """
         ...
 
+    async def trim_cache(self) -> None:
+        """Remove what only makes builds faster, so far as it is over its size. Nothing is being built."""
+        ...
+
     async def clear(self, folders: list[Path]) -> None:
         """End and remove what the builds with these folders had begun when an earlier krane was killed."""
         ...

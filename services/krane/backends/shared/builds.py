@@ -79,6 +79,8 @@ class Builds:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._locks = Locks()
         self._source_locks = Locks()
+        # Whether something was built since the cache was last looked at. An earlier krane may have built.
+        self._has_built = True
 
     async def open(self) -> None:
         """Begin anew what an earlier krane did not finish."""
@@ -176,6 +178,12 @@ class Builds:
         records = (self._record(build_id).read() for build_id in self._tasks)
         return {record.source for record in records if record and record.source}
 
+    async def trim_cache(self) -> None:
+        """Bring what makes builds faster down to its size, unless something is being built."""
+        if self._has_built and not self._tasks:
+            self._has_built = False
+            await self._builder.trim_cache()
+
     def _launch(self, record: BuildRecord) -> None:
         task = asyncio.create_task(self._run(record), name=f"build {record.build_id}")
         self._tasks[record.build_id] = task
@@ -245,6 +253,7 @@ class Builds:
             log=self._log(record.build_id),
             credentials=self._credentials(record.build_id).read() or (),
         )
+        self._has_built = True
         async with _limited("the build", self._timeout_seconds):
             return await self._builder.make(work)
 

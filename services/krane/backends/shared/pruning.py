@@ -6,7 +6,7 @@ and counts anew.
 """
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -46,11 +46,18 @@ class Images(Protocol):
 class Pruning:
     """The sources and images of one installation, and since when each is unneeded."""
 
-    def __init__(self, sources: Sources, images: Images, in_use: Callable[[], set[str]]) -> None:
-        """`in_use` says what krane itself needs at that moment."""
+    def __init__(
+        self,
+        sources: Sources,
+        images: Images,
+        in_use: Callable[[], set[str]],
+        trim_cache: Callable[[], Awaitable[None]],
+    ) -> None:
+        """`in_use` says what krane itself needs at that moment; `trim_cache` keeps what builds leave to its size."""
         self._sources = sources
         self._images = images
         self._in_use = in_use
+        self._trim_cache = trim_cache
         # time.monotonic() of the first call that found it unneeded, by what was stored.
         self._unneeded_since: dict[tuple[str, str], float] = {}
 
@@ -63,7 +70,9 @@ class Pruning:
         now = time.monotonic()
         self._unneeded_since = {key: self._unneeded_since.get(key, now) for key in unneeded}
         due = sorted(key for key, since in self._unneeded_since.items() if now - since >= unneeded_seconds)
-        return [unneeded[key].reference for key in due if await self._remove(unneeded[key])]
+        removed = [unneeded[key].reference for key in due if await self._remove(unneeded[key])]
+        await self._trim_cache()
+        return removed
 
     def _used(self) -> set[str]:
         return self._images.names(self._in_use())

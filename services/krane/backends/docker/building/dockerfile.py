@@ -14,6 +14,7 @@ from dataclasses import dataclass
 HEADER = "# Built by krane."
 _DIRECTIVE = re.compile(r"#\s*(?P<name>[A-Za-z]+)\s*=\s*(?P<value>.+?)\s*$")
 _FROM = re.compile(r"\s*FROM\s", re.IGNORECASE)
+_MOUNTED = re.compile(r"--mount=\S*?\bfrom=(?P<image>[^\s,]+)")
 _WORD = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\})")
 _LINE = re.compile(r"\bline (?P<number>[0-9]+)")
 
@@ -34,7 +35,7 @@ class Dockerfile:
         return self.origins[number - 1] if 0 < number <= len(self.origins) else number
 
 
-def prepare_dockerfile(text: str, stage_label: str, image_labels: Mapping[str, str]) -> Dockerfile:
+def prepare_dockerfile(text: str, stage_label: str = "", image_labels: Mapping[str, str] | None = None) -> Dockerfile:
     """A Dockerfile for the engine. `stage_label` is the label of every stage, "<name>=<value>"; empty = none.
 
     `image_labels` are those of the image; no value has a single quote, or more than a line.
@@ -48,13 +49,14 @@ def prepare_dockerfile(text: str, stage_label: str, image_labels: Mapping[str, s
     beginning = [HEADER] if escape == "\\" else [f"# escape={escape}", HEADER]
     numbered = [
         *((0, line) for line in beginning),
-        *_ended(_labelled(lines, escape, stage_label), escape, image_labels),
+        *_ended(_labelled(lines, escape, stage_label), escape, image_labels or {}),
     ]
     return Dockerfile("\n".join(line for _, line in numbered) + "\n", tuple(number for number, _ in numbered))
 
 
-def base_images(text: str) -> list[str]:
-    """The images that the stages of a Dockerfile are made of, with the values that its own ARGs give."""
+def images_named(text: str) -> list[str]:
+    """The images that the stages of a Dockerfile are made of, with the values that its own ARGs give, and those that
+    they copy from or mount."""
     arguments: dict[str, str] = {}
     # What FROM may name that is no image.
     stages = {"scratch"}
@@ -67,9 +69,13 @@ def base_images(text: str) -> list[str]:
                 arguments[name] = value.strip("\"'")
             case ["FROM"]:
                 image, *name = [word for word in words[1:] if not word.startswith("--")] or [""]
-                if image.lower() not in stages:
-                    images.append(image)
+                images += [image] if image.lower() not in stages else []
                 stages |= {one.lower() for one in name[1:]}
+            case ["COPY"]:
+                sources = [word.removeprefix("--from=") for word in words if word.startswith("--from=")]
+                images += [one for one in sources if one.lower() not in stages and not one.isdigit()]
+            case ["RUN"]:
+                images += [one for one in _MOUNTED.findall(line) if one.lower() not in stages]
             case _:
                 pass
     return images

@@ -141,6 +141,12 @@ class BuiltImages:
             lambda layer: self._is_of(layer, traces), lambda container: _short(container.id) in traces.containers
         )
 
+    async def clear_untagged(self, build_id: str) -> None:
+        """Remove the image of one build that was given up before it had its tag."""
+        for image in await self._engine.list_images(self._mine | {BUILD_ID: build_id}):
+            if not image.tags:
+                await self._try_to_remove(image.id)
+
     async def clear_all(self) -> None:
         """Remove what all builds made that did not end well. Nothing is being built."""
         await self._clear(lambda _: True, lambda _: False)

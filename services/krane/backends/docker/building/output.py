@@ -42,7 +42,8 @@ class ClassicOutput:
 
     log: BuildLog
     traces: Traces
-    memory_mib: int
+    # What each instruction may use; None = what there is.
+    memory_mib: int | None
     failure: str = ""
     # The instruction that runs; empty before the first.
     step: str = ""

@@ -1,0 +1,70 @@
+"""Builds by the engine's classic builder, each instruction in a container that may be limited, each layer an image."""
+
+import asyncio
+
+from services.domain.errors import InterlockError, PreconditionFailed
+from services.krane.backends.docker.building.context import DOCKERFILE
+from services.krane.backends.docker.building.dockerfile import prepare_dockerfile
+from services.krane.backends.docker.building.images import BuiltImages, Traces
+from services.krane.backends.docker.building.order import Order
+from services.krane.backends.docker.building.output import ClassicOutput
+from services.krane.backends.docker.credentials import registry_config
+from services.krane.backends.docker.engine import Engine
+from services.krane.backends.shared.builder import BuildWork
+from services.telemetry import get_logger
+
+log = get_logger(__name__)
+
+
+class ClassicBuilder:
+    """The builder of old engines, and the only one that keeps to a limit of memory."""
+
+    def __init__(self, engine: Engine, images: BuiltImages, memory_mib: int | None) -> None:
+        """`memory_mib` is what each instruction may use, without swap; None = what there is."""
+        self._engine = engine
+        self._images = images
+        self._memory_mib = memory_mib
+
+    async def build(self, order: Order) -> None:
+        """Build and tag an image, and clear up after the build unless it succeeds."""
+        dockerfile = prepare_dockerfile(order.dockerfile, self._images.stage_label, order.labels)
+        query = {
+            "version": "1",
+            "dockerfile": DOCKERFILE,
+            "t": order.tag,
+            # No container stays, whether its instruction succeeds or not.
+            "rm": "1",
+            "forcerm": "1",
+            **self._limits,
+        }
+        async with self._images.tracing(order.work.source_digest) as traces:
+            output = ClassicOutput(order.work.log, traces, self._memory_mib)
+            is_built = False
+            try:
+                # Whoever stops listening ends the build.
+                async with self._engine.build(
+                    query, order.context(dockerfile.text), registry_config=registry_config(order.work.credentials)
+                ) as progress:
+                    async for one in progress:
+                        output.take(one)
+                is_built = not output.failure
+            finally:
+                if not is_built:
+                    await self._clear(order.work, traces)
+        if output.failure:
+            raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
+
+    @property
+    def _limits(self) -> dict[str, str]:
+        if self._memory_mib is None:
+            return {}
+        memory = str(self._memory_mib << 20)
+        # The second is memory and swap together: no swap.
+        return {"memory": memory, "memswap": memory}
+
+    async def _clear(self, work: BuildWork, traces: Traces) -> None:
+        try:
+            await asyncio.shield(self._images.clear(traces))
+        except InterlockError as error:
+            # The next pass of pruning, or the next krane, does it.
+            log.warning("what a build left could not be removed", build_id=work.build_id, reason=error.message)
