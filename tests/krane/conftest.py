@@ -23,9 +23,10 @@ async def docker_kind(docker_socket: Path) -> DockerKind:
 
 
 @pytest.fixture(scope="session")
-def buildkit_kind(docker_kind: DockerKind) -> DockerKind:
-    """The docker backend that builds with BuildKit, as it does when builds are not limited."""
-    return DockerKind(docker_kind.settings.docker_socket, docker_kind.settings.python_base_image, buildkit=True)
+def classic_kind(docker_kind: DockerKind) -> DockerKind:
+    """The docker backend that builds with the classic builder."""
+    settings = docker_kind.settings
+    return DockerKind(settings.docker_socket, settings.python_base_image, build_memory_mib=64)
 
 
 @pytest.fixture(scope="session")
@@ -43,9 +44,9 @@ async def docker_krane(docker_kind: DockerKind, tmp_path_factory: pytest.TempPat
 
 
 @pytest.fixture(scope="session")
-async def buildkit_krane(buildkit_kind: DockerKind, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Krane]:
-    """A krane on the docker backend that builds with BuildKit."""
-    async with serving(buildkit_kind, tmp_path_factory.mktemp("krane-buildkit")) as krane:
+async def classic_krane(classic_kind: DockerKind, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Krane]:
+    """A krane on the docker backend that builds with the classic builder."""
+    async with serving(classic_kind, tmp_path_factory.mktemp("krane-classic")) as krane:
         yield krane
 
 

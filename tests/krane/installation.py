@@ -120,8 +120,8 @@ class DockerKind:
 
     absent_image = f"sha256:{'0' * 64}"
 
-    def __init__(self, socket: Path, python_base_image: str, *, buildkit: bool = False) -> None:
-        """With a limit, which makes it the classic builder; with `buildkit` without one, as it is by default."""
+    def __init__(self, socket: Path, python_base_image: str, *, build_memory_mib: int | None = None) -> None:
+        """Builds that are to be limited are the classic builder's; the others are BuildKit's."""
         self.settings = KraneSettings(
             backend=KraneBackend.DOCKER,
             docker_socket=socket,
@@ -129,7 +129,7 @@ class DockerKind:
             stop_grace_seconds=GRACE_SECONDS,
             max_source_bytes=1024 * 1024,
             build_timeout_seconds=60.0,
-            build_memory_mib=None if buildkit else 64,
+            build_memory_mib=build_memory_mib,
             python_base_image=python_base_image,
             git_file_roots=(FILE_ROOT,),
         )

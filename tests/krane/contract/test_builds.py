@@ -35,7 +35,7 @@ from tests.krane.support import (
 )
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-BUILDERS = [*BACKENDS, "buildkit"]
+BUILDERS = [*BACKENDS, "classic"]
 START = '[start]\ncommand = ["python", "app.py"]\n'
 
 

@@ -35,7 +35,7 @@ SERVER = (
 )
 
 
-@pytest.fixture(scope="session", params=["docker", "buildkit"])
+@pytest.fixture(scope="session", params=["docker", "classic"])
 def krane(request: pytest.FixtureRequest) -> Krane:
     """A krane with each builder in turn."""
     return request.getfixturevalue(f"{request.param}_krane")
@@ -204,26 +204,26 @@ async def test_written_dockerfile_is_shown(krane: Krane, base: str) -> None:
 
 
 async def test_command_that_takes_too_much_memory_is_killed_and_the_sentence_says_so(
-    docker_krane: Krane, base: str
+    classic_krane: Krane, base: str
 ) -> None:
     command = 'RUN ["python", "-S", "-c", "print(len(bytes(1) * (1 << 28)))"]'
 
-    built = await build(docker_krane.client, "greedy", pack({"Dockerfile": f"FROM {base}\n{command}\n"}))
+    built = await build(classic_krane.client, "greedy", pack({"Dockerfile": f"FROM {base}\n{command}\n"}))
 
     assert built.error.startswith(f"{command} was killed, as a build is that uses more than 64 MiB: let it use less,")
     assert built.error.endswith("or set INTERLOCK_KRANE__BUILD_MEMORY_MIB")
 
 
-async def test_log_of_buildkit_numbers_steps_and_says_what_was_cached(buildkit_krane: Krane, base: str) -> None:
+async def test_log_of_buildkit_numbers_steps_and_says_what_was_cached(docker_krane: Krane, base: str) -> None:
     dockerfile = f'FROM {base}\nCOPY a /\nRUN ["python", "-S", "-c", "print(41 + 1)"]\n'
     unlike = uuid.uuid4().hex
 
-    await build(buildkit_krane.client, "steps", pack({"Dockerfile": dockerfile, "a": unlike}))
-    first = await _numbered(buildkit_krane, "steps")
+    await build(docker_krane.client, "steps", pack({"Dockerfile": dockerfile, "a": unlike}))
+    first = await _numbered(docker_krane, "steps")
     # Another source, of which the builder sees no difference.
     files = {"Dockerfile": dockerfile, "a": unlike, "b": "b", ".dockerignore": "b\n"}
-    await build(buildkit_krane.client, "steps-2", pack(files))
-    second = await _numbered(buildkit_krane, "steps-2")
+    await build(docker_krane.client, "steps-2", pack(files))
+    second = await _numbered(docker_krane, "steps-2")
 
     command = '[3/3] RUN ["python", "-S", "-c", "print(41 + 1)"]'
     assert (first[command][0], first[command][1][:5]) == ("42", "DONE ")
@@ -231,20 +231,20 @@ async def test_log_of_buildkit_numbers_steps_and_says_what_was_cached(buildkit_k
 
 
 async def test_what_buildkit_keeps_goes_when_it_is_too_much_and_images_stay(
-    buildkit_kind: DockerKind, base: str, tmp_path: Path
+    docker_kind: DockerKind, base: str, tmp_path: Path
 ) -> None:
     dockerfile = f'FROM {base}\nCOPY a /\nRUN ["python", "-S", "-c", "open(\'/b\', \'w\').write(\'b\' * 9999)"]\n'
-    settings = buildkit_kind.settings.model_copy(update={"build_cache_mib": 0})
+    settings = docker_kind.settings.model_copy(update={"build_cache_mib": 0})
     async with running(tmp_path, settings) as address, KraneClient(address) as client:
         built = await build(client, "cached", pack({"Dockerfile": dockerfile, "a": uuid.uuid4().hex}))
-        kept = await _kept(buildkit_kind)
+        kept = await _kept(docker_kind)
 
         await client.prune_images([built.image], timedelta(hours=1))
 
         assert kept
-        assert await _kept(buildkit_kind) == set()
-        assert await buildkit_kind.images(tmp_path) == {built.image}
-    await buildkit_kind.end(tmp_path)
+        assert await _kept(docker_kind) == set()
+        assert await docker_kind.images(tmp_path) == {built.image}
+    await docker_kind.end(tmp_path)
 
 
 async def _kept(kind: DockerKind) -> set[str]:

@@ -132,7 +132,7 @@ async def test_an_image_that_takes_long_is_pulled_between_calls(krane: Krane, mo
     await call(krane.kind, "DELETE", f"/images/{image}", force="true")
 
 
-@pytest.mark.parametrize("builder", ["docker", "buildkit"])
+@pytest.mark.parametrize("builder", ["docker", "classic"])
 async def test_dockerfile_may_begin_with_a_private_image_and_copy_from_another(
     request: pytest.FixtureRequest, registry: RegistryServer, tmp_path: Path, builder: str
 ) -> None:
