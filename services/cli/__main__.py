@@ -11,6 +11,8 @@ import typer
 
 from services.cli.arguments import (
     ORIGIN,
+    STDIN,
+    Origin,
     ProjectOption,
     hoist,
     parse_command,
@@ -22,7 +24,7 @@ from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.exit_codes import ExitCode, of_ended, of_error
 from services.cli.following import follow_logs
 from services.cli.git import Revision, revision_of
-from services.cli.packing import pack
+from services.cli.packing import CHUNK_BYTES, copy_archive, pack
 from services.cli.progress import follow, still_running
 from services.cli.registry import registry_app
 from services.cli.render import (
@@ -48,7 +50,6 @@ from services.gen.ctrl.v1 import control_pb2 as pb
 DEFAULT_BRANCH = "main"
 DEFAULT_LOG_LINES = 100
 GLOBAL_OPTIONS = frozenset({"-w", "--workspace", "-o", "--output", "--data-dir", "--ready-file", "--address"})
-CHUNK_BYTES = 256 * 1024
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -138,7 +139,11 @@ def deploy(
     project: ProjectOption,
     what: Annotated[
         str,
-        typer.Argument(help="A folder with the source, an image, or the URL of a git repository.", metavar=ORIGIN),
+        typer.Argument(
+            help="A folder with the source, a tar of it (- for one on standard input), an image, or the URL of a git "
+            "repository.",
+            metavar=ORIGIN,
+        ),
     ] = "",
     git: Annotated[
         str, typer.Option(metavar="URL", help="The git repository to deploy from; as good as naming it without this.")
@@ -186,7 +191,7 @@ def deploy(
     ] = True,
     timeout: TimeoutOption = "15m",
 ) -> None:
-    """Deploy a folder, an image, or a commit of a git repository, and wait until it is ready."""
+    """Deploy a folder, a tar, an image, or a commit of a git repository, and wait until it is ready."""
     patience = parse_duration(timeout)
     session = session_of(context)
     origin = parse_origin(what, git, ref)
@@ -212,8 +217,8 @@ def deploy(
         idempotency_key=idempotency_key,
         variables=parse_variables(env or []),
     )
-    if origin.folder:
-        request.source = _upload(session, origin.folder)
+    if origin.folder or origin.archive:
+        request.source = _upload(session, origin)
     deployment = session.run(lambda client: client.create_deployment(request))
     if not wait:
         session.show(deployment, result_text(deployment))
@@ -365,10 +370,14 @@ def list_domains(context: typer.Context, project: ProjectOption) -> None:
     session.show(response, domains_table(response.domains))
 
 
-def _upload(session: Session, folder: Path) -> str:
+def _upload(session: Session, origin: Origin) -> str:
     with tempfile.TemporaryFile() as archive:
-        pack(folder, archive)
-        session.err.print(f"uploading {folder} ({archive.tell() / 1024:.0f} KiB)")
+        if origin.folder:
+            pack(origin.folder, archive)
+        if origin.archive:
+            with sys.stdin.buffer if origin.archive == STDIN else origin.archive.open("rb") as packed:
+                copy_archive(packed, archive)
+        session.err.print(f"uploading {origin.folder or origin.archive} ({archive.tell() / 1024:.0f} KiB)")
         archive.seek(0)
 
         async def upload(client: ControlClient) -> str:

@@ -14,7 +14,9 @@ import typer
 ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
 
 # How `deploy` calls its argument.
-ORIGIN = "DIR|IMAGE|URL"
+ORIGIN = "DIR|TAR|IMAGE|URL"
+# The archive that is standard input.
+STDIN = Path("-")
 
 # No image is named like this: what follows its "@" is a digest.
 _GIT_URL = re.compile(r"[^/]*://|[A-Za-z0-9._-]+@(?!sha[0-9]+:)[A-Za-z0-9.-]+:")
@@ -35,6 +37,8 @@ class Origin:
     """What is deployed: exactly one of these is set."""
 
     folder: Path | None = None
+    # A tar of the source, gzipped or not.
+    archive: Path | None = None
     image: str = ""
     git_url: str = ""
 
@@ -44,16 +48,20 @@ def parse_origin(what: str, git_url: str, ref: str) -> Origin:
     if _GIT_URL.match(what) and not git_url:
         what, git_url = "", what
     if bool(what) == bool(git_url):
-        raise typer.BadParameter("name one thing to deploy: a folder, an image, or --git with a URL", param_hint=ORIGIN)
+        raise typer.BadParameter(
+            "name one thing to deploy: a folder, a tar, an image, or --git with a URL", param_hint=ORIGIN
+        )
     if ref and not git_url:
         raise typer.BadParameter("a ref is one of a repository: name that with --git", param_hint="--ref")
     if git_url:
         return Origin(git_url=git_url)
-    folder = Path(what)
-    if folder.is_dir():
-        return Origin(folder=folder)
-    if folder.exists() or what.startswith((".", "/", "~")):
-        raise typer.BadParameter(f"{what!r} is not a folder", param_hint=ORIGIN)
+    path = Path(what)
+    if path.is_dir():
+        return Origin(folder=path)
+    if path == STDIN or path.exists():
+        return Origin(archive=path)
+    if what.startswith((".", "/", "~")):
+        raise typer.BadParameter(f"{what!r} is not there", param_hint=ORIGIN)
     return Origin(image=what)
 
 

@@ -35,6 +35,8 @@ def test_global_options_may_stand_anywhere(arguments: str, expected: str) -> Non
         (f"app@sha256:{'0' * 64}", "", Origin(image=f"app@sha256:{'0' * 64}")),
         (f"artifact@sha256:{'0' * 64}", "", Origin(image=f"artifact@sha256:{'0' * 64}")),
         ("/", "", Origin(folder=Path("/"))),
+        (__file__, "", Origin(archive=Path(__file__))),
+        ("-", "", Origin(archive=Path("-"))),
     ],
 )
 def test_what_is_deployed_is_told_by_how_it_is_named(what: str, git: str, expected: Origin) -> None:

@@ -1,8 +1,11 @@
 import asyncio
 import getpass
+import gzip
+import io
 import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -44,6 +47,28 @@ def test_json_on_stdout_is_one_message_and_chatter_stays_on_stderr(
     assert deployment.source.startswith("source@sha256:")
     assert '"is_live": false' in result.out
     assert "uploading" in result.err
+
+
+def test_a_tar_is_the_same_source_whichever_way_it_comes(
+    interlock: Interlock, project: str, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def deployed(what: str) -> pb.Deployment:
+        return interlock("deploy", what, "-p", project, "-o", "json").message(pb.Deployment())
+
+    plain = io.BytesIO()
+    with tarfile.open(fileobj=plain, mode="w") as archive:
+        archive.add(source, arcname=".")
+    gzipped = tmp_path / "source.tar.gz"
+    with gzipped.open("wb") as file, gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as stream:
+        stream.write(plain.getvalue())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(plain.getvalue())))
+
+    piped, named = deployed("-"), deployed(str(gzipped))
+
+    assert piped.status == named.status == "ready"
+    assert piped.source == named.source
+    refused = interlock("deploy", __file__, "-p", project)
+    assert "not a gzipped tar" in refused.err
 
 
 def test_branch_and_commit_come_from_git(interlock: Interlock, project: str, source: Path) -> None:

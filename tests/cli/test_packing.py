@@ -1,3 +1,4 @@
+import gzip
 import io
 import os
 import tarfile
@@ -6,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.cli import packing
-from services.cli.packing import pack
+from services.cli.packing import copy_archive, pack
 from services.domain.errors import Invalid
 
 
@@ -84,3 +85,20 @@ def test_too_much_is_refused_before_anything_is_packed(tmp_path: Path) -> None:
 
     with pytest.raises(Invalid, match="200 MiB"):
         packed(tmp_path)
+
+
+def test_a_tar_that_is_there_is_gzipped_unless_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("a")
+    zipped = packed(tmp_path)
+
+    for given in (zipped, gzip.decompress(zipped)):
+        copy = io.BytesIO()
+        copy_archive(io.BytesIO(given), copy)
+        assert copy.getvalue() == zipped
+
+
+def test_a_tar_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packing, "MAX_BYTES", 1000)
+
+    with pytest.raises(Invalid, match="the most that can be deployed"):
+        copy_archive(io.BytesIO(bytes(1001)), io.BytesIO())
