@@ -21,7 +21,7 @@ def stored(folder: Path, archive: bytes) -> Path:
 
 
 def packed(archive: Path, ignore: str = "") -> dict[str, tarfile.TarInfo]:
-    content = b"".join(pack_context(archive, MAX_BYTES, read_ignore(ignore), "FROM a\n"))
+    content = b"".join(pack_context(archive, MAX_BYTES, read_ignore(ignore), {"Dockerfile": "FROM a\n"}))
     with tarfile.open(fileobj=io.BytesIO(content)) as tar:
         return {one.name: one for one in tar}
 
@@ -49,11 +49,15 @@ def test_context_holds_the_source_without_owners_and_what_is_ignored(tmp_path: P
     program = entry("bin/run", size=2)
     program.uid, program.uname, program.mtime, program.mode = 1000, "somebody", 1_700_000_000, 0o4755
     link = entry("run", tarfile.SYMTYPE, "bin/run")
-    archive = stored(tmp_path, pack_entries([(program, b"hi"), (link, b""), (entry("a.log"), b"")]))
+    replaced = entry("Dockerfile", size=9)
+    archive = stored(
+        tmp_path, pack_entries([(program, b"hi"), (link, b""), (entry("a.log"), b""), (replaced, b"# their s")])
+    )
 
     entries = packed(archive, "*.log")
 
-    assert set(entries) == {".interlock.dockerfile", ".dockerignore", "bin/run", "run"}
+    assert set(entries) == {"Dockerfile", "bin/run", "run"}
+    assert entries["Dockerfile"].size == len("FROM a\n")
     run = entries["bin/run"]
     assert (run.uid, run.uname, run.mtime, run.mode) == (0, "", 0, 0o755)
     assert entries["run"].linkname == "bin/run"

@@ -52,6 +52,7 @@ class DockerBuilder:
         order = Order(
             work=work,
             dockerfile=self._dockerfile(source, app, work.log),
+            has_own_dockerfile=DOCKERFILE in source.files,
             ignored=read_ignore(source.text(DOCKERIGNORE)),
             max_source_bytes=self._max_source_bytes,
             tag=self._images.tag(key),

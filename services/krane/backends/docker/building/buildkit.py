@@ -4,6 +4,7 @@ import asyncio
 import json
 import secrets
 from collections.abc import AsyncGenerator, Mapping
+from pathlib import PurePosixPath
 
 from services.domain.errors import InterlockError, PreconditionFailed
 from services.domain.images import registry_of
@@ -12,6 +13,7 @@ from services.krane.backends.docker.building.dockerfile import images_named, pre
 from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.building.order import Order
 from services.krane.backends.docker.building.output import BuildKitOutput
+from services.krane.backends.docker.building.source import DOCKERFILE as OWN_DOCKERFILE
 from services.krane.backends.docker.credentials import registry_auth
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import NAME, complete_name
@@ -33,11 +35,11 @@ class BuildKitBuilder:
 
     async def build(self, order: Order) -> None:
         """Build and tag an image; labels cost nothing here."""
-        dockerfile = prepare_dockerfile(order.dockerfile)
+        dockerfile, name = prepare_dockerfile(order.dockerfile), _dockerfile_name(order)
         await self._pull_private(order.work, dockerfile.text)
         query = {
             "version": "2",
-            "dockerfile": DOCKERFILE,
+            "dockerfile": name,
             "t": order.tag,
             "labels": json.dumps(order.labels),
             "buildid": secrets.token_hex(16),
@@ -45,7 +47,7 @@ class BuildKitBuilder:
         output = BuildKitOutput(order.work.log)
         is_built = False
         try:
-            await self._run_to_the_end(query, order.context(dockerfile.text), output)
+            await self._run_to_the_end(query, order.context({name: dockerfile.text}), output)
             is_built = not output.failure
         finally:
             if not is_built:
@@ -98,3 +100,12 @@ class BuildKitBuilder:
         except InterlockError as error:
             # The next pass of pruning does it.
             log.warning("what a build left could not be removed", build_id=work.build_id, reason=error.message)
+
+
+def _dockerfile_name(order: Order) -> str:
+    """Where the Dockerfile is in the context: in the place of the author's, if that is not to be left out.
+
+    BuildKit follows no .dockerignore in a tar, and copies what krane adds with everything.
+    """
+    is_kept = order.has_own_dockerfile and not order.ignored(PurePosixPath(OWN_DOCKERFILE))
+    return OWN_DOCKERFILE if is_kept else DOCKERFILE

@@ -8,6 +8,7 @@ from services.krane.backends.docker.building.dockerfile import prepare_dockerfil
 from services.krane.backends.docker.building.images import BuiltImages, Traces
 from services.krane.backends.docker.building.order import Order
 from services.krane.backends.docker.building.output import ClassicOutput
+from services.krane.backends.docker.building.source import DOCKERIGNORE
 from services.krane.backends.docker.credentials import registry_config
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.shared.builder import BuildWork
@@ -28,6 +29,8 @@ class ClassicBuilder:
     async def build(self, order: Order) -> None:
         """Build and tag an image, and clear up after the build unless it succeeds."""
         dockerfile = prepare_dockerfile(order.dockerfile, self._images.stage_label, order.labels)
+        # Both are left out of what is copied.
+        added = {DOCKERFILE: dockerfile.text, DOCKERIGNORE: f"{DOCKERFILE}\n{DOCKERIGNORE}\n"}
         query = {
             "version": "1",
             "dockerfile": DOCKERFILE,
@@ -43,7 +46,7 @@ class ClassicBuilder:
             try:
                 # Whoever stops listening ends the build.
                 async with self._engine.build(
-                    query, order.context(dockerfile.text), registry_config=registry_config(order.work.credentials)
+                    query, order.context(added), registry_config=registry_config(order.work.credentials)
                 ) as progress:
                     async for one in progress:
                         output.take(one)

@@ -4,7 +4,7 @@ import asyncio
 import io
 import posixpath
 import tarfile
-from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator
+from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from pathspec import PathSpec
@@ -13,10 +13,8 @@ from pathspec.patterns.gitignore.basic import GitIgnoreBasicPattern
 from services.domain.errors import Invalid
 from services.krane.backends.shared.archive import checked_entries
 
-# Names that no source has a use for: they are krane's. The classic builder leaves both out of what is copied, as the
-# second says; BuildKit follows no such file in a tar, and copies the Dockerfile with everything.
+# A name that no source has a use for: it is krane's.
 DOCKERFILE = ".interlock.dockerfile"
-IGNORE = ".dockerignore"
 CHUNK_BYTES = 256 * 1024
 
 Ignored = Callable[[PurePosixPath], bool]
@@ -43,16 +41,18 @@ def _anchored(line: str) -> str:
     return "" if path == "." else f"{exception}/{path}"
 
 
-def pack_context(archive: Path, max_source_bytes: int, ignored: Ignored, dockerfile: str) -> Generator[bytes]:
-    """A tar of a source and a Dockerfile, in pieces. Raises Invalid when the archive is refused."""
-    own = {DOCKERFILE: dockerfile, IGNORE: f"{DOCKERFILE}\n{IGNORE}\n"}
-    for name, text in own.items():
+def pack_context(archive: Path, max_source_bytes: int, ignored: Ignored, added: Mapping[str, str]) -> Generator[bytes]:
+    """A tar of a source in pieces; `added` are files at its top, which may replace some of its own.
+
+    Raises Invalid when the archive is refused.
+    """
+    for name, text in added.items():
         content = text.encode()
         yield _header(_entry(name, len(content)))
         yield from _padded(iter([content]), len(content))
     for tar, entry in checked_entries(archive, max_source_bytes):
         path = PurePosixPath(entry.name)
-        if ignored(path) or str(path) in (".", *own):
+        if ignored(path) or str(path) in (".", *added):
             continue
         yield _header(_plain(entry, path, ignored))
         if entry.isreg():

@@ -15,15 +15,16 @@ class Order:
     work: BuildWork
     # The author's Dockerfile, or the one that krane wrote.
     dockerfile: str
+    has_own_dockerfile: bool
     ignored: Ignored
     max_source_bytes: int
     tag: str
     # What the image says of itself; no value has a single quote, or more than a line.
     labels: Mapping[str, str]
 
-    def context(self, dockerfile: str) -> AsyncGenerator[bytes]:
-        """The source as the engine gets it, with the Dockerfile that this builder makes of the author's."""
-        return in_background(pack_context(self.work.archive, self.max_source_bytes, self.ignored, dockerfile))
+    def context(self, added: Mapping[str, str]) -> AsyncGenerator[bytes]:
+        """The source as the engine gets it, with files at its top that the builder adds or replaces."""
+        return in_background(pack_context(self.work.archive, self.max_source_bytes, self.ignored, added))
 
 
 class EngineBuilder(Protocol):
