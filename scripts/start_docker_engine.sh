@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it, Compose, git, ssh, and the
-# registry that tests start, when they are not there, starts it when it does not run, and returns when it answers. It
-# runs on until its pid, in /var/run/docker.pid, is ended.
+# registry and the sshd that tests start, when they are not there, starts it when it does not run, and returns when it
+# answers. It runs on until its pid, in /var/run/docker.pid, is ended.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -28,6 +28,12 @@ fi
 # Sources are fetched with them.
 if ! command -v git >/dev/null || ! command -v ssh >/dev/null; then
     packages+=(git openssh-client)
+fi
+if ! command -v sshd >/dev/null; then
+    packages+=(openssh-server)
+    # The package would let everybody knock, on every address: Debian starts no sshd while this is there.
+    mkdir --parents /etc/ssh
+    touch /etc/ssh/sshd_not_to_be_run
 fi
 if ((${#packages[@]})); then
     apt-get update -qq

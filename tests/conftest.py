@@ -13,6 +13,7 @@ from services.db.migrations import migrate
 from services.domain.errors import InterlockError
 from services.krane.backends.docker.engine import Engine
 from tests.registry_server import RegistryServer, is_installed
+from tests.ssh_server import SshServer, sshd
 
 # The same examples in every run: what fails here fails everywhere.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
@@ -63,6 +64,14 @@ def registry(docker_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> G
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> SshServer:
+    """An sshd, which tests let serve. Without one they are skipped, and fail in continuous integration."""
+    if not sshd():
+        _go_without("sshd is not installed: scripts/start_docker_engine.sh does that")
+    return SshServer(tmp_path_factory.mktemp("sshd"))
 
 
 def _go_without(reason: str) -> Never:

@@ -241,6 +241,11 @@ def test_ssh_asks_nobody_and_knows_krane_by_one_key(tmp_path: Path) -> None:
         ),
         ("ERROR: Repository not found.\nfatal: Could not read from remote repository.", "let the key"),
         ("fatal: Could not read from remote repository.", "let the key"),
+        (
+            "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 192.0.2.1 port 22\n"
+            "fatal: Could not read from remote repository.",
+            "git.example.com does not answer krane's machine as a git server should: Connection closed by remote host;",
+        ),
         ("Host key verification failed.\nfatal: Could not read from remote repository.", "known_hosts"),
         ("/tmp/ssh: 2: exec: ssh: not found\nfatal: Could not read from remote repository.", "install it"),
         ("fatal: mismatched algorithms: client sha1; server sha256", "by another hash"),

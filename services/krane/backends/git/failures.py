@@ -6,7 +6,10 @@ from services.domain.git import GitProtocol, GitSource
 
 MAX_CAUSE = 300
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
-_CAUSE = re.compile(r"^(?:fatal|error|ERROR|ssh): (?P<what>.*?)\.?$", re.MULTILINE)
+# ssh puts its name before some of what it says only.
+_CAUSE = re.compile(
+    r"^(?:(?:fatal|error|ERROR|ssh|kex_exchange_identification): |(?=Connection ))(?P<what>.*?)\.?$", re.MULTILINE
+)
 _ACCESS = "there is no repository at {url} that krane may read: {access_hint}"
 
 # What git, ssh and curl print, and what it means; the first that fits says it.
