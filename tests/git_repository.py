@@ -1,5 +1,6 @@
 """Real git repositories for tests, and a server of git's own HTTP protocol on loopback that also misbehaves."""
 
+import base64
 import os
 import ssl
 import subprocess
@@ -16,6 +17,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
+from services.krane.types import RegistryCredential
+
+USERNAME = "x-access-token"
+TOKEN = "not-for-everybody-4713"
+# Characters that mean something in a URL, to a shell or in a configuration of git.
+PASSWORD = f"{TOKEN}/of@the:git#server%41'$(x)ü"
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
     "GIT_CONFIG_GLOBAL": os.devnull,
@@ -26,6 +33,9 @@ ENVIRONMENT = {
         for what, value in (("NAME", "t"), ("EMAIL", "t@t"))
     },
 }
+
+
+LOGIN = f"Basic {base64.b64encode(f'{USERNAME}:{PASSWORD}'.encode()).decode()}"
 
 
 class Repository:
@@ -57,8 +67,13 @@ class Repository:
         return self.git("rev-parse", "HEAD")
 
 
+def tells_password(content: bytes) -> bool:
+    """Whether something holds the password, in whatever form."""
+    return TOKEN.encode() in content or LOGIN.removeprefix("Basic ").encode() in content
+
+
 class _Handler(BaseHTTPRequestHandler):
-    """/moved/… leads to /…, /private/… asks for a password, /silent/… never answers; the rest is git's."""
+    """/moved/… leads to /…, /private/… is /… for those who log in, /silent/… never answers; the rest is git's."""
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -67,16 +82,22 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(self.rfile.read(int(self.headers["content-length"])))
 
     def _answer(self, body: bytes) -> None:
+        if authorization := self.headers.get("authorization"):
+            self._git_server.authorizations.append(authorization)
         match self.path.split("/")[1]:
             case "moved":
                 self._refuse(301, "location", self.path.removeprefix("/moved"))
-            case "private":
+            case "private" if self.headers.get("authorization") != LOGIN:
                 self._refuse(401, "www-authenticate", "Basic")
+            case "private":
+                self._serve(body, self.path.removeprefix("/private"))
+            case "forbidden":
+                self._refuse(403, "x-reason", "forbidden")
             case "silent":
                 self._git_server.asked.set()
                 self._git_server.closing.wait()
             case _:
-                self._serve(body)
+                self._serve(body, self.path)
 
     @property
     def _git_server(self) -> "GitServer":
@@ -89,8 +110,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("content-length", "0")
         self.end_headers()
 
-    def _serve(self, body: bytes) -> None:
-        path, _, query = self.path.partition("?")
+    def _serve(self, body: bytes, path: str) -> None:
+        path, _, query = path.partition("?")
         variables = {
             "GIT_PROJECT_ROOT": str(self._git_server.root),
             "GIT_HTTP_EXPORT_ALL": "1",
@@ -123,6 +144,8 @@ class GitServer(ThreadingHTTPServer):
 
     def __init__(self, root: Path, certificate: Path | None) -> None:
         self.root = root
+        # What was shown of credentials, request by request.
+        self.authorizations: list[str] = []
         # Somebody waits for an answer that never comes.
         self.asked = threading.Event()
         self.closing = threading.Event()
@@ -134,9 +157,19 @@ class GitServer(ThreadingHTTPServer):
             self._scheme, self.socket = "https", context.wrap_socket(self.socket, server_side=True)
 
     @property
+    def host(self) -> str:
+        """How a credential for it is named."""
+        return f"localhost:{self.server_port}"
+
+    @property
     def url(self) -> str:
         """Where the repositories below the root are."""
-        return f"{self._scheme}://localhost:{self.server_port}"
+        return f"{self._scheme}://{self.host}"
+
+    @property
+    def credential(self) -> RegistryCredential:
+        """What it wants to see below /private."""
+        return RegistryCredential(registry=self.host, username=USERNAME, password=PASSWORD)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Clients that do not trust the certificate, or are killed, hang up."""

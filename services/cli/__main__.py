@@ -21,12 +21,12 @@ from services.cli.arguments import (
     parse_variables,
 )
 from services.cli.configuration import config_app, env_app, secrets_app
+from services.cli.credentials import credentials_app
 from services.cli.exit_codes import ExitCode, of_ended, of_error
 from services.cli.following import follow_logs
 from services.cli.git import Revision, revision_of
 from services.cli.packing import CHUNK_BYTES, copy_archive, pack
 from services.cli.progress import follow, still_running
-from services.cli.registry import registry_app
 from services.cli.render import (
     attention_text,
     deployment_text,
@@ -64,7 +64,9 @@ app.add_typer(domains_app, name="domains")
 app.add_typer(config_app, name="config")
 app.add_typer(env_app, name="env")
 app.add_typer(secrets_app, name="secrets")
-app.add_typer(registry_app, name="registry")
+app.add_typer(credentials_app, name="credentials")
+# What they were called while they were for registries alone.
+app.add_typer(credentials_app, name="registry", hidden=True)
 
 DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]
 DryRunOption = Annotated[

@@ -92,8 +92,8 @@ def secrets_table(secrets: Iterable[pb.Secret]) -> RenderableType:
 
 
 def registry_credentials_table(credentials: Iterable[pb.RegistryCredential]) -> RenderableType:
-    """One line for each registry."""
-    table = _table("REGISTRY", "USERNAME", "VERSION", "SET", "BY")
+    """One line for each host."""
+    table = _table("HOST", "USERNAME", "VERSION", "SET", "BY")
     for credential in credentials:
         when, who = _moment(credential.updated_at_ms), printable(credential.updated_by)
         table.add_row(credential.registry, printable(credential.username), str(credential.version), when, who)

@@ -192,21 +192,21 @@ class ControlClient:
         return await self._call("RemoveSecrets", request, pb.RemoveSecretsResponse)
 
     async def list_registry_credentials(self) -> pb.ListRegistryCredentialsResponse:
-        """The credentials for private registries, without their passwords."""
+        """The credentials for private registries and git servers, without their passwords."""
         request = pb.ListRegistryCredentialsRequest(workspace=self.workspace)
         return await self._call("ListRegistryCredentials", request, pb.ListRegistryCredentialsResponse)
 
     async def set_registry_credential(
         self, registry: str, username: str, password: str
     ) -> pb.SetRegistryCredentialResponse:
-        """Add or replace the credential of a registry."""
+        """Add or replace the credential of a host."""
         request = pb.SetRegistryCredentialRequest(
             workspace=self.workspace, registry=registry, username=username, password=password, actor=self.actor
         )
         return await self._call("SetRegistryCredential", request, pb.SetRegistryCredentialResponse)
 
     async def remove_registry_credential(self, registry: str) -> pb.RemoveRegistryCredentialResponse:
-        """Forget the credential of a registry."""
+        """Forget the credential of a host."""
         request = pb.RemoveRegistryCredentialRequest(workspace=self.workspace, registry=registry)
         return await self._call("RemoveRegistryCredential", request, pb.RemoveRegistryCredentialResponse)
 

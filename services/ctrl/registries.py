@@ -1,4 +1,4 @@
-"""Credentials of workspaces for private registries, over all doors. Passwords come in and never go out."""
+"""Credentials of workspaces for private registries and git servers, over all doors. Passwords never go out."""
 
 from services.ctrl.checks import check_actor, check_workspace
 from services.ctrl.messages import registry_credential_message
@@ -17,7 +17,7 @@ from services.keyring import Keyring
 
 
 class Registries:
-    """The methods of ctrl.v1.ControlService about registries."""
+    """The methods of ctrl.v1.ControlService about credentials."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
@@ -32,7 +32,7 @@ class Registries:
         return pb.ListRegistryCredentialsResponse(credentials=[registry_credential_message(row) for row in rows])
 
     async def SetRegistryCredential(self, request: pb.SetRegistryCredentialRequest) -> pb.SetRegistryCredentialResponse:
-        """Add or replace the credential of one registry."""
+        """Add or replace the credential of one host."""
         workspace, actor = check_workspace(request.workspace), check_actor(request.actor)
         registry = check_registry(request.registry)
         check_registry_login(request.username, request.password)
@@ -46,7 +46,7 @@ class Registries:
     async def RemoveRegistryCredential(
         self, request: pb.RemoveRegistryCredentialRequest
     ) -> pb.RemoveRegistryCredentialResponse:
-        """Ask a registry without a credential from now on."""
+        """Ask a host without a credential from now on."""
         async with self._database.write() as session:
             await remove_credential(session, check_workspace(request.workspace), check_registry(request.registry))
         return pb.RemoveRegistryCredentialResponse()

@@ -1,6 +1,7 @@
-"""Credentials of a workspace for private registries, one for each registry, with their passwords encrypted.
+"""Credentials of a workspace for private registries and git servers, one for each host, with their passwords encrypted.
 
-Deployments do not keep them: whoever pulls an image does it with what is set at that moment.
+A host that is both has one. Deployments do not keep them: whoever pulls an image or fetches a commit does it with what
+is set at that moment.
 """
 
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from services.keyring import Sealed
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedLogin:
-    """What a registry is asked with, its password still sealed."""
+    """What a host is asked with, its password still sealed."""
 
     username: str
     password: Sealed
@@ -68,7 +69,5 @@ async def remove_credential(session: AsyncSession, workspace: str, registry: str
     """Forget the credential of a registry, in the workspace of that slug; raises NotFound when it is not set."""
     known = {row.host: row for row in await list_credentials_of(session, workspace)}
     if registry not in known:
-        raise NotFound(
-            f"workspace {workspace!r} has no credential for registry {registry}; see `interlock registry ls`"
-        )
+        raise NotFound(f"workspace {workspace!r} has no credential for {registry}; see `interlock credentials ls`")
     await session.delete(known[registry])

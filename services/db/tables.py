@@ -36,12 +36,12 @@ class Workspace(Base):
 
 
 class RegistryCredential(Base):
-    """What a workspace pulls images of one private registry with."""
+    """What a workspace asks one private registry or git server with."""
 
     __tablename__ = "registry_credentials"
 
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
-    # host[:port] of the registry, as `services.domain.images.registry_of` names it.
+    # host[:port], as `services.domain.images.registry_of` and `GitSource.server` name it.
     host: Mapped[str] = mapped_column(primary_key=True)
     username: Mapped[str]
     key_id: Mapped[str]

@@ -1,4 +1,7 @@
-"""What private registries are asked with. Only ever inside of a step or a call to krane: it holds passwords."""
+"""What private registries and git servers are asked with.
+
+Only ever inside of a step or a call to krane: it holds passwords.
+"""
 
 from services.db.engine import Database
 from services.db.registry_credentials import find_credential, list_credentials, seal_context

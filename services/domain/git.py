@@ -11,6 +11,7 @@ from ipaddress import IPv4Address, IPv6Address, ip_address
 from typing import Final
 
 from services.domain.errors import Invalid
+from services.domain.images import is_registry
 
 MAX_URL: Final = 1024
 MAX_REF: Final = 255
@@ -62,6 +63,19 @@ class GitSource:
         return match["host"] if match else ""
 
     @property
+    def server(self) -> str:
+        """The host[:port] by which a workspace's credential for it goes; empty when it is asked with none."""
+        if self.protocol not in (GitProtocol.HTTPS, GitProtocol.HTTP):
+            return ""
+        authority = self.authority.lower()
+        return authority if is_registry(authority) else ""
+
+    @property
+    def authority(self) -> str:
+        """Host and port as the URL writes them."""
+        return self.url.partition("://")[2].partition("/")[0]
+
+    @property
     def commit(self) -> str:
         """The commit id, when the ref is one; empty otherwise."""
         return self.ref if _COMMIT.fullmatch(self.ref) else ""
@@ -94,8 +108,8 @@ def _check_remote(scheme: str, rest: str) -> None:
     user = match["user"] if match else None
     if ":" in (user or "") or (user is not None and scheme != "ssh"):
         raise Invalid(
-            "the git URL holds credentials, which would be stored and shown: leave them out; a private repository is "
-            "reached by ssh, with the key that krane was given"
+            "the git URL holds credentials, which would be stored and shown: leave them out, and set them for its host "
+            "with `interlock credentials set`"
         )
     if match is None or int(match["port"] or 0) > 65535 or not _USER.fullmatch(user or "git"):
         raise Invalid(f"the git URL is not usable: send {scheme}://host/path, without a query")

@@ -35,16 +35,22 @@ def registry_of(image: str) -> str | None:
 def check_registry(address: str) -> str:
     """The host[:port] of a registry as `registry_of` names it; raises Invalid for what cannot stand before an image.
 
+    Git servers are named likewise.
     Also reads an address as people copy it: "https://index.docker.io/v1/".
     """
     match = _ADDRESS.fullmatch(address) if len(address) <= 255 else None
     host = _canonical(match["host"]) if match else ""
-    if not _HOST.fullmatch(host) or not _is_host(host):
+    if not is_registry(host):
         raise Invalid(
-            f"registry {address[:80]!r} is not a host: use host[:port] as in the names of its images, "
-            f"for example ghcr.io, 127.0.0.1:5000 or {DOCKER_HUB}"
+            f"registry {address[:80]!r} is not a host: use host[:port] as in the names of its images or the URLs of "
+            f"its repositories, for example ghcr.io, github.com, 127.0.0.1:5000 or {DOCKER_HUB}"
         )
     return host
+
+
+def is_registry(host: str) -> bool:
+    """Whether a host[:port] is one that `registry_of` and `check_registry` return."""
+    return _HOST.fullmatch(host) is not None and _is_host(host) and host == _canonical(host)
 
 
 def check_registry_login(username: str, password: str) -> None:

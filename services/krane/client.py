@@ -223,7 +223,7 @@ class KraneClient:
     ) -> None:
         """Begin a build of an uploaded source or of a commit in a git repository, or find it begun.
 
-        The credentials are for the registries of its base images.
+        The credentials are for the git server, and the registries of its base images.
         """
         request = encode_build_request(namespace, build_id, origin, priority, credentials)
         await self._call("BuildService/StartBuild", request, build_pb2.StartBuildResponse)

@@ -58,9 +58,9 @@ class HealthCheck:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryCredential:
-    """What a registry asks for before it hands out images."""
+    """What a registry asks for before it hands out images, or a git server before it hands out commits."""
 
-    # host[:port] as `services.domain.images.registry_of` names it.
+    # host[:port], as `services.domain.images.registry_of` and `GitSource.server` name it.
     registry: str
     username: str
     password: str = field(repr=False)

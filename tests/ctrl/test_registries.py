@@ -1,4 +1,4 @@
-"""Credentials for private registries over the API."""
+"""Credentials for private registries and git servers over the API."""
 
 import httpx
 import pytest
@@ -59,7 +59,7 @@ async def test_credentials_are_a_workspaces_own_also_before_it_has_a_project(
     async with installation.client("umbrella-corp") as stranger:
         assert not (await stranger.list_registry_credentials()).credentials
         await stranger.set_registry_credential("localhost:5000", "robot", PASSWORD)
-        with pytest.raises(NotFound, match="no credential for registry localhost:5000"):
+        with pytest.raises(NotFound, match="no credential for localhost:5000"):
             await client.remove_registry_credential("localhost:5000")
         await stranger.remove_registry_credential("http://localhost:5000/")
 

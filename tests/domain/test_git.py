@@ -2,6 +2,7 @@ import pytest
 
 from services.domain.errors import Invalid
 from services.domain.git import GitProtocol, check_git
+from services.domain.images import check_registry
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -91,6 +92,27 @@ def test_a_repository_is_reached_by_https_ssh_or_file(url: str, protocol: GitPro
 def test_what_is_no_repository_is_refused(url: str, complaint: str) -> None:
     with pytest.raises(Invalid, match=complaint):
         check_git(url, "main")
+
+
+@pytest.mark.parametrize(
+    ("url", "server"),
+    [
+        ("https://git.example.com/team/app.git", "git.example.com"),
+        ("https://Git.Example.com:8443/app", "git.example.com:8443"),
+        ("http://127.0.0.1:3000/app", "127.0.0.1:3000"),
+        ("https://localhost/app", "localhost"),
+        ("ssh://git@git.example.com/app", ""),
+        ("git@git.example.com:app", ""),
+        ("file:///srv/git/app", ""),
+        # What no credential can be set for.
+        ("https://git/app", ""),
+        ("https://[::1]:3000/app", ""),
+        ("https://index.docker.io/app", ""),
+    ],
+)
+def test_a_server_is_asked_with_the_credential_of_its_host(url: str, server: str) -> None:
+    assert check_git(url, "main").server == server
+    assert not server or check_registry(server) == server
 
 
 @pytest.mark.parametrize(

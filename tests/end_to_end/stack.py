@@ -166,6 +166,17 @@ class Stack:
         finally:
             await database.close()
 
+    async def journal(self, invocation_id: str) -> str:
+        """What Restate keeps of an invocation of Deploy, as its SQL shows it."""
+        query = {"query": f"select * from sys_journal where id = '{invocation_id}'"}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            answer = await client.post(
+                f"{self.ready['admin']}/query", json=query, headers={"accept": "application/json"}
+            )
+        rows = answer.raise_for_status().json()["rows"]
+        assert any("create in krane" in str(row) for row in rows)
+        return json.dumps(rows)
+
     def instance_processes(self, deployment_id: str) -> list[int]:
         """Ids of all processes that run for a deployment, found by their environment."""
         mark = f"INTERLOCK_DEPLOYMENT_ID={deployment_id}".encode()

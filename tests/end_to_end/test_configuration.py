@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -121,7 +120,7 @@ async def test_a_secret_is_nowhere_to_be_found(project: Project) -> None:
         str(await project.control.list_transitions(project.slug)),
         str(await project.control.logs(deployment.id, build=True)),
         project.stack.cli("show", deployment.id).stdout,
-        await journal(project, deployment.invocation_id),
+        await project.stack.journal(deployment.invocation_id),
         *arguments_of_all_processes(),
     ]
 
@@ -139,18 +138,6 @@ async def forget_in_krane(project: Project, deployment_id: str) -> None:
     rows = await project.stack.sql("select workspace_id from deployments where id = :id", id=deployment_id)
     async with KraneClient(project.stack.ready["krane_grpc"]) as krane:
         await krane.delete(rows[0]["workspace_id"], deployment_id)
-
-
-async def journal(project: Project, invocation_id: str) -> str:
-    """What Restate keeps of an invocation, as its SQL shows it."""
-    query = {"query": f"select * from sys_journal where id = '{invocation_id}'"}
-    async with httpx.AsyncClient(trust_env=False) as client:
-        answer = await client.post(
-            f"{project.stack.ready['admin']}/query", json=query, headers={"accept": "application/json"}
-        )
-    rows = answer.raise_for_status().json()["rows"]
-    assert any("create in krane" in str(row) for row in rows)
-    return json.dumps(rows)
 
 
 def arguments_of_all_processes() -> list[str]:

@@ -1,6 +1,7 @@
 """Deploying from a git repository, on the real parts."""
 
 import asyncio
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.end_to_end.stack import APP, Project, eventually
-from tests.git_repository import GitServer, Repository, git_server
+from tests.git_repository import LOGIN, PASSWORD, USERNAME, GitServer, Repository, git_server, tells_password
 
 # Replays cover what users see without them.
 pytestmark = pytest.mark.parametrize("stack", ["always-replay"], indirect=True)
@@ -64,6 +65,37 @@ async def test_what_cannot_be_fetched_fails_the_deployment_with_a_sentence(
     assert "has no branch or tag 'nope': push it, or name another" in failed.failure.reason
     assert any("couldn't find remote ref nope" in line for line in failed.failure.log_lines)
     await project.assert_gone(failed.id)
+
+
+async def test_a_private_repository_is_deployed_with_a_token_that_is_nowhere_to_be_found(
+    project: Project, repository: Repository, server: GitServer
+) -> None:
+    stack, url = project.stack, f"{server.url}/private/repository/.git"
+    commit = repository.commit({"app.py": APP.read_text(), "interlock.toml": TOML, "BEHAVIOUR": "ok", "VERSION": "one"})
+
+    refused = stack.cli("deploy", url, "--ref", "main", "-p", project.slug)
+    told = re.search(r"interlock (credentials set localhost:\d+ --username) NAME", " ".join(refused.stderr.split()))
+    assert told, refused
+    done = stack.cli(*told[1].split(), USERNAME, stdin=f"{PASSWORD}\n")
+    deployed = stack.cli("deploy", url, "--ref", "main", "-p", project.slug)
+    assert (refused.returncode != 0, done.returncode, deployed.returncode) == (True, 0, 0), (done, deployed)
+
+    newest = (await project.control.list_deployments(project.slug)).deployments[0]
+    assert (newest.status, newest.commit) == ("ready", commit)
+    assert set(server.authorizations) == {LOGIN}
+    answers = [
+        str(await project.control.list_registry_credentials()),
+        str(await project.control.list_deployments(project.slug)),
+        str(await project.control.list_transitions(project.slug)),
+        str(await project.control.logs(newest.id, build=True)),
+        *(text for process in (refused, done, deployed) for text in (process.stdout, process.stderr)),
+        await stack.journal(newest.invocation_id),
+    ]
+    assert [answer for answer in answers if tells_password(answer.encode())] == []
+    # The database, Restate's data, krane's files and every log included.
+    files = [path for path in stack.data_dir.parent.rglob("*") if path.is_file()]
+    assert [path for path in files if tells_password(path.read_bytes())] == []
+    assert stack.cli("credentials", "rm", server.host).returncode == 0
 
 
 async def test_a_cancel_ends_a_fetch_at_once(project: Project, server: GitServer) -> None:

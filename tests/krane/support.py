@@ -13,7 +13,15 @@ import httpx
 from services.domain.git import GitSource
 from services.krane.backends.shared.folders import Folders
 from services.krane.client import KraneClient
-from services.krane.types import BuildState, BuildStatus, DeploymentSpec, DeploymentState, HealthCheck, InstanceReport
+from services.krane.types import (
+    BuildState,
+    BuildStatus,
+    DeploymentSpec,
+    DeploymentState,
+    HealthCheck,
+    InstanceReport,
+    RegistryCredential,
+)
 
 T = TypeVar("T")
 NAMESPACE = "acme"
@@ -97,9 +105,11 @@ async def build(client: KraneClient, build_id: str, archive: bytes) -> BuildStat
     return await build_ended(client, build_id)
 
 
-async def build_from_git(client: KraneClient, build_id: str, url: str, ref: str) -> BuildState:
+async def build_from_git(
+    client: KraneClient, build_id: str, url: str, ref: str, *credentials: RegistryCredential
+) -> BuildState:
     """Build a commit and wait for the end."""
-    await client.start_build(NAMESPACE, build_id, GitSource(url=url, ref=ref))
+    await client.start_build(NAMESPACE, build_id, GitSource(url=url, ref=ref), credentials=credentials)
     return await build_ended(client, build_id)
 
 

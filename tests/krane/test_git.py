@@ -4,9 +4,11 @@ import asyncio
 import json
 import os
 import re
+import stat
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -17,13 +19,14 @@ from services.gen.krane.v1 import build_pb2
 from services.krane.backends.git.environment import SshIdentity, fetch_environment, write_files
 from services.krane.backends.git.failures import describe_failure
 from services.krane.backends.git.fetch_job import FETCH_JOB, FetchJob
+from services.krane.backends.shared.folders import Folders
 from services.krane.client import KraneClient
 from services.krane.codec import decode_origin
 from services.krane.server import running
 from services.krane.types import BuildState, BuildStatus
-from tests.git_repository import GitServer, Repository, git_server, self_signed
+from tests.git_repository import GitServer, Repository, git_server, self_signed, tells_password
 from tests.krane.installation import Krane, ProcessKind
-from tests.krane.support import NAMESPACE, assert_no_fetch_is_left, build_ended, build_from_git
+from tests.krane.support import NAMESPACE, assert_no_fetch_is_left, build_ended, build_from_git, processes_of_fetch
 
 ABSENT = "0123456789" * 4
 
@@ -92,7 +95,8 @@ async def test_https_is_trusted_by_the_authorities_of_krane(
     with git_server(root, certificate) as secure:
         refused = await build_from_git(krane.client, "https-unknown", f"{secure.url}/app/.git", "main")
         monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
-        built = await build_from_git(krane.client, "https", f"{secure.url}/app/.git", "main")
+        private = f"{secure.url}/private/app/.git"
+        built = await build_from_git(krane.client, "https", private, "main", secure.credential)
 
     assert_failed(refused, "the certificate of localhost is not trusted on krane's machine")
     assert built.commit == repository.git("rev-parse", "main")
@@ -101,8 +105,13 @@ async def test_https_is_trusted_by_the_authorities_of_krane(
 @pytest.mark.parametrize(
     ("build_id", "path", "error"),
     [
-        ("http-private", "private/app", "that krane may read: .* reached by ssh .* INTERLOCK_KRANE__GIT_SSH_KEY_FILE"),
-        ("http-absent", "absent", "that krane may read: correct the address"),
+        (
+            "http-private",
+            "private/app",
+            "that krane may read: .* `interlock credentials set localhost:.* --username NAME` keeps it, or by ssh",
+        ),
+        ("http-forbidden", "forbidden/app", "that krane may read: correct the address; .* `interlock credentials set"),
+        ("http-absent", "absent", "that krane may read: correct the address; .* `interlock credentials set localhost:"),
         ("http-moved", "moved/app/.git", "leads to another address, which is not followed"),
     ],
 )
@@ -110,6 +119,69 @@ async def test_a_server_that_refuses_is_understood(
     krane: Krane, server: GitServer, build_id: str, path: str, error: str
 ) -> None:
     assert_failed(await build_from_git(krane.client, build_id, f"{server.url}/{path}", "main"), error)
+
+
+@pytest.mark.parametrize("path", ["private/app", "forbidden/app", "absent"])
+async def test_a_credential_that_does_not_do_says_how_to_set_another(
+    krane: Krane, server: GitServer, path: str
+) -> None:
+    wrong = replace(server.credential, password="wrong")
+
+    built = await build_from_git(krane.client, f"wrong-{path[:6]}", f"{server.url}/{path}", "main", wrong)
+
+    assert_failed(built, "that the workspace's credential may read: correct the address, or set another one with ")
+    assert f"`interlock credentials set {server.host}`" in built.error
+    assert "wrong" not in " ".join((built.error, *built.log_lines))
+
+
+async def test_a_credential_is_sent_to_its_own_server_alone_and_only_when_that_asks(
+    krane: Krane, root: Path, server: GitServer, repository: Repository
+) -> None:
+    server.authorizations.clear()
+    with git_server(root) as other:
+        moved = await build_from_git(
+            krane.client, "moved-private", f"{server.url}/moved/private/app/.git", "main", server.credential
+        )
+        public = await build_from_git(
+            krane.client, "public", f"{server.url}/app/.git", "main", server.credential, other.credential
+        )
+        refused = await build_from_git(
+            krane.client, "others", f"{other.url}/private/app/.git", "main", server.credential
+        )
+
+    assert_failed(moved, "leads to another address, which is not followed")
+    assert public.commit == repository.git("rev-parse", "main")
+    assert_failed(refused, "that krane may read")
+    assert server.authorizations == other.authorizations == []
+
+
+async def test_a_credential_lives_in_files_for_krane_alone_until_a_cancel_ends_the_fetch(
+    krane: Krane, server: GitServer
+) -> None:
+    source = GitSource(url=f"{server.url}/silent/app", ref="main")
+    server.asked.clear()
+    await krane.client.start_build(NAMESPACE, "kept", source, credentials=[server.credential])
+    assert await asyncio.to_thread(server.asked.wait, 20)
+    folder = Folders.under(krane.data_dir).builds / "kept"
+    files = [folder / "credentials.json", folder / "fetch" / "home" / ".git-credentials"]
+
+    modes = [stat.S_IMODE(file.stat().st_mode) for file in files]
+    seen = [argument for pid in processes_of_fetch(krane.data_dir, "kept") for argument in process_texts(pid)]
+    await krane.client.cancel_build(NAMESPACE, "kept")
+
+    assert modes == [0o600, 0o600]
+    assert seen
+    assert [text for text in seen if tells_password(text.encode())] == []
+    assert [file for file in files if file.exists()] == []
+
+
+async def test_a_password_that_git_cannot_send_is_not_shown(krane: Krane, server: GitServer) -> None:
+    broken = replace(server.credential, password="s3cret\nhost=elsewhere")
+
+    built = await build_from_git(krane.client, "line-break", f"{server.url}/private/app", "main", broken)
+
+    assert_failed(built, f"the password for {server.host} holds a line break, which git cannot send: set it again")
+    assert "s3cret" not in " ".join((built.error, *built.log_lines))
 
 
 @pytest.mark.parametrize(
@@ -259,6 +331,14 @@ def test_ssh_asks_nobody_and_knows_krane_by_one_key(tmp_path: Path) -> None:
 )
 def test_what_git_says_is_understood(said: str, sentence: str) -> None:
     assert sentence in describe_failure(GitSource(url="git@git.example.com:app", ref="main"), said)
+
+
+def process_texts(pid: int) -> list[str]:
+    """What everybody sees of a process, and its environment; empty when it has ended."""
+    try:
+        return [Path(f"/proc/{pid}/{name}").read_text(errors="replace") for name in ("cmdline", "environ")]
+    except FileNotFoundError:
+        return []
 
 
 def assert_failed(built: BuildState, error: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from services.domain.errors import Conflict, Invalid
 from services.domain.git import GitSource
 from services.krane.backends.shared.folders import Folders
 from services.krane.types import BuildStatus
-from tests.git_repository import Repository, git_server
+from tests.git_repository import LOGIN, Repository, git_server, tells_password
 from tests.krane.installation import Kind, Krane, krane_process
 from tests.krane.support import (
     NAMESPACE,
@@ -123,6 +124,22 @@ async def test_the_archive_holds_what_the_commit_holds_and_no_program_was_run(
     assert list(traces.iterdir()) == []
 
 
+async def test_a_private_repository_is_read_with_the_credential_of_its_server_which_is_kept_no_longer_than_needed(
+    krane: Krane, repository: Repository, tmp_path: Path
+) -> None:
+    commit = repository.commit({"app.py": ""})
+    with git_server(tmp_path) as server:
+        url, others = f"{server.url}/private/repository/.git", replace(server.credential, registry="ghcr.io")
+
+        built = await build_from_git(krane.client, "private", url, "main", others, server.credential)
+
+    # Nothing says how it is started: the build ends once it was fetched.
+    assert built.commit == commit
+    assert set(server.authorizations) == {LOGIN}
+    assert_no_fetch_is_left(krane.data_dir, "private")
+    assert_holds_no_password(krane.data_dir)
+
+
 async def test_a_cancel_ends_a_fetch_from_a_server_that_does_not_answer(krane: Krane, tmp_path: Path) -> None:
     with git_server(tmp_path) as server:
         await krane.client.start_build(NAMESPACE, "silent", GitSource(url=f"{server.url}/silent/app", ref="main"))
@@ -142,7 +159,8 @@ async def test_killed_krane_fetches_anew_and_leaves_nothing(kind: Kind, tmp_path
     data_dir.mkdir()
     with git_server(tmp_path) as server:
         async with krane_process(kind, data_dir, unused_tcp_port) as (process, client):
-            await client.start_build(NAMESPACE, "killed", GitSource(url=f"{server.url}/silent/app", ref="main"))
+            source = GitSource(url=f"{server.url}/silent/app", ref="main")
+            await client.start_build(NAMESPACE, "killed", source, credentials=[server.credential])
             assert await asyncio.to_thread(server.asked.wait, 20)
             first = processes_of_fetch(data_dir, "killed")
 
@@ -156,9 +174,11 @@ async def test_killed_krane_fetches_anew_and_leaves_nothing(kind: Kind, tmp_path
             state = await client.get_build(NAMESPACE, "killed")
             assert state is not None
             assert "krane was restarted: the build begins anew" in state.log_lines
+            assert (Folders.under(data_dir).fetch("killed") / "home" / ".git-credentials").exists()
             await client.cancel_build(NAMESPACE, "killed")
             assert processes_of_fetch(data_dir, "killed") == set()
             assert shims_of(data_dir) == set()
+            assert_holds_no_password(data_dir)
 
 
 async def test_what_is_no_source_is_refused_before_anything_is_done(krane: Krane, tmp_path: Path) -> None:
@@ -176,6 +196,12 @@ async def test_what_is_no_source_is_refused_before_anything_is_done(krane: Krane
     with pytest.raises(Invalid, match="git ref"):
         await krane.client.start_build(NAMESPACE, "refused", GitSource(url=f"file://{tmp_path}", ref="--all"))
     assert await krane.client.get_build(NAMESPACE, "refused") is None
+
+
+def assert_holds_no_password(folder: Path) -> None:
+    """No file keeps what the server asked for."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    assert [path for path in files if tells_password(path.read_bytes())] == []
 
 
 def sources(krane: Krane) -> set[str]:

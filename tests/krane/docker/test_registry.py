@@ -59,7 +59,7 @@ async def test_what_a_registry_refuses_is_told_apart(krane: Krane, registry: Reg
     name = f"{registry.host}/team/app"
 
     for credential in (None, wrong):
-        with pytest.raises(PreconditionFailed, match=r"denied it, .*`interlock registry set`"):
+        with pytest.raises(PreconditionFailed, match=r"denied it, .*`interlock credentials ls`"):
             await krane.client.resolve_image(NAMESPACE, f"{name}:1", credential)
     for missing in (f"{name}:2", f"{registry.host}/team/other:1", f"{name}@sha256:{'0' * 64}"):
         with pytest.raises(PreconditionFailed, match="does not have it"):

@@ -301,8 +301,8 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRegistryCredentials(self, request, context):
-        """Credentials for private registries, one for each registry of a workspace. They count at once, also for deployments
-        that were recorded before. Passwords are encrypted at rest and never answered.
+        """Credentials for private registries, and for git servers over https, one for each host and workspace. They count at
+        once, also for deployments that were recorded before. Passwords are encrypted at rest and never answered.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -18,7 +18,7 @@ _PULLS: tuple[tuple[tuple[str, ...], type[InterlockError], str], ...] = (
     (
         ("access denied", "unauthorized", "authentication required", "no basic auth credentials", "denied:"),
         PreconditionFailed,
-        "the registry denied it, or does not know it: check the name, and the credentials (`interlock registry set`)",
+        "the registry denied it, or does not know it: check the name, and what `interlock credentials ls` lists for it",
     ),
     (
         # The last is what the engine makes of a plain 404.

@@ -3,9 +3,13 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from services.config import ROOT
+from services.domain.errors import PreconditionFailed
 from services.domain.git import GitSource
+from services.files import write_atomically
+from services.krane.types import RegistryCredential
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 # What git needs to leave a machine that has no other way out.
@@ -36,6 +40,12 @@ GIT_CONFIG = f"""\
 [tar]
     umask = 0022
 """
+# git's own: it hands out what is in `~/.git-credentials`, to the protocol, host and port that stand there. A server is
+# first asked without; what it refuses is removed from that file.
+CREDENTIAL_HELPER = """\
+[credential]
+    helper = store
+"""
 # What wins over every .gitattributes: the archive holds what the commit holds.
 GIT_ATTRIBUTES = "* -export-ignore -export-subst\n"
 # git calls a program without arguments as ssh, or a shell with a command; this program adds the one argument.
@@ -51,15 +61,28 @@ class SshIdentity:
     known_hosts: Path
 
 
-def write_files(folder: Path, identity: SshIdentity) -> None:
-    """Put beside one another what the environment names."""
+def write_files(folder: Path, identity: SshIdentity, login: str = "") -> None:
+    """Put beside one another what the environment names. `login` is a line of git's credential store."""
     for private in (folder / "home", folder / "tmp"):
         private.mkdir(mode=0o700, exist_ok=True)
-    (folder / "gitconfig").write_text(GIT_CONFIG)
+    (folder / "gitconfig").write_text(GIT_CONFIG + (CREDENTIAL_HELPER if login else ""))
+    if login:
+        write_atomically(folder / "home" / ".git-credentials", login.encode())
     (folder / "ssh_config").write_text(_ssh_config(identity))
     ssh = folder / "ssh"
     ssh.write_text(SSH_PROGRAM)
     ssh.chmod(0o700)
+
+
+def stored_login(git: GitSource, credential: RegistryCredential) -> str:
+    """A credential as git's store keeps it. Raises PreconditionFailed for one that git cannot send."""
+    if any(character in credential.password for character in "\r\n"):
+        raise PreconditionFailed(
+            f"the password for {credential.registry} holds a line break, which git cannot send: set it again with "
+            f"`interlock credentials set {credential.registry}`"
+        )
+    user, password = (quote(part, safe="") for part in (credential.username, credential.password))
+    return f"{git.protocol}://{user}:{password}@{git.authority}\n"
 
 
 def fetch_environment(folder: Path, git: GitSource, own: Mapping[str, str]) -> dict[str, str]:

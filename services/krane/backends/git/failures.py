@@ -10,7 +10,7 @@ _SHORT_COMMIT = re.compile(r"[0-9a-f]{7,39}")
 _CAUSE = re.compile(
     r"^(?:(?:fatal|error|ERROR|ssh|kex_exchange_identification): |(?=Connection ))(?P<what>.*?)\.?$", re.MULTILINE
 )
-_ACCESS = "there is no repository at {url} that krane may read: {access_hint}"
+_ACCESS = "there is no repository at {url} that {reader} may read: {access_hint}"
 
 # What git, ssh and curl print, and what it means; the first that fits says it.
 _MEANINGS = (
@@ -61,7 +61,7 @@ _MEANINGS = (
 )
 
 
-def describe_failure(git: GitSource, said: str) -> str:
+def describe_failure(git: GitSource, said: str, *, has_credential: bool = False) -> str:
     """One sentence on a fetch that failed; `said` is what git and those that it started printed."""
     meaning = next(meaning for pattern, meaning in _MEANINGS if re.search(pattern, said))
     return meaning.format(
@@ -69,7 +69,8 @@ def describe_failure(git: GitSource, said: str) -> str:
         host=git.host,
         ref=git.ref or "HEAD",
         ref_hint=_hint_on_ref(git.ref),
-        access_hint=_hint_on_access(git.protocol),
+        reader="the workspace's credential" if has_credential else "krane",
+        access_hint=_hint_on_access(git, has_credential=has_credential),
         cause=_cause(said),
     )
 
@@ -80,16 +81,21 @@ def _hint_on_ref(ref: str) -> str:
     return "push it, or name another"
 
 
-def _hint_on_access(protocol: GitProtocol) -> str:
-    match protocol:
+def _hint_on_access(git: GitSource, *, has_credential: bool) -> str:
+    match git.protocol:
         case GitProtocol.FILE:
             return "correct the path, or let krane's user read it"
         case GitProtocol.SSH:
             return "correct the address, or let the key in INTERLOCK_KRANE__GIT_SSH_KEY_FILE read it there"
         case GitProtocol.HTTPS | GitProtocol.HTTP:
+            if has_credential:
+                return f"correct the address, or set another one with `interlock credentials set {git.server}`"
+            by_ssh = "by ssh (git@host:path), with a key in INTERLOCK_KRANE__GIT_SSH_KEY_FILE"
+            if not git.server:
+                return f"correct the address; a private repository is reached {by_ssh}"
             return (
-                "correct the address; a private repository is reached by ssh (git@host:path), with a key in "
-                "INTERLOCK_KRANE__GIT_SSH_KEY_FILE"
+                "correct the address; a private repository is reached with an access token, once "
+                f"`interlock credentials set {git.server} --username NAME` keeps it, or {by_ssh}"
             )
 
 

@@ -43,6 +43,8 @@ class FetchJob:
     git: GitSource
     # What git is asked for: the URL as it is, or the real path of a folder.
     address: str
+    # Whether the server may ask who wants it.
+    has_credential: bool = False
     # A folder that is not there yet.
     repository: Path
     archive: Path
@@ -105,7 +107,7 @@ def _fetch(job: FetchJob, arguments: list[str]) -> None:
                     )
     said.end()
     if process.returncode != 0:
-        raise PreconditionFailed(describe_failure(job.git, said.text))
+        raise PreconditionFailed(describe_failure(job.git, said.text, has_credential=job.has_credential))
 
 
 def _pack(job: FetchJob, arguments: list[str]) -> None:

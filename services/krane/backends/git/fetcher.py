@@ -9,12 +9,13 @@ from services.config import KraneSettings
 from services.domain.errors import Invalid, PreconditionFailed
 from services.domain.git import GitProtocol, GitSource, check_git
 from services.files import write_atomically
-from services.krane.backends.git.environment import SshIdentity, fetch_environment, write_files
+from services.krane.backends.git.environment import SshIdentity, fetch_environment, stored_login, write_files
 from services.krane.backends.git.fetch_job import FETCH_JOB, FetchJob
 from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
 from services.krane.backends.shared.builder import BuildLog
 from services.krane.backends.shared.fetching import Fetched
 from services.krane.backends.shared.files import remove_tree
+from services.krane.types import RegistryCredential
 
 # A cancelled fetch has nothing to finish.
 STOP_GRACE_SECONDS = 0.5
@@ -36,9 +37,11 @@ class GitFetcher:
         check_git(git.url, git.ref)
         self._address(git)
 
-    async def fetch(self, git: GitSource, folder: Path, build_log: BuildLog) -> Fetched:
+    async def fetch(
+        self, git: GitSource, folder: Path, build_log: BuildLog, credential: RegistryCredential | None
+    ) -> Fetched:
         """Fetch a commit and nothing else."""
-        job = self._prepare(git, folder)
+        job = self._prepare(git, folder, credential)
         process = SupervisedProcess(folder)
         try:
             await process.start(_command(folder, job, build_log))
@@ -56,12 +59,14 @@ class GitFetcher:
         for folder in folders:
             await asyncio.to_thread(remove_tree, folder)
 
-    def _prepare(self, git: GitSource, folder: Path) -> FetchJob:
+    def _prepare(self, git: GitSource, folder: Path, credential: RegistryCredential | None) -> FetchJob:
+        login = stored_login(git, credential) if credential else ""
         folder.mkdir(parents=True, mode=0o700)
-        write_files(folder, self._identity)
+        write_files(folder, self._identity, login)
         job = FetchJob(
             git=git,
             address=self._address(git),
+            has_credential=credential is not None,
             repository=folder / "repository",
             archive=folder / "source.tar.gz",
             commit=folder / "commit",

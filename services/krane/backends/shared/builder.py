@@ -63,7 +63,7 @@ class Builder(Protocol):
 
     @property
     def asks_registries(self) -> bool:
-        """Whether it has a use for credentials."""
+        """Whether it has a use for credentials, of base images."""
         ...
 
     async def find(self, source_digest: str) -> BuiltImage | None:

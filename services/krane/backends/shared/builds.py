@@ -130,8 +130,8 @@ class Builds:
             if known is None:
                 await self._check_source(wanted)
                 # First: the next krane finds them with the record, and removes what it finds without one.
-                if credentials and self._builder.asks_registries:
-                    self._credentials(build_id).write(tuple(credentials))
+                if needed := self._needed(wanted, credentials):
+                    self._credentials(build_id).write(needed)
                 self._record(build_id).write(wanted)
                 self._launch(wanted)
             elif not _is_same_work(known, wanted):
@@ -207,14 +207,23 @@ class Builds:
         build_log, folder = self._log(record.build_id), self._folders.fetch(record.build_id)
         try:
             async with self._queue.turn(record.namespace, record.priority, build_log.say):
+                kept = self._credentials(record.build_id).read() or ()
+                credential = next((one for one in kept if one.registry == record.git.server), None)
                 async with _limited("fetching the source", self._fetch_timeout_seconds):
-                    fetched = await self._fetcher.fetch(record.git, folder, build_log)
+                    fetched = await self._fetcher.fetch(record.git, folder, build_log, credential)
                 stored = await self._sources.store(read_in_pieces(fetched.archive))
             record = replace(record, source_digest=check_reference("source", stored.source), commit=fetched.commit)
             self._record(record.build_id).write(record)
         finally:
             await self._fetcher.clear([folder])
+        if not self._builder.asks_registries:
+            self._credentials(record.build_id).remove()
         return record
+
+    def _needed(self, wanted: BuildRecord, credentials: Sequence[RegistryCredential]) -> tuple[RegistryCredential, ...]:
+        """Those that a build has a use for: of the server that it fetches from, and of base images."""
+        server = wanted.git.server if wanted.git else ""
+        return tuple(one for one in credentials if self._builder.asks_registries or one.registry == server)
 
     async def _find_or_make(self, record: BuildRecord) -> tuple[BuiltImage, bool]:
         """The image, and whether it was there already."""

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from services.domain.git import GitSource
 from services.krane.backends.shared.builder import BuildLog
+from services.krane.types import RegistryCredential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,8 +26,12 @@ class Fetcher(Protocol):
         """Raise Invalid when this krane may not fetch it."""
         ...
 
-    async def fetch(self, git: GitSource, folder: Path, build_log: BuildLog) -> Fetched:
+    async def fetch(
+        self, git: GitSource, folder: Path, build_log: BuildLog, credential: RegistryCredential | None
+    ) -> Fetched:
         """Fetch into a folder that nobody else uses. When it fails or is cancelled, nothing of it runs any more.
+
+        The credential is for the repository's server.
 
         Raises PreconditionFailed with one sentence on what to correct.
         """

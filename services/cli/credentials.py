@@ -1,4 +1,4 @@
-"""`interlock registry`: what private registries are asked with."""
+"""`interlock credentials`: what private registries and git servers are asked with."""
 
 from typing import Annotated
 
@@ -9,41 +9,45 @@ from services.cli.render import registry_credentials_table
 from services.cli.session import session_of
 from services.domain.images import MAX_PASSWORD_BYTES
 
-registry_app = typer.Typer(
-    no_args_is_help=True, help="Credentials of the workspace for private registries: set, never shown."
+credentials_app = typer.Typer(
+    no_args_is_help=True,
+    help="Credentials of the workspace for private registries, and git servers over https: set, never shown.",
 )
 
 HostArgument = Annotated[
-    str, typer.Argument(metavar="HOST", help="host[:port] as images are named by it; docker.io for Docker Hub.")
+    str,
+    typer.Argument(metavar="HOST", help="host[:port] as in images or URLs of repositories; docker.io for Docker Hub."),
 ]
 
 
-@registry_app.command("ls")
+@credentials_app.command("ls")
 def list_credentials(context: typer.Context) -> None:
-    """List the registries, their usernames, and when they were set."""
+    """List the hosts, their usernames, and when they were set."""
     session = session_of(context)
     response = session.run(lambda client: client.list_registry_credentials())
     session.show(response, registry_credentials_table(response.credentials))
 
 
-@registry_app.command("set")
+@credentials_app.command("set")
 def set_credential(
     context: typer.Context,
     host: HostArgument,
-    username: Annotated[str, typer.Option("-u", "--username", help="As the registry knows it.")],
+    username: Annotated[
+        str, typer.Option("-u", "--username", help="As the host knows it; with an access token, some take any.")
+    ],
 ) -> None:
     """Set the password or token to what is typed unseen, or to standard input. Never to an argument: others see those.
 
-    It counts at once, for all deployments and builds of the workspace that pull from then on.
+    It counts at once, for all deployments and builds of the workspace that pull or fetch from then on.
     """
     session, password = session_of(context), read_secret(f"password of {username} at {host}", MAX_PASSWORD_BYTES)
     response = session.run(lambda client: client.set_registry_credential(host, username, password))
     session.show(response, registry_credentials_table([response.credential]))
 
 
-@registry_app.command("rm")
+@credentials_app.command("rm")
 def remove_credential(context: typer.Context, host: HostArgument) -> None:
-    """Ask a registry without a credential from now on; what the engine has already stays there."""
+    """Ask a host without a credential from now on; what was pulled or fetched stays."""
     session = session_of(context)
     response = session.run(lambda client: client.remove_registry_credential(host))
     session.show(response, f"removed: {host}")

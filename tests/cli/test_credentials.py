@@ -1,4 +1,4 @@
-"""`interlock registry`."""
+"""`interlock credentials`."""
 
 import io
 
@@ -18,15 +18,15 @@ def test_a_password_is_read_from_standard_input_and_never_shown(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(f"{PASSWORD}\n"))
 
-    done = interlock("registry", "set", "https://ghcr.io/", "--username", "robot")
-    listed = interlock("registry", "ls")
-    removed = interlock("registry", "rm", "ghcr.io")
+    done = interlock("credentials", "set", "https://ghcr.io/", "--username", "robot")
+    listed = interlock("credentials", "ls")
+    removed = interlock("credentials", "rm", "ghcr.io")
 
     assert (done.code, removed.code) == (0, 0)
     assert "ghcr.io" in listed.out
     assert "robot" in listed.out
     assert PASSWORD not in done.out + done.err + listed.out
-    assert not interlock("registry", "ls", "-o", "json").message(pb.ListRegistryCredentialsResponse()).credentials
+    assert not interlock("credentials", "ls", "-o", "json").message(pb.ListRegistryCredentialsResponse()).credentials
 
 
 @pytest.mark.parametrize("arguments", [["ghcr.io"], ["ghcr.io", "-u", "r", "a-password"], ["ghcr.io/team", "-u", "r"]])
@@ -35,13 +35,20 @@ def test_what_is_no_credential_is_a_usage_error(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO(PASSWORD))
 
-    result = interlock("registry", "set", *arguments)
+    result = interlock("credentials", "set", *arguments)
 
     assert result.code == 2
     assert PASSWORD not in result.err
 
 
-def test_a_credential_that_is_not_there_is_not_found(interlock: Interlock) -> None:
-    result = interlock("registry", "rm", "quay.io")
+def test_they_go_by_their_old_name_as_well(interlock: Interlock) -> None:
+    listed = interlock("registry", "ls", "-o", "json")
 
-    assert "no credential for registry quay.io; see `interlock registry ls`" in result.err
+    assert listed.code == 0
+    assert listed.out == interlock("credentials", "ls", "-o", "json").out
+
+
+def test_a_credential_that_is_not_there_is_not_found(interlock: Interlock) -> None:
+    result = interlock("credentials", "rm", "quay.io")
+
+    assert "no credential for quay.io; see `interlock credentials ls`" in result.err
