@@ -155,7 +155,10 @@ def deploy(
     ] = "",
     environment: Annotated[str, typer.Option("-e", "--environment")] = defaults.ENVIRONMENT,
     branch: Annotated[
-        str, typer.Option(help="Default: what is checked out in the folder, else main; of a repository: the ref.")
+        str,
+        typer.Option(
+            help="Default: what is checked out in the folder, else main; of a repository: the ref or its default."
+        ),
     ] = "",
     commit: Annotated[str, typer.Option(help="Default: what is checked out in the folder.")] = "",
     message: Annotated[str, typer.Option("-m", "--message", help="What people see beside it.")] = "",

@@ -102,9 +102,11 @@ async def record_deployment(
 
     `pinned_image` is what the request's image means now. It is no part of the request, since a tag may have moved when
     that is repeated.
-    It supersedes the deployments of its environment and branch that have not begun. The same request under the same
-    key is the same deployment; another one under the key raises Conflict. Raises NotFound for an unknown project or
-    environment, and Invalid when the variables of environment and request are too much together.
+    It supersedes the deployments of its environment and branch that have not begun. Those that name no branch are of
+    one, also when it is for their repositories to say it: nobody has asked these by then.
+    The same request under the same key is the same deployment; another one under the key raises Conflict. Raises
+    NotFound for an unknown project or environment, and Invalid when the variables of environment and request are too
+    much together.
     """
     # The lock makes one after the other of requests that come at once: generations and keys stay unique.
     project = await find_project(session, request.workspace, request.project, lock=True)

@@ -169,11 +169,17 @@ async def claim(session: AsyncSession, deployment_id: str, invocation_id: str) -
     await set_status(session, deployment_id, DeploymentStatus.BUILDING, invocation_id=invocation_id)
 
 
-async def set_source(session: AsyncSession, deployment_id: str, source: str, commit_sha: str) -> None:
-    """Remember the source that was fetched, which keeps it in krane, and the commit that it is."""
-    await session.execute(
-        update(Deployment).where(Deployment.id == deployment_id).values(source=source, commit_sha=commit_sha)
-    )
+async def set_source(
+    session: AsyncSession, deployment_id: str, source: str, commit_sha: str, *, default_branch: str = ""
+) -> None:
+    """Remember the source that was fetched, which keeps it in krane, the commit that it is, and its branch.
+
+    The repository's default branch is that of a deployment whose request named none. This one has begun by then: it
+    supersedes nothing any more, and nothing supersedes it.
+    """
+    row = await session.get_one(Deployment, deployment_id)
+    row.source, row.commit_sha = source, commit_sha
+    row.branch = row.branch or default_branch
 
 
 async def set_image(

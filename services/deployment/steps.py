@@ -105,10 +105,12 @@ class DeploymentSteps:
         async with self._database.write() as session:
             await deployments.set_status(session, deployment_id, status)
 
-    async def set_source(self, deployment_id: str, source: str, commit_sha: str) -> None:
+    async def set_source(self, deployment_id: str, fetched: BuildState) -> None:
         """Keep what was fetched."""
         async with self._database.write() as session:
-            await deployments.set_source(session, deployment_id, source, commit_sha)
+            await deployments.set_source(
+                session, deployment_id, fetched.source, fetched.commit, default_branch=fetched.branch
+            )
 
     async def set_image(
         self, project_id: str, deployment_id: str, image: str, said: AppSettings

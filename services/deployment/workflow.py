@@ -117,9 +117,10 @@ async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
         if state is None:
             raise saga.fail("build", NotFound(f"krane lost build {metadata.deployment_id}; deploy again"))
         if metadata.git and state.source and state.source != source:
-            # Only now is it known which commit the ref names; from here on the row says it.
+            # Only now is it known which commit the ref names, or the branch when there is no ref; from here on the row
+            # says it.
             source = state.source
-            await saga.step("record commit", steps.set_source, metadata.deployment_id, source, state.commit)
+            await saga.step("record commit", steps.set_source, metadata.deployment_id, state)
         match state.status:
             case BuildStatus.RUNNING:
                 continue

@@ -81,6 +81,11 @@ class GitSource:
         return self.ref if _COMMIT.fullmatch(self.ref) else ""
 
     @property
+    def is_default(self) -> bool:
+        """Whether it is the repository that says which branch is meant."""
+        return self.ref in ("", "HEAD")
+
+    @property
     def branch(self) -> str:
         """The branch, as far as the ref says it; empty otherwise."""
         branch = self.ref.removeprefix("refs/heads/")

@@ -316,6 +316,7 @@ def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
         cached=state.cached,
         source=state.source,
         commit=state.commit,
+        branch=state.branch,
         settings=_encode_settings(state.settings),
     )
 
@@ -330,6 +331,7 @@ def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
         cached=response.cached,
         source=response.source,
         commit=response.commit,
+        branch=response.branch,
         settings=_decode_settings(response.settings),
     )
 

@@ -210,6 +210,8 @@ class BuildState:
     # "source@sha256:<hex>"; of a git source, and so is the commit, empty until it was fetched.
     source: str = ""
     commit: str = ""
+    # The default branch of a git source, when that was fetched and the server says its name; empty otherwise.
+    branch: str = ""
     # What the source says, when it succeeded.
     settings: AppSettings = field(default_factory=AppSettings)
 

@@ -6,6 +6,7 @@ from services.db.deployments import (
     fetch_metadata,
     fill_in,
     record_failure,
+    set_source,
     set_status,
     store_openapi,
 )
@@ -216,6 +217,22 @@ async def test_a_request_may_repeat_what_was_asked_for_and_what_it_meant(databas
 
     row = await reload(database, deployment)
     assert (row.asked_image, row.image) == ("app:1", "app@sha256:1")
+
+
+@pytest.mark.parametrize(("named", "kept"), [("", "trunk"), ("mine", "mine")])
+async def test_a_default_branch_is_that_of_a_deployment_that_names_none(
+    database: Database, named: str, kept: str
+) -> None:
+    deployment = await pending(database)
+    async with database.write() as session:
+        (await session.get_one(Deployment, deployment.id)).branch = named
+
+    for _ in range(2):
+        async with database.write() as session:
+            await set_source(session, deployment.id, "source@sha256:a", "abcdef0", default_branch="trunk")
+
+    found = await reload(database, deployment)
+    assert (found.source, found.commit_sha, found.branch) == ("source@sha256:a", "abcdef0", kept)
 
 
 async def test_a_document_that_two_deployments_serve_is_stored_once(database: Database) -> None:

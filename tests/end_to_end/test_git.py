@@ -54,6 +54,27 @@ async def test_a_branch_is_deployed_and_what_is_pushed_to_it_next_and_an_older_c
     assert (await project.answers("live"), await project.answers("branch")) == ("one", "two")
 
 
+async def test_without_a_ref_the_default_branch_is_the_branch_and_nothing_that_waits_for_it_is_superseded(
+    project: Project, repository: Repository, server: GitServer
+) -> None:
+    url = f"{server.url}/repository/.git"
+    files = {"app.py": APP.read_text(), "interlock.toml": TOML, "BEHAVIOUR": "ok", "VERSION": "one"}
+    repository.commit(files)
+    repository.git("branch", "--move", "trunk")
+
+    first = await create(project, url, "trunk")
+    await project.reaches(first.id, "start build")
+    waiting = await create(project, url, "trunk")
+    # Nobody knows yet that it is of that branch as well.
+    newest = await create(project, url, "")
+    ended = [await project.ended(deployment.id) for deployment in (first, waiting, newest)]
+
+    assert newest.branch == ""
+    assert [(deployment.status, deployment.branch) for deployment in ended] == [("ready", "trunk")] * 3
+    domains = (await project.control.list_domains(project.slug)).domains
+    assert [domain.deployment_id for domain in domains if domain.sticky == "branch"] == [newest.id]
+
+
 async def test_what_cannot_be_fetched_fails_the_deployment_with_a_sentence(
     project: Project, repository: Repository, server: GitServer
 ) -> None:
@@ -77,11 +98,11 @@ async def test_a_private_repository_is_deployed_with_a_token_that_is_nowhere_to_
     told = re.search(r"interlock (credentials set localhost:\d+ --username) NAME", " ".join(refused.stderr.split()))
     assert told, refused
     done = stack.cli(*told[1].split(), USERNAME, stdin=f"{PASSWORD}\n")
-    deployed = stack.cli("deploy", url, "--ref", "main", "-p", project.slug)
+    deployed = stack.cli("deploy", url, "-p", project.slug)
     assert (refused.returncode != 0, done.returncode, deployed.returncode) == (True, 0, 0), (done, deployed)
 
     newest = (await project.control.list_deployments(project.slug)).deployments[0]
-    assert (newest.status, newest.commit) == ("ready", commit)
+    assert (newest.status, newest.commit, newest.branch) == ("ready", commit, "main")
     assert set(server.authorizations) == {LOGIN}
     answers = [
         str(await project.control.list_registry_credentials()),

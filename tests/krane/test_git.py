@@ -75,6 +75,40 @@ async def test_a_ref_that_cannot_be_fetched_says_what_to_correct(
     assert_no_fetch_is_left(krane.data_dir, build_id)
 
 
+@pytest.mark.parametrize(
+    ("build_id", "head", "branch"),
+    [("trunk", "refs/heads/team/trunk", "team/trunk"), ("no-name", f"refs/heads/{'a' * 200}/{'b' * 200}", "")],
+)
+async def test_the_default_branch_is_what_the_repository_says_if_somebody_could_ask_for_it(
+    krane: Krane, tmp_path: Path, build_id: str, head: str, branch: str
+) -> None:
+    repository = Repository(tmp_path / "app")
+    commit = repository.commit({"app.py": ""})
+    repository.git("update-ref", head, commit)
+    repository.git("symbolic-ref", "HEAD", head)
+    repository.git("update-ref", "-d", "refs/heads/main")
+
+    built = await build_from_git(krane.client, build_id, repository.url, "HEAD")
+
+    assert (built.commit, built.branch) == (commit, branch)
+
+
+async def test_without_a_branch_at_head_its_commit_is_fetched(krane: Krane, tmp_path: Path) -> None:
+    repository = Repository(tmp_path / "app")
+    commit = repository.commit({"app.py": ""})
+    repository.git("checkout", "--quiet", "--detach")
+
+    built = await build_from_git(krane.client, "detached", repository.url, "")
+
+    assert (built.commit, built.branch) == (commit, "")
+
+
+async def test_an_empty_repository_says_so(krane: Krane, tmp_path: Path) -> None:
+    built = await build_from_git(krane.client, "empty", Repository(tmp_path / "app").url, "")
+
+    assert_failed(built, "has no branch or tag 'HEAD': push it, or name another")
+
+
 async def test_a_folder_that_is_no_repository_says_so(krane: Krane, tmp_path: Path) -> None:
     built = await build_from_git(krane.client, "no-repository", f"file://{tmp_path}", "main")
 
@@ -263,6 +297,7 @@ def test_a_machine_without_git_says_so(tmp_path: Path) -> None:
         repository=tmp_path / "repository",
         archive=tmp_path / "archive",
         commit=tmp_path / "commit",
+        branch=tmp_path / "branch",
         failure=tmp_path / "failure",
         max_source_bytes=1000,
     )

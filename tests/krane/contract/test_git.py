@@ -48,6 +48,7 @@ async def test_what_a_ref_names_is_built_and_the_same_commit_again_is_the_same_i
 
     assert {state.status for state in built} == {BuildStatus.SUCCEEDED}
     assert {state.commit for state in built} == {commit}
+    assert [state.branch for state in built] == ["", "main", "", "", ""]
     assert len({(state.image, state.source) for state in built}) == 1
     assert [state.cached for state in built] == [False, True, True, True, True]
     assert f"fetched commit {commit}" in built[1].log_lines

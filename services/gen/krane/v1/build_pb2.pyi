@@ -83,7 +83,7 @@ class GetBuildRequest(_message.Message):
     def __init__(self, namespace: _Optional[str] = ..., build_id: _Optional[str] = ..., tail_lines: _Optional[int] = ...) -> None: ...
 
 class GetBuildResponse(_message.Message):
-    __slots__ = ("status", "image", "error", "log_lines", "cached", "source", "commit", "settings")
+    __slots__ = ("status", "image", "error", "log_lines", "cached", "source", "commit", "settings", "branch")
     STATUS_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
@@ -92,6 +92,7 @@ class GetBuildResponse(_message.Message):
     SOURCE_FIELD_NUMBER: _ClassVar[int]
     COMMIT_FIELD_NUMBER: _ClassVar[int]
     SETTINGS_FIELD_NUMBER: _ClassVar[int]
+    BRANCH_FIELD_NUMBER: _ClassVar[int]
     status: BuildStatus
     image: str
     error: str
@@ -100,7 +101,8 @@ class GetBuildResponse(_message.Message):
     source: str
     commit: str
     settings: AppSettings
-    def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ..., source: _Optional[str] = ..., commit: _Optional[str] = ..., settings: _Optional[_Union[AppSettings, _Mapping]] = ...) -> None: ...
+    branch: str
+    def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ..., source: _Optional[str] = ..., commit: _Optional[str] = ..., settings: _Optional[_Union[AppSettings, _Mapping]] = ..., branch: _Optional[str] = ...) -> None: ...
 
 class AppSettings(_message.Message):
     __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "environment", "ready_seconds")

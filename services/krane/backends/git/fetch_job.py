@@ -14,11 +14,12 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from pydantic import TypeAdapter
 
 from services.domain.errors import Invalid, PreconditionFailed, Refusal
-from services.domain.git import GitSource
+from services.domain.git import GitSource, check_git
 from services.files import write_atomically
 from services.krane.backends.git.environment import GIT_ATTRIBUTES
 from services.krane.backends.git.failures import describe_failure
@@ -32,6 +33,8 @@ READ_BYTES = 64 * 1024
 KEPT_LINES = 50
 # A header and padding for each entry of the archive.
 TAR_OVERHEAD = MAX_ENTRIES * 1536
+# Of what `git ls-remote --symref` prints.
+_DEFAULT_BRANCH = re.compile(r"^ref: refs/heads/(?P<branch>\S+)\tHEAD$", re.MULTILINE)
 # ssh ends its lines with both; git begins the line anew with the first.
 _LINE_END = re.compile(rb"(\r?\n|\r(?!\n|\Z))")
 
@@ -48,8 +51,10 @@ class FetchJob:
     # A folder that is not there yet.
     repository: Path
     archive: Path
-    # Gets the id of the commit.
+    # Gets the id of the commit, when all is there.
     commit: Path
+    # Gets the name of the default branch, when that is asked for and the server says it; nothing otherwise.
+    branch: Path
     # Gets the sentence on why it cannot be fetched.
     failure: Path
     max_source_bytes: int
@@ -67,13 +72,16 @@ def fetch(job: FetchJob) -> None:
     _run([*git, "init", "--quiet", "--bare", "--template=", f"--object-format={object_format}"])
     (job.repository / "info").mkdir(exist_ok=True)
     (job.repository / "info" / "attributes").write_text(GIT_ATTRIBUTES)
+    branch = _default_branch(job, [*git, "ls-remote", "--symref", "--", job.address, "HEAD"])
     options = ("--progress", "--depth=1", "--no-tags", "--no-recurse-submodules")
-    _fetch(job, [*git, "fetch", *options, "--", job.address, ref])
+    # By the branch's name: what HEAD is may have changed since.
+    _ask(job, [*git, "fetch", *options, "--", job.address, f"refs/heads/{branch}" if branch else ref])
     try:
         commit = _run([*git, "rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}"]).strip()
     except subprocess.CalledProcessError as error:
         raise Invalid(f"{ref!r} of {job.git.url} is not a commit: name a branch, a tag or a commit") from error
     _pack(job, [*git, "archive", "--format=tar", commit])
+    write_atomically(job.branch, branch.encode())
     write_atomically(job.commit, commit.encode())
     _say(f"fetched commit {commit}")
 
@@ -83,10 +91,31 @@ def _run(arguments: list[str]) -> str:
     return done.stdout
 
 
-def _fetch(job: FetchJob, arguments: list[str]) -> None:
+def _default_branch(job: FetchJob, arguments: list[str]) -> str:
+    """Which branch HEAD is, if that is asked for; empty when the server does not say it, or HEAD is none."""
+    if not job.git.is_default:
+        return ""
+    # Beside what is fetched, and limited with it.
+    answer = job.repository / "answer"
+    with answer.open("wb") as file:
+        _ask(job, arguments, file)
+    with answer.open("rb") as file:
+        # What is no text becomes what no name of a ref may hold.
+        match = _DEFAULT_BRANCH.search(file.read(READ_BYTES).decode(errors="surrogateescape"))
+    try:
+        branch = check_git(job.git.url, match["branch"]).ref if match else ""
+    except Invalid:
+        # A name that nobody could ask for names no hostname either.
+        return ""
+    _say(f"its default branch is {branch}" if branch else "it does not say which branch that is")
+    return branch
+
+
+def _ask(job: FetchJob, arguments: list[str], answer: IO[bytes] | None = None) -> None:
+    """Run a git that talks to the server, and limit what comes. Raises Invalid or PreconditionFailed."""
     said = _Said()
     with subprocess.Popen(
-        arguments, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        arguments, stdin=subprocess.DEVNULL, stdout=answer or subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
         assert process.stderr is not None
         descriptor, look_at = process.stderr.fileno(), 0.0

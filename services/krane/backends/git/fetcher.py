@@ -51,7 +51,7 @@ class GitFetcher:
         if not job.commit.exists():
             failure = job.failure.read_text() if job.failure.exists() else ""
             raise PreconditionFailed(failure or f"fetching {git.url} did not finish: {ending.reason}")
-        return Fetched(archive=job.archive, commit=job.commit.read_text())
+        return Fetched(archive=job.archive, commit=job.commit.read_text(), branch=job.branch.read_text())
 
     async def clear(self, folders: list[Path]) -> None:
         """End the processes, and remove what they had fetched."""
@@ -70,6 +70,7 @@ class GitFetcher:
             repository=folder / "repository",
             archive=folder / "source.tar.gz",
             commit=folder / "commit",
+            branch=folder / "branch",
             failure=folder / "failure.txt",
             max_source_bytes=self._max_source_bytes,
         )

@@ -45,6 +45,7 @@ class BuildRecord:
     source_digest: str = ""
     git: GitSource | None = None
     commit: str = ""
+    branch: str = ""
     priority: BuildPriority = BuildPriority.NORMAL
     status: BuildStatus = BuildStatus.RUNNING
     image: str = ""
@@ -156,6 +157,7 @@ class Builds:
             log_lines=tuple(tail(self._log(build_id).path, tail_lines, MAX_ANSWER_BYTES)),
             source=record.source,
             commit=record.commit,
+            branch=record.branch,
         )
 
     async def cancel(self, namespace: str, build_id: str) -> None:
@@ -212,7 +214,8 @@ class Builds:
                 async with _limited("fetching the source", self._fetch_timeout_seconds):
                     fetched = await self._fetcher.fetch(record.git, folder, build_log, credential)
                 stored = await self._sources.store(read_in_pieces(fetched.archive))
-            record = replace(record, source_digest=check_reference("source", stored.source), commit=fetched.commit)
+            digest = check_reference("source", stored.source)
+            record = replace(record, source_digest=digest, commit=fetched.commit, branch=fetched.branch)
             self._record(record.build_id).write(record)
         finally:
             await self._fetcher.clear([folder])

@@ -17,6 +17,8 @@ class Fetched:
     archive: Path
     # The whole id.
     commit: str
+    # The repository's default branch, when that was asked for and its server says it; empty otherwise.
+    branch: str
 
 
 class Fetcher(Protocol):
