@@ -22,9 +22,18 @@ from services.krane.types import (
     InstanceReport,
     RegistryCredential,
 )
+from tests.krane.docker_image import PYTHON
 
 T = TypeVar("T")
 NAMESPACE = "acme"
+# Both backends find it there: the test image holds what this machine has.
+LISTING = (
+    str(PYTHON),
+    "-c",
+    "import os, sys; from http.server import *; address = os.environ.get('HOST', '0.0.0.0'), int(sys.argv[1]); "
+    "HTTPServer(address, SimpleHTTPRequestHandler).serve_forever()",
+    "$PORT",
+)
 
 
 def pack(files: Mapping[str, str | bytes]) -> bytes:

@@ -1,6 +1,7 @@
 """What apps and deployments say of how they are run: answered by builds, kept by images, followed by instances."""
 
 import asyncio
+import os
 import signal
 import time
 from dataclasses import replace
@@ -12,9 +13,8 @@ from services.domain.errors import Conflict, Invalid
 from services.domain.settings import RunSettings
 from services.krane.client import KraneClient
 from services.krane.types import AppSettings, BuildStatus, HealthCheck
-from tests.krane.docker_image import PYTHON
 from tests.krane.installation import GRACE_SECONDS, Kind, Krane, krane_process
-from tests.krane.support import NAMESPACE, ask, build, healthy, pack, spec
+from tests.krane.support import LISTING, NAMESPACE, ask, build, healthy, pack, spec, until
 
 EVERYTHING = """
 [start]
@@ -36,15 +36,6 @@ MODE = "a=b \\"c\\""
 [release]
 command = "python migrate.py 'two words'"
 """
-
-# Both backends find it there: the test image holds what this machine has.
-LISTING = (
-    str(PYTHON),
-    "-c",
-    "import os, sys; from http.server import *; address = os.environ.get('HOST', '0.0.0.0'), int(sys.argv[1]); "
-    "HTTPServer(address, SimpleHTTPRequestHandler).serve_forever()",
-    "$PORT",
-)
 
 
 async def test_a_build_answers_what_the_source_says_and_so_does_one_that_finds_the_image(krane: Krane) -> None:
@@ -88,6 +79,34 @@ async def test_an_instance_runs_the_command_of_its_deployment_instead_of_its_ima
     with pytest.raises(Conflict):
         await krane.client.create(replace(wanted, command=()))
     await krane.client.delete(NAMESPACE, "commanded-1")
+
+
+async def test_the_next_krane_goes_on_with_the_command_of_a_deployment_and_starts_it_again(
+    kind: Kind, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    async with krane_process(kind, tmp_path, unused_tcp_port) as (process, client):
+        wanted = replace(
+            spec("lasting-1", await kind.image(client)), command=LISTING, health_check=HealthCheck(path="/")
+        )
+        for deployment_id in ("lasting-1", "ended-1"):
+            await client.create(replace(wanted, deployment_id=deployment_id))
+        for deployment_id in ("lasting-1", "ended-1"):
+            await healthy(client, deployment_id)
+        lasting, ended = process.processes("lasting-1"), process.processes("ended-1")
+
+        await process.end(signal.SIGKILL)
+        for pid in ended:
+            os.kill(pid, signal.SIGKILL)
+        await process.start()
+
+        async def started_again() -> set[int]:
+            return process.processes("ended-1") - ended
+
+        await until(started_again)
+        for deployment_id in ("lasting-1", "ended-1"):
+            listing = await ask(await healthy(client, deployment_id), "/")
+            assert "Directory listing" in listing.text
+        assert process.processes("lasting-1") == lasting != set()
 
 
 async def test_an_app_that_will_not_end_is_killed_when_its_own_time_is_over_by_the_next_krane_too(

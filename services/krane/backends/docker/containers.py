@@ -60,7 +60,7 @@ class DeploymentRecord:
     health_path: str
     # How long the image asks to be let end by itself; 0 = it does not.
     stop_seconds: int = 0
-    # What is run instead of what the image says by itself; empty = that.
+    # What the image's source asks to run in the place of its CMD; empty = it does not.
     command: tuple[str, ...] = ()
 
     def instance_id(self, index: int) -> str:
@@ -258,10 +258,9 @@ def _config(record: DeploymentRecord, instance_id: str, given: Mapping[str, str]
 
 
 def _command(record: DeploymentRecord) -> dict[str, JsonValue]:
-    """What is run instead of what the image says: its arguments, or entry point and all."""
-    if record.spec.command:
-        return {"Entrypoint": [*with_port(record.spec.command, str(record.container_port))], "Cmd": []}
-    return {"Cmd": [*record.command]} if record.command else {}
+    """What is run in the place of the image's CMD. Its ENTRYPOINT stays, as with `docker run`."""
+    command = with_port(record.spec.command or record.command, str(record.container_port))
+    return {"Cmd": [*command]} if command else {}
 
 
 def _free_port() -> dict[str, JsonValue]:

@@ -81,7 +81,7 @@ class DockerDriver:
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
     ) -> Deployment:
         """A deployment of an image that the engine has or can pull."""
-        image = await find_image(self._engine, spec.image, credential)
+        image = await find_image(self._engine, spec.image, credential, command=spec.command)
         record = make_record(spec, image)
         # Of a creation whose answer was lost; the same one is finished.
         leftover = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
@@ -185,7 +185,7 @@ class ContainerBook:
         if len({container.labels[INSTANCE_ID] for container in found}) == spec.replicas:
             return
         if await self._engine.inspect_image(record.image_id) is None:
-            image = await find_image(self._engine, spec.image, credential)
+            image = await find_image(self._engine, spec.image, credential, command=spec.command)
             if image.id != record.image_id:
                 raise PreconditionFailed(f"image {spec.image} is another one by now: create a new deployment")
 

@@ -16,7 +16,7 @@ from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig, che
 from services.krane.types import RegistryCredential
 
 DEFAULT_PORT = 8080
-# On an image: what its source says of itself, as JSON. Its command is there only when krane wrote the Dockerfile.
+# On an image: what its source says of itself, as JSON. Its command is there unless a Dockerfile alone says it.
 APP_LABEL = "interlock.app"
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _PART = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
@@ -58,19 +58,21 @@ async def resolve_image(engine: Engine, name: str, credential: RegistryCredentia
     return f"{_repository(asked)}@{found.descriptor.digest}"
 
 
-async def find_image(engine: Engine, name: str, credential: RegistryCredential | None = None) -> RunnableImage:
+async def find_image(
+    engine: Engine, name: str, credential: RegistryCredential | None = None, *, command: Sequence[str] = ()
+) -> RunnableImage:
     """Look an image up by "name[:tag]", "name@sha256:<digest>" or "sha256:<id>", and pull a name that is not here.
 
-    Raises Invalid for what names no image, PreconditionFailed when it cannot be had or run, Unavailable when its
-    registry does not answer.
+    `command` is what it is to run; empty: what it says itself. Raises Invalid for what names no image,
+    PreconditionFailed when it cannot be had or run, Unavailable when its registry does not answer.
     """
     asked = complete_name(name)
     details = await engine.inspect_image(asked)
     if details is not None:
-        return await _runnable(engine, name, details)
+        return await _runnable(engine, name, details, command)
     details = await _pull(engine, asked, credential)
     try:
-        return await _runnable(engine, name, details)
+        return await _runnable(engine, name, details, command)
     except Refusal:
         # Nobody has a use for it. What was wrong with it matters more than whether it is gone.
         with contextlib.suppress(InterlockError):
@@ -78,12 +80,14 @@ async def find_image(engine: Engine, name: str, credential: RegistryCredential |
         raise
 
 
-async def _runnable(engine: Engine, name: str, details: ImageDetails) -> RunnableImage:
+async def _runnable(engine: Engine, name: str, details: ImageDetails, command: Sequence[str]) -> RunnableImage:
     config = details.config or ImageConfig()
     await _check_machine(engine, name, [Platform(architecture=details.architecture, os=details.os)])
-    if not config.cmd and not config.entrypoint:
-        raise PreconditionFailed(f"image {name} does not say what to run: give it a CMD or an ENTRYPOINT")
     app = read_app_label(name, config.labels or {})
+    if not (command or app.command or config.cmd or config.entrypoint):
+        raise PreconditionFailed(
+            f"image {name} does not say what to run: give it a CMD or an ENTRYPOINT, or its deployment a command"
+        )
     return RunnableImage(id=details.id, port=app.settings.run.port or _exposed_port(config), app=app)
 
 

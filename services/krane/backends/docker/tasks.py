@@ -72,7 +72,7 @@ class DockerTasks:
 
     async def prepare(self, spec: TaskSpec, environment: Mapping[str, str]) -> Prepared:
         """Create the container."""
-        image = await find_image(self._engine, spec.image)
+        image = await find_image(self._engine, spec.image, command=spec.command)
         name = task_log_name(spec.task_id)
         await self._keepsakes.begin(spec.namespace, spec.task_id, name)
         container = await self._containers.create_labelled(
@@ -83,8 +83,7 @@ class DockerTasks:
             },
             {
                 "Image": image.id,
-                # In the place of the image's own, so that the command is what runs.
-                "Entrypoint": list(spec.command),
+                "Cmd": list(spec.command),
                 "Env": environment_of(environment, spec.task_id, name),
                 "HostConfig": limits(memory_mib=spec.memory_mib, cpu_millicores=spec.cpu_millicores),
             },

@@ -13,7 +13,9 @@ from services.domain.settings import RunSettings, check_command, check_settings
 from services.domain.variables import check_variables
 from services.krane.types import AppSettings
 
-FILES = ("interlock.toml", "Procfile")
+INTERLOCK_TOML = "interlock.toml"
+PROCFILE = "Procfile"
+FILES = (INTERLOCK_TOML, PROCFILE)
 # What it says is kept with its image, each of its builds and each of its deployments.
 MAX_TOML_BYTES = 64 * 1024
 
@@ -96,14 +98,14 @@ APP_CONFIG = TypeAdapter(AppConfig)
 
 def parse_app_config(files: Mapping[str, bytes]) -> AppConfig:
     """Read those of `FILES` that there are, by name. Raises Invalid saying what to correct."""
-    toml = _read_toml(files.get("interlock.toml", b""))
+    toml = _read_toml(files.get(INTERLOCK_TOML, b""))
     try:
         settings = _settings(toml)
         if toml.start.command:
             check_command("[start] command", toml.start.command)
     except Invalid as error:
         raise Invalid(f"interlock.toml is not valid: {error.message}") from error
-    command = toml.start.command or _read_procfile(files.get("Procfile", b""))
+    command = toml.start.command or _read_procfile(files.get(PROCFILE, b""))
     return AppConfig(command=tuple(command), settings=settings)
 
 

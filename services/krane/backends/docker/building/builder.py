@@ -17,11 +17,11 @@ from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.building.order import EngineBuilder, Order
 from services.krane.backends.docker.building.source import DOCKERFILE, DOCKERIGNORE, Source, read_source
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.shared.app_config import AppConfig, parse_app_config
+from services.krane.backends.shared.app_config import PROCFILE, AppConfig, parse_app_config
 from services.krane.backends.shared.builder import BuildLog, BuildWork, BuiltImage
 
 # Part of every image's key: a change of how krane builds makes other images. Count up with it.
-BUILDER = "docker-4"
+BUILDER = "docker-5"
 # Characters of the address of a request, which holds them; httpx takes 64 KiB of it.
 MAX_LABELS = 60_000
 
@@ -86,9 +86,11 @@ class DockerBuilder:
         return hashlib.sha256(" ".join(inputs).encode()).hexdigest()
 
     def _app(self, source: Source) -> AppConfig:
-        """What the image is to remember. How it is started a Dockerfile says itself."""
+        """What the image is to remember. With a Dockerfile, a Procfile says nothing of it."""
+        if DOCKERFILE in source.files:
+            return parse_app_config({name: text for name, text in source.files.items() if name != PROCFILE})
         app = parse_app_config(source.files)
-        return replace(app, command=() if DOCKERFILE in source.files else start_command(source, app))
+        return replace(app, command=start_command(source, app))
 
     def _dockerfile(self, source: Source, app: AppConfig, build_log: BuildLog) -> str:
         if DOCKERFILE in source.files:
