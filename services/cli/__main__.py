@@ -186,6 +186,10 @@ def deploy(
         int | None, typer.Option(min=1, max=3600, help="Until it must be ready; likewise, else as configured: 60.")
     ] = None,
     release_command: Annotated[str, typer.Option(metavar="COMMAND", help="Likewise, else none.")] = "",
+    no_release_command: Annotated[
+        bool,
+        typer.Option("--no-release-command", help="None, whatever project and source say.", show_default=False),
+    ] = False,
     command: Annotated[str, typer.Option(help="What instances run; likewise, else as the image says.")] = "",
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for this deployment alone; repeatable.")
@@ -218,6 +222,7 @@ def deploy(
         stop_seconds=stop_seconds or 0,
         ready_seconds=ready_seconds or 0,
         release_command=parse_command(release_command),
+        no_release_command=no_release_command,
         command=parse_command(command),
         idempotency_key=idempotency_key,
         variables=parse_variables(env or []),

@@ -42,6 +42,7 @@ def set_settings(
     release_command.
 
     They are for the deployments that follow. A command is split into arguments as a shell would, and run without one.
+    `release_command=` says that there is none, whatever the source says; `config rm` leaves it to the source.
     """
     session, settings = session_of(context), _parse_settings(assignments)
     response = session.run(lambda client: client.set_settings(project, settings))
@@ -129,10 +130,14 @@ def remove_secrets(
 
 
 def _parse_settings(assignments: list[str]) -> pb.RunSettings:
-    values: dict[str, str | list[str]] = {**parse_variables(assignments)}
-    for name in COMMANDS:
-        if command := values.get(name):
-            values[name] = parse_command(str(command))
+    values: dict[str, str | list[str] | bool] = {}
+    for name, value in parse_variables(assignments).items():
+        if name == "release_command" and not value:
+            values["no_release_command"] = True
+        elif not value:
+            raise typer.BadParameter(f"{name}= says nothing; to leave it to the source: `interlock config rm {name}`")
+        else:
+            values[name] = parse_command(value) if name in COMMANDS else value
     try:
         settings = json_format.ParseDict(values, pb.RunSettings())
     except json_format.ParseError as error:

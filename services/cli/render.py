@@ -69,7 +69,10 @@ def settings_table(settings: pb.RunSettings) -> RenderableType:
     """One line for each setting that is set."""
     table = _table("SETTING", "VALUE")
     for field, value in settings.ListFields():
-        table.add_row(field.name, str(value) if isinstance(value, int | str) else shlex.join(value))
+        if field.name == "no_release_command":
+            table.add_row("release_command", "none, whatever the source says")
+        else:
+            table.add_row(field.name, str(value) if isinstance(value, int | str) else shlex.join(value))
     return table
 
 

@@ -91,6 +91,8 @@ def _check_git(request: CreateDeploymentRequest) -> GitSource:
 
 def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> RunSettings:
     """What a message says of settings; its empty fields say nothing."""
+    if said.no_release_command and said.release_command:
+        raise Invalid("release_command and no_release_command contradict each other: send one of them")
     settings = RunSettings(
         replicas=said.replicas or None,
         cpu_millicores=said.cpu_millicores or None,
@@ -99,7 +101,7 @@ def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> Ru
         port=said.port or None,
         stop_seconds=said.stop_seconds or None,
         ready_seconds=said.ready_seconds or None,
-        release_command=tuple(said.release_command) or None,
+        release_command=() if said.no_release_command else tuple(said.release_command) or None,
         command=tuple(said.command) or None,
     )
     check_settings(settings)

@@ -108,6 +108,7 @@ def settings_message(settings: RunSettings) -> pb.RunSettings:
         stop_seconds=settings.stop_seconds or 0,
         ready_seconds=settings.ready_seconds or 0,
         release_command=settings.release_command or (),
+        no_release_command=settings.release_command == (),
         command=settings.command or (),
     )
 

@@ -43,7 +43,7 @@ class RunSettings:
     stop_seconds: int | None = None
     # From being created until enough instances are healthy.
     ready_seconds: int | None = None
-    # Arguments, for no shell.
+    # Arguments, for no shell. Empty: explicitly none, whatever those say who are heard later.
     release_command: tuple[str, ...] | None = None
     # What an instance runs instead of what its image says. Likewise.
     command: tuple[str, ...] | None = None
@@ -99,7 +99,7 @@ def check_settings(settings: RunSettings) -> None:
     _check_range("port", settings.port, 1, MAX_PORT)
     _check_range("stop_seconds", settings.stop_seconds, 1, MAX_STOP_SECONDS)
     _check_range("ready_seconds", settings.ready_seconds, 1, MAX_READY_SECONDS)
-    if settings.release_command is not None:
+    if settings.release_command:
         check_command("release_command", settings.release_command)
     if settings.command is not None:
         check_command("command", settings.command)

@@ -51,6 +51,28 @@ def test_a_deployment_is_given_settings_of_its_own(interlock: Interlock, project
     assert "./serve 9" in shown
 
 
+def test_no_release_command_is_said_for_a_project_and_for_a_deployment(interlock: Interlock, project: str) -> None:
+    deploy = ("deploy", IMAGE, "-p", project, "-o", "json")
+    interlock("config", "set", "release_command=./migrate", "-p", project)
+    without = interlock(*deploy, "--no-release-command").message(pb.Deployment())
+    interlock("config", "set", "release_command=", "-p", project)
+    listed = interlock("config", "ls", "-p", project)
+    own = interlock(*deploy, "--release-command", "./mine").message(pb.Deployment())
+    both = interlock(*deploy, "--release-command", "./mine", "--no-release-command")
+
+    assert (without.release_command, own.release_command) == ([], ["./mine"])
+    assert "none, whatever the source says" in listed.out
+    assert (both.code, "contradict each other" in both.err) == (2, True)
+
+
+def test_a_setting_that_says_nothing_is_refused_with_how_to_leave_it_to_the_source(
+    interlock: Interlock, project: str
+) -> None:
+    refused = interlock("config", "set", "command=", "-p", project)
+
+    assert (refused.code, "command= says nothing" in refused.err) == (2, True)
+
+
 @pytest.mark.parametrize(
     "assignment",
     ["speed=high", "replicas=many", "replicas=51", "replicas", "port=0x", "release_command='", "command='"],

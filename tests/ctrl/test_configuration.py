@@ -43,6 +43,35 @@ async def test_a_deployment_is_run_as_it_says_else_as_its_project_else_by_defaul
     assert kept.command == ["./serve"]
 
 
+async def test_no_release_command_and_one_take_each_others_place_and_removed_it_is_neither(
+    client: ControlClient, project: str
+) -> None:
+    some, none = pb.RunSettings(release_command=["./migrate"]), pb.RunSettings(no_release_command=True)
+
+    said = [(await client.set_settings(project, settings)).settings for settings in (some, none, some, none)]
+    with pytest.raises(Invalid, match="release_command and no_release_command contradict each other"):
+        await client.set_settings(project, pb.RunSettings(release_command=["./migrate"], no_release_command=True))
+    left = (await client.remove_settings(project, ["release_command"])).settings
+
+    assert said == [some, none, some, none]
+    assert left == pb.RunSettings()
+
+
+async def test_a_deployment_can_do_without_the_release_command_of_its_project(
+    client: ControlClient, project: str
+) -> None:
+    await client.set_settings(project, pb.RunSettings(release_command=["./migrate"]))
+
+    made = [
+        await client.create_deployment(
+            pb.CreateDeploymentRequest(project=project, image=IMAGE, no_release_command=is_none)
+        )
+        for is_none in (False, True)
+    ]
+
+    assert [deployment.release_command for deployment in made] == [["./migrate"], []]
+
+
 async def test_bad_settings_are_refused_and_nothing_is_set(client: ControlClient, project: str) -> None:
     for bad in (
         pb.RunSettings(),

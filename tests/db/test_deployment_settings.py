@@ -74,6 +74,21 @@ async def test_the_source_has_its_say_when_the_image_is_there_and_only_where_nob
         assert (found.release_command, found.command) == (("./project",), ("./request",))
 
 
+@pytest.mark.parametrize("says_none", ["request", "project"])
+async def test_no_release_command_wins_over_one_of_the_source(
+    database: Database, project: Project, says_none: str
+) -> None:
+    none, some = RunSettings(release_command=()), RunSettings(release_command=("./somebody",))
+    await change_project(database, none if says_none == "project" else some)
+    deployment_id = await record(database, none if says_none == "request" else RunSettings())
+    await change_project(database, some)
+
+    async with database.write() as session:
+        await set_image(session, deployment_id, IMAGE, RunSettings(release_command=("./source",)), {})
+
+    assert (await settled(database, project, deployment_id)).release_command == ()
+
+
 async def test_an_image_is_settled_at_once(database: Database, project: Project) -> None:
     given = RunSettings(replicas=3, port=9000, release_command=("./migrate", "a b"))
 

@@ -22,7 +22,7 @@ SAID = st.builds(
     port=st.none() | st.integers(1, 65_535),
     stop_seconds=st.none() | st.integers(1, 300),
     ready_seconds=st.none() | st.integers(1, 3600),
-    release_command=st.none() | st.sampled_from([("./migrate",), ("python", "manage.py", "migrate")]),
+    release_command=st.none() | st.sampled_from([(), ("./migrate",), ("python", "manage.py", "migrate")]),
     command=st.none() | st.sampled_from([("./serve",), ("python", "-m", "http.server", "$PORT")]),
 )
 
@@ -54,6 +54,16 @@ def test_nothing_said_is_one_small_instance_that_krane_and_its_image_know_the_re
     assert (settled.release_command, settled.command) == ((), ())
 
 
+def test_none_is_something_to_say_of_a_release_command_and_saying_nothing_leaves_it_to_the_next() -> None:
+    source = RunSettings(release_command=("./migrate",))
+
+    assert settle(RunSettings(release_command=()), source).release_command == ()
+    assert settle(RunSettings(), source).release_command == ("./migrate",)
+    assert settle(RunSettings(release_command=("./mine",)), RunSettings(release_command=())).release_command == (
+        "./mine",
+    )
+
+
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
@@ -66,7 +76,6 @@ def test_nothing_said_is_one_small_instance_that_krane_and_its_image_know_the_re
         (RunSettings(port=0), "port is 0: use 1 to 65535"),
         (RunSettings(stop_seconds=301), "stop_seconds is 301: use 1 to 300"),
         (RunSettings(ready_seconds=3601), "ready_seconds is 3601: use 1 to 3600"),
-        (RunSettings(release_command=()), "release_command names no program"),
         (RunSettings(command=()), "command names no program"),
         (RunSettings(release_command=("", "x")), "release_command names no program"),
         (RunSettings(release_command=("x",) * 201), "release_command is too long: use at most 200 arguments"),

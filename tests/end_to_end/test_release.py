@@ -74,6 +74,24 @@ async def test_it_runs_once_with_the_environment_before_instances_are_made_and_n
     assert await project.answers("live") == "released"
 
 
+@pytest.mark.parametrize("stack", ["normal"], indirect=True)
+async def test_a_request_takes_away_what_project_and_source_release_and_a_rollback_keeps_it(project: Project) -> None:
+    toml = '[start]\ncommand = ["python3", "app.py"]\n[release]\ncommand = ["python3", "-c", "raise SystemExit(7)"]\n'
+    source = await project.source("without", files={"interlock.toml": toml})
+    without = await project.deploy("without", source=source, no_release_command=True)
+    await project.control.set_settings(project.slug, pb.RunSettings(no_release_command=True))
+    newer = await project.deploy("newer", source=source, commit="2222222")
+    await project.control.remove_settings(project.slug, ["release_command"])
+    with_it = await project.deploy("with", source=source, commit="3333333")
+
+    await project.control.rollback(project.slug, without.id)
+
+    assert (without.status, newer.status, with_it.failure.step) == ("ready", "ready", "release command")
+    again = await project.control.get_deployment(without.id)
+    assert (again.is_live, again.release_command) == (True, [])
+    assert not any("release" in step.name for step in [*again.steps, *newer.steps])
+
+
 async def test_a_failure_fails_the_deployment_with_the_exit_code_and_its_last_lines(
     project: Project, tmp_path: Path
 ) -> None:

@@ -113,7 +113,7 @@ class UploadSourceResponse(_message.Message):
     def __init__(self, source: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("workspace", "project", "environment", "source", "image", "branch", "commit", "message", "replicas", "cpu_millicores", "memory_mib", "health_path", "idempotency_key", "key_auth_id", "actor", "variables", "git", "port", "stop_seconds", "release_command", "ready_seconds", "command")
+    __slots__ = ("workspace", "project", "environment", "source", "image", "branch", "commit", "message", "replicas", "cpu_millicores", "memory_mib", "health_path", "idempotency_key", "key_auth_id", "actor", "variables", "git", "port", "stop_seconds", "release_command", "ready_seconds", "command", "no_release_command")
     class VariablesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -143,6 +143,7 @@ class CreateDeploymentRequest(_message.Message):
     RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
     READY_SECONDS_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
+    NO_RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
     workspace: str
     project: str
     environment: str
@@ -165,7 +166,8 @@ class CreateDeploymentRequest(_message.Message):
     release_command: _containers.RepeatedScalarFieldContainer[str]
     ready_seconds: int
     command: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., key_auth_id: _Optional[str] = ..., actor: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ...) -> None: ...
+    no_release_command: bool
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., key_auth_id: _Optional[str] = ..., actor: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., no_release_command: _Optional[bool] = ...) -> None: ...
 
 class GitSource(_message.Message):
     __slots__ = ("url", "ref")
@@ -455,7 +457,7 @@ class PromoteResponse(_message.Message):
     def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., start: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class RunSettings(_message.Message):
-    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command")
+    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "no_release_command")
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
@@ -465,6 +467,7 @@ class RunSettings(_message.Message):
     RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
     READY_SECONDS_FIELD_NUMBER: _ClassVar[int]
     COMMAND_FIELD_NUMBER: _ClassVar[int]
+    NO_RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
     replicas: int
     cpu_millicores: int
     memory_mib: int
@@ -474,7 +477,8 @@ class RunSettings(_message.Message):
     release_command: _containers.RepeatedScalarFieldContainer[str]
     ready_seconds: int
     command: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ...) -> None: ...
+    no_release_command: bool
+    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., no_release_command: _Optional[bool] = ...) -> None: ...
 
 class GetSettingsRequest(_message.Message):
     __slots__ = ("workspace", "project")
