@@ -59,6 +59,9 @@ class KraneSettings(BaseModel):
     port: int = 5050
     # Seconds between asking an instance to stop (SIGTERM) and killing it.
     stop_grace_seconds: float = 5.0
+    # Seconds between probes of an instance that has passed all of them for ten seconds; others are probed every half
+    # second. One that goes bad is known to be so much later, and half a second for the probe that confirms it.
+    probe_seconds: float = Field(default=2.0, gt=0)
     max_source_bytes: int = 200 * 1024 * 1024
     build_timeout_seconds: float = 600.0
     # For fetching a commit, the first part of a build from git.

@@ -50,7 +50,7 @@ class HealthCheck:
 
     # An absolute path, answered 2xx when healthy; empty = TCP connect.
     path: str = ""
-    # Milliseconds between probes of a healthy instance; 0 = default.
+    # Milliseconds between probes, once one has passed; 0 = default.
     interval_ms: int = 0
     # Milliseconds for one probe; 0 = default.
     timeout_ms: int = 0

@@ -1,12 +1,14 @@
 """When probes make an instance healthy and when they do not."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from itertools import pairwise
 
 import pytest
 
-from services.krane.backends.shared.health import Health
+from services.krane.backends.shared.health import Check, Health, effective_check
 from services.krane.backends.shared.probe import Prober
 from services.krane.types import HealthCheck
 from tests.krane.support import until
@@ -101,7 +103,7 @@ async def test_one_failed_probe_is_weather_and_two_in_a_row_are_unhealthy() -> N
         seen.append((health.is_healthy, health.reason))
 
     async with server(head(503), head(200), head(502), head(200), head(500)) as port:
-        check = HealthCheck(path="/up", interval_ms=1, timeout_ms=1000)
+        check = effective_check(HealthCheck(path="/up", interval_ms=1, timeout_ms=1000), "", 2.0)
         following = asyncio.create_task(health.follow(prober, port, check, note))
 
         async def was_healthy_and_is_not() -> bool:
@@ -113,3 +115,45 @@ async def test_one_failed_probe_is_weather_and_two_in_a_row_are_unhealthy() -> N
 
     assert seen == [(False, "GET /up answered 503")]
     assert health.reason == "GET /up answered 500"
+
+
+async def test_an_instance_is_asked_seldom_while_it_is_calm_and_often_again_once_it_fails() -> None:
+    check = Check(path="/up", timeout_ms=1000, interval=0.01, calm_interval=0.3, calm_after=0.1)
+    asked: list[float] = []
+    status = 200
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.append(time.monotonic())
+        writer.write(head(status))
+        writer.close()
+
+    async def is_calm() -> bool:
+        return len(asked) > 2 and asked[-1] - asked[-2] >= check.calm_interval
+
+    async def has_failed_often() -> bool:
+        return not health.is_healthy and len(asked) > calm + 5
+
+    prober, health = Prober(), Health(asyncio.Event())
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
+        port = listening.sockets[0].getsockname()[1]
+        following = asyncio.create_task(health.follow(prober, port, check, lambda: None))
+        await until(is_calm)
+        calm, status = len(asked), 500
+        await until(has_failed_often)
+        following.cancel()
+    await prober.close()
+
+    assert asked[1] - asked[0] < check.calm_interval
+    assert min(later - earlier for earlier, later in pairwise(asked[calm:])) < check.calm_interval
+
+
+@pytest.mark.parametrize(
+    ("asked", "pauses"), [(HealthCheck(), (0.5, 2.0)), (HealthCheck(interval_ms=50), (0.05, 0.05))]
+)
+def test_how_often_an_instance_is_asked_is_kranes_affair_unless_its_deployment_says_it(
+    asked: HealthCheck, pauses: tuple[float, float]
+) -> None:
+    check = effective_check(asked, "", 2.0)
+
+    assert (check.pause(0.0), check.pause(check.calm_after)) == pauses

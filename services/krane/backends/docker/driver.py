@@ -131,7 +131,7 @@ class DockerDriver:
             stop_grace_seconds=grace_of(record, self._settings),
         )
         history = Record(self._folders.instance(record.spec.deployment_id, index) / "history.json", HISTORY)
-        check = effective_check(record.spec.health_check, record.health_path)
+        check = effective_check(record.spec.health_check, record.health_path, self._settings.probe_seconds)
         return Instance(record.instance_id(index), runner, history, check, self._prober)
 
 

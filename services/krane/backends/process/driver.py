@@ -145,7 +145,7 @@ class ProcessDriver:
             instance_id,
             ProcessRunner(folder, command, self._ports),
             Record(folder / "history.json", HISTORY),
-            effective_check(spec.health_check, record.app.settings.run.health_path or ""),
+            effective_check(spec.health_check, record.app.settings.run.health_path or "", self._settings.probe_seconds),
             self._prober,
         )
 

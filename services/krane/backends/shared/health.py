@@ -3,17 +3,36 @@
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from services.domain.readiness import Probe
 from services.krane.backends.shared.probe import Prober
 from services.krane.types import HealthCheck
 
-DEFAULT_INTERVAL_MS = 500
+DEFAULT_INTERVAL = 0.5
 DEFAULT_TIMEOUT_MS = 2000
 # Seconds between probes until the first one passes.
 STARTING_INTERVAL = 0.05
 # One slow answer is weather; two in a row are a state.
 FAILURES_UNTIL_UNHEALTHY = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """How an instance is asked whether it is healthy."""
+
+    # Empty: a TCP connection counts.
+    path: str
+    timeout_ms: int
+    # Seconds between probes once the first one has passed.
+    interval: float
+    # The same, while the instance is calm: when every probe has passed for so many seconds.
+    calm_interval: float
+    calm_after: float = 10.0
+
+    def pause(self, passing_for: float) -> float:
+        """Seconds until the next probe, when every one has passed for so long."""
+        return self.calm_interval if passing_for >= self.calm_after else self.interval
 
 
 class Health:
@@ -25,6 +44,7 @@ class Health:
         self._probed = probed
         self.reason = "it was not probed yet"
         self._first_passed_at: float | None = None
+        self._passing_since = 0.0
         self._failures = 0
 
     @property
@@ -32,8 +52,8 @@ class Health:
         """Seconds since the first probe that passed; 0 when none did."""
         return time.monotonic() - self._first_passed_at if self._first_passed_at is not None else 0.0
 
-    async def follow(self, prober: Prober, port: int, check: HealthCheck, on_first_passed: Callable[[], None]) -> None:
-        """Probe for ever: quickly until the first probe passes, then at the check's interval."""
+    async def follow(self, prober: Prober, port: int, check: Check, on_first_passed: Callable[[], None]) -> None:
+        """Probe for ever: quickly until the first probe passes, then at the check's intervals."""
         while True:
             self.last_probe = await prober.probe(port, check.path, check.timeout_ms)
             problem = self.last_probe.problem
@@ -41,9 +61,12 @@ class Health:
                 on_first_passed()
                 self._first_passed_at = time.monotonic()
             self._note(problem)
-            await asyncio.sleep(STARTING_INTERVAL if self._first_passed_at is None else check.interval_ms / 1000)
+            passing_for = time.monotonic() - self._passing_since
+            await asyncio.sleep(STARTING_INTERVAL if self._first_passed_at is None else check.pause(passing_for))
 
     def _note(self, problem: str) -> None:
+        if problem or not self._passing_since:
+            self._passing_since = time.monotonic()
         self._failures = self._failures + 1 if problem else 0
         if not problem or not self.is_healthy or self._failures >= FAILURES_UNTIL_UNHEALTHY:
             self.is_healthy = not problem
@@ -51,10 +74,12 @@ class Health:
         self._probed.set()
 
 
-def effective_check(asked: HealthCheck, image_path: str) -> HealthCheck:
+def effective_check(asked: HealthCheck, image_path: str, calm_interval: float) -> Check:
     """How an instance is asked: as its deployment says, else its image (empty = TCP connect), else the default."""
-    return HealthCheck(
+    interval = asked.interval_ms / 1000
+    return Check(
         path=asked.path or image_path,
-        interval_ms=asked.interval_ms or DEFAULT_INTERVAL_MS,
         timeout_ms=asked.timeout_ms or DEFAULT_TIMEOUT_MS,
+        interval=interval or DEFAULT_INTERVAL,
+        calm_interval=interval or calm_interval,
     )

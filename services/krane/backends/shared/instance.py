@@ -20,10 +20,10 @@ from services.domain.errors import Refusal, Unavailable
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.shared.ending import Ending
 from services.krane.backends.shared.files import Record
-from services.krane.backends.shared.health import Health
+from services.krane.backends.shared.health import Check, Health
 from services.krane.backends.shared.probe import Prober
 from services.krane.backends.shared.runner import Runner
-from services.krane.types import HealthCheck, InstanceReport
+from services.krane.types import InstanceReport
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -49,9 +49,7 @@ HISTORY = TypeAdapter(History)
 class Instance:
     """One copy of a deployment."""
 
-    def __init__(
-        self, instance_id: str, runner: Runner, record: Record[History], check: HealthCheck, prober: Prober
-    ) -> None:
+    def __init__(self, instance_id: str, runner: Runner, record: Record[History], check: Check, prober: Prober) -> None:
         self.id = instance_id
         self._runner = runner
         self._check = check
