@@ -89,7 +89,8 @@ class AttentionList:
             )
             unfinished = await list_unfinished(session, workspace)
             failed_undos = await list_failed_undos(session, workspace)
-        invocations = [i for i in await self._unfinished_invocations() if i.key in scope.projects]
+        found = await self._restate.unfinished_invocations(DEPLOYMENT_SERVICE, ROUTING_SERVICE)
+        invocations = [invocation for invocation in found if invocation.key in scope.projects]
         items = [
             *stuck_invocations(invocations, unfinished, now, scope),
             *overdue(unfinished, now, self._settings.deploy, scope),
@@ -97,10 +98,6 @@ class AttentionList:
             *await self._gateways_behind(scope),
         ]
         return pb.ListAttentionResponse(items=sorted(items, key=lambda item: (item.since_ms, item.what)))
-
-    async def _unfinished_invocations(self) -> list[Invocation]:
-        services = (DEPLOYMENT_SERVICE, ROUTING_SERVICE)
-        return [found for service in services for found in await self._restate.unfinished_invocations(service)]
 
     async def _known_to_krane(self, failed_undos: Sequence[FailedUndo]) -> set[str]:
         """Which of them krane still has; none as long as it does not answer."""

@@ -148,9 +148,10 @@ class RestateClient:
             None,
         )
 
-    async def unfinished_invocations(self, service: str) -> list[Invocation]:
-        """What runs, queues or is scheduled for any key of a service, oldest first; `service` is free of quotes."""
-        return await self._invocations(f"target_service_name = '{service}' and status <> 'completed'")
+    async def unfinished_invocations(self, *services: str) -> list[Invocation]:
+        """What runs, queues or is scheduled for any key of these services, oldest first; they are free of quotes."""
+        names = ", ".join(f"'{service}'" for service in services)
+        return await self._invocations(f"target_service_name in ({names}) and status <> 'completed'")
 
     async def _invocations(self, condition: str) -> list[Invocation]:
         query = (

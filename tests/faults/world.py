@@ -216,7 +216,7 @@ class World:
             async def idle() -> bool:
                 # A Restate that was just started again does not answer for all of itself yet.
                 with suppress(InterlockError):
-                    unfinished = [i for service in SERVICES for i in await restate.unfinished_invocations(service)]
+                    unfinished = await restate.unfinished_invocations(*SERVICES)
                     return project.id not in {invocation.key for invocation in unfinished}
                 return False
 

@@ -53,16 +53,14 @@ class Lifetime:
     async def _with_what_was_heard(self, container: Container, changed: asyncio.Event) -> Container:
         """The engine always tells as an event that a container ran out of memory, perhaps only after its end; in the
         container's state it forgets to say so in some 7 % of the cases on a busy machine (20.10)."""
-        is_heard = self._watcher.take_out_of_memory(container.id)
-        if is_heard or container.was_out_of_memory or container.mark is not Mark.NONE:
-            return replace(container, was_out_of_memory=is_heard or container.was_out_of_memory)
-        if container.exit_code == KILLED:
+        is_known = self._watcher.take_out_of_memory(container.id) or container.was_out_of_memory
+        if not is_known and container.mark is Mark.NONE and container.exit_code == KILLED:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LATE_SECONDS):
-                    while not (is_heard := self._watcher.take_out_of_memory(container.id)):
+                    while not (is_known := self._watcher.take_out_of_memory(container.id)):
                         await changed.wait()
                         changed.clear()
-        return replace(container, was_out_of_memory=is_heard)
+        return replace(container, was_out_of_memory=is_known)
 
     async def halt(self) -> None:
         """Ask it to end, and kill it when the grace period is over."""
