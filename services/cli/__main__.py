@@ -19,6 +19,7 @@ from services.cli.arguments import (
     parse_duration,
     parse_origin,
     parse_variables,
+    setting_option,
 )
 from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.credentials import credentials_app
@@ -162,35 +163,19 @@ def deploy(
     ] = "",
     commit: Annotated[str, typer.Option(help="Default: what is checked out in the folder.")] = "",
     message: Annotated[str, typer.Option("-m", "--message", help="What people see beside it.")] = "",
-    replicas: Annotated[
-        int | None,
-        typer.Option(
-            min=1, max=50, help="How many instances; default: as `interlock config` says, else interlock.toml, else 1."
-        ),
-    ] = None,
-    cpu: Annotated[
-        int | None, typer.Option(min=10, max=64_000, help="Milli-CPUs for each instance; likewise, else 250.")
-    ] = None,
-    memory: Annotated[
-        int | None, typer.Option(min=16, max=262_144, help="MiB for each instance; likewise, else 512.")
-    ] = None,
-    health_path: Annotated[str, typer.Option(help="Likewise, else a TCP connection counts.")] = "",
-    port: Annotated[
-        int | None,
-        typer.Option(min=1, max=65_535, help="Where containers listen; likewise, else what the image exposes or 8080."),
-    ] = None,
-    stop_seconds: Annotated[
-        int | None, typer.Option(min=1, max=300, help="From SIGTERM to SIGKILL; likewise, else as krane is configured.")
-    ] = None,
-    ready_seconds: Annotated[
-        int | None, typer.Option(min=1, max=3600, help="Until it must be ready; likewise, else as configured: 60.")
-    ] = None,
-    release_command: Annotated[str, typer.Option(metavar="COMMAND", help="Likewise, else none.")] = "",
+    replicas: Annotated[int | None, setting_option("replicas")] = None,
+    cpu: Annotated[int | None, setting_option("cpu_millicores")] = None,
+    memory: Annotated[int | None, setting_option("memory_mib")] = None,
+    health_path: Annotated[str, setting_option("health_path")] = "",
+    port: Annotated[int | None, setting_option("port")] = None,
+    stop_seconds: Annotated[int | None, setting_option("stop_seconds")] = None,
+    ready_seconds: Annotated[int | None, setting_option("ready_seconds")] = None,
+    release_command: Annotated[str, setting_option("release_command", metavar="COMMAND")] = "",
     no_release_command: Annotated[
         bool,
         typer.Option("--no-release-command", help="None, whatever project and source say.", show_default=False),
     ] = False,
-    command: Annotated[str, typer.Option(help="What instances run; likewise, else as the image says.")] = "",
+    command: Annotated[str, setting_option("command")] = "",
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for this deployment alone; repeatable.")
     ] = None,
@@ -214,13 +199,13 @@ def deploy(
         branch=branch or revision.branch or ("" if origin.git_url else DEFAULT_BRANCH),
         commit=commit or revision.commit,
         message=message,
-        replicas=replicas or 0,
-        cpu_millicores=cpu or 0,
-        memory_mib=memory or 0,
+        replicas=replicas,
+        cpu_millicores=cpu,
+        memory_mib=memory,
         health_path=health_path,
-        port=port or 0,
-        stop_seconds=stop_seconds or 0,
-        ready_seconds=ready_seconds or 0,
+        port=port,
+        stop_seconds=stop_seconds,
+        ready_seconds=ready_seconds,
         release_command=parse_command(release_command),
         no_release_command=no_release_command,
         command=parse_command(command),

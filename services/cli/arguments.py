@@ -10,6 +10,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from typer.models import OptionInfo
+
+from services.domain.settings import SETTINGS
 
 ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
 
@@ -82,6 +85,19 @@ def parse_command(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise typer.BadParameter(f"{text!r} is not a command: {error}") from error
+
+
+def setting_option(name: str, *, metavar: str | None = None) -> OptionInfo:
+    """The option by which one deployment is given a setting of its own."""
+    setting = next(one for one in SETTINGS if one.name == name)
+    option: OptionInfo = typer.Option(
+        metavar=metavar,
+        min=setting.lowest or None,
+        max=setting.highest or None,
+        help=f"{setting.text}. Default: as the project says, else the source, else {setting.otherwise}.",
+        show_default=False,
+    )
+    return option
 
 
 def read_secret(prompt: str, max_bytes: int) -> str:

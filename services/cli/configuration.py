@@ -9,11 +9,10 @@ from services.cli.arguments import ProjectOption, parse_command, parse_variables
 from services.cli.render import secrets_table, settings_table, variables_table
 from services.cli.session import session_of
 from services.ctrl import defaults
-from services.domain.settings import SETTING_NAMES
+from services.domain.settings import COMMANDS, SETTING_NAMES
 from services.domain.variables import MAX_VALUE_BYTES
 from services.gen.ctrl.v1 import control_pb2 as pb
 
-COMMANDS = ("release_command", "command")
 NEXT = "the next deployment of {} gets it: deploy again"
 
 config_app = typer.Typer(no_args_is_help=True, help="Settings of the deployments that follow.")
@@ -35,13 +34,15 @@ def list_settings(context: typer.Context, project: ProjectOption) -> None:
 @config_app.command("set")
 def set_settings(
     context: typer.Context,
-    assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", show_default=False)],
+    assignments: Annotated[
+        list[str],
+        typer.Argument(metavar="NAME=VALUE...", help=f"Names are {', '.join(SETTING_NAMES)}.", show_default=False),
+    ],
     project: ProjectOption,
 ) -> None:
-    """Set replicas, cpu_millicores, memory_mib, health_path, port, stop_seconds, ready_seconds, command and
-    release_command.
+    """Set what the deployments that follow are run with.
 
-    They are for the deployments that follow. A command is split into arguments as a shell would, and run without one.
+    A command is split into arguments as a shell would, and run without one.
     `release_command=` says that there is none, whatever the source says; `config rm` leaves it to the source.
     """
     session, settings = session_of(context), _parse_settings(assignments)

@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from services.domain.live import Start
+from services.domain.settings import COMMANDS, SETTING_NAMES
 from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 
@@ -68,11 +69,11 @@ def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
 def settings_table(settings: pb.RunSettings) -> RenderableType:
     """One line for each setting that is set."""
     table = _table("SETTING", "VALUE")
-    for field, value in settings.ListFields():
-        if field.name == "no_release_command":
-            table.add_row("release_command", "none, whatever the source says")
-        else:
-            table.add_row(field.name, str(value) if isinstance(value, int | str) else shlex.join(value))
+    for name in SETTING_NAMES:
+        if value := _setting_text(settings, name):
+            table.add_row(name, value)
+    if settings.no_release_command:
+        table.add_row("release_command", "none, whatever the source says")
     return table
 
 
@@ -238,14 +239,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     if deployment.asked_image != deployment.image:
         yield "asked for", printable(deployment.asked_image)
     yield "image", deployment.image
-    yield "replicas", str(deployment.replicas)
-    yield "each", f"{deployment.cpu_millicores} milli-CPUs, {deployment.memory_mib} MiB"
-    yield "health path", printable(deployment.health_path)
-    yield "port", str(deployment.port or "")
-    yield "stop seconds", str(deployment.stop_seconds or "")
-    yield "ready seconds", str(deployment.ready_seconds or "")
-    yield "release command", printable(shlex.join(deployment.release_command))
-    yield "command", printable(shlex.join(deployment.command))
+    yield from ((name.replace("_", " "), _setting_text(deployment, name)) for name in SETTING_NAMES)
     yield "created", _moment(deployment.created_at_ms)
     yield "created by", printable(deployment.created_by)
     yield "ended", _moment(deployment.ended_at_ms)
@@ -257,6 +251,12 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "openapi", deployment.openapi_digest
     yield "variables", "\n".join(f"{name}={_first_line(value)}" for name, value in sorted(deployment.variables.items()))
     yield "secrets", ", ".join(f"{secret.name} (version {secret.version})" for secret in deployment.secrets)
+
+
+def _setting_text(message: pb.RunSettings | pb.Deployment, name: str) -> str:
+    """One of its settings; empty when it has none."""
+    value = getattr(message, name)
+    return printable(shlex.join(value) if name in COMMANDS else str(value or ""))
 
 
 def _probe_line(probe: pb.Probe) -> str:

@@ -9,7 +9,7 @@ from services.db.deployment_requests import DeploymentRequest
 from services.domain.errors import Invalid
 from services.domain.git import GitSource, check_git
 from services.domain.ids import check_id, check_slug
-from services.domain.settings import RunSettings, check_settings
+from services.domain.settings import RunSettings, check_settings, said_by
 from services.domain.variables import check_variables
 from services.gen.ctrl.v1.control_pb2 import CreateDeploymentRequest
 from services.gen.ctrl.v1.control_pb2 import RunSettings as RunSettingsMessage
@@ -93,17 +93,8 @@ def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> Ru
     """What a message says of settings; its empty fields say nothing."""
     if said.no_release_command and said.release_command:
         raise Invalid("release_command and no_release_command contradict each other: send one of them")
-    settings = RunSettings(
-        replicas=said.replicas or None,
-        cpu_millicores=said.cpu_millicores or None,
-        memory_mib=said.memory_mib or None,
-        health_path=said.health_path or None,
-        port=said.port or None,
-        stop_seconds=said.stop_seconds or None,
-        ready_seconds=said.ready_seconds or None,
-        release_command=() if said.no_release_command else tuple(said.release_command) or None,
-        command=tuple(said.command) or None,
-    )
+    given = {field.name: value for field, value in said.ListFields()}
+    settings = said_by(given | ({"release_command": ()} if said.no_release_command else {}))
     check_settings(settings)
     return settings
 

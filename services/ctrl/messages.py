@@ -1,10 +1,12 @@
 """Rows as messages of ctrl.v1. Empty and zero mean "not yet" or "none", as the contract says."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from google.protobuf import json_format
 
 from services.db.audit import Transition
+from services.db.deployment_settings import read_settled
 from services.db.tables import (
     DeploymentStep,
     Environment,
@@ -54,7 +56,6 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         source=row.source or "",
         asked_image=row.asked_image or "",
         image=row.image or "",
-        replicas=row.replicas,
         failure=_failure_message(view),
         created_at_ms=row.created_at_ms,
         ended_at_ms=row.ended_at_ms or 0,
@@ -63,14 +64,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         openapi_digest=row.openapi_digest or "",
         created_by=row.created_by,
         git=pb.GitSource(url=row.git_url, ref=row.git_ref or "") if row.git_url else None,
-        cpu_millicores=row.cpu_millicores,
-        memory_mib=row.memory_mib,
-        health_path=row.health_path,
-        port=row.port,
-        stop_seconds=row.stop_seconds,
-        ready_seconds=row.ready_seconds,
-        release_command=row.release_command,
-        command=row.command,
+        **asdict(read_settled(row)),
     )
 
 
@@ -99,18 +93,7 @@ def detailed_deployment_message(
 
 def settings_message(settings: RunSettings) -> pb.RunSettings:
     """The settings of a project."""
-    return pb.RunSettings(
-        replicas=settings.replicas or 0,
-        cpu_millicores=settings.cpu_millicores or 0,
-        memory_mib=settings.memory_mib or 0,
-        health_path=settings.health_path or "",
-        port=settings.port or 0,
-        stop_seconds=settings.stop_seconds or 0,
-        ready_seconds=settings.ready_seconds or 0,
-        release_command=settings.release_command or (),
-        no_release_command=settings.release_command == (),
-        command=settings.command or (),
-    )
+    return pb.RunSettings(**settings.given(), no_release_command=settings.release_command == ())
 
 
 def variable_message(row: Variable) -> pb.Variable:

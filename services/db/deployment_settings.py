@@ -3,9 +3,10 @@
 from pydantic import TypeAdapter
 
 from services.db.tables import Deployment
-from services.domain.settings import RunSettings, Settled
+from services.domain.settings import SETTING_NAMES, RunSettings, Settled
 
 _SETTINGS = TypeAdapter(RunSettings)
+_SETTLED = TypeAdapter(Settled)
 
 
 def write_given(deployment: Deployment, given: RunSettings) -> None:
@@ -20,12 +21,10 @@ def read_given(deployment: Deployment) -> RunSettings:
 
 def write_settled(deployment: Deployment, settled: Settled) -> None:
     """Run it with these."""
-    deployment.replicas = settled.replicas
-    deployment.cpu_millicores = settled.cpu_millicores
-    deployment.memory_mib = settled.memory_mib
-    deployment.health_path = settled.health_path
-    deployment.port = settled.port
-    deployment.stop_seconds = settled.stop_seconds
-    deployment.ready_seconds = settled.ready_seconds
-    deployment.release_command = list(settled.release_command)
-    deployment.command = list(settled.command)
+    for name, value in _SETTLED.dump_python(settled, mode="json").items():
+        setattr(deployment, name, value)
+
+
+def read_settled(deployment: Deployment) -> Settled:
+    """What it is run with."""
+    return _SETTLED.validate_python({name: getattr(deployment, name) for name in SETTING_NAMES})

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.clock import now_ms
-from services.db.deployment_settings import read_given, write_settled
+from services.db.deployment_settings import read_given, read_settled, write_settled
 from services.db.recorded_environment import add_source_variables
 from services.db.tables import Deployment, Environment, OpenapiDocument, Project, Workspace
 from services.domain.errors import Conflict, NotFound
@@ -15,7 +15,7 @@ from services.domain.git import GitSource
 from services.domain.live import Candidate
 from services.domain.openapi import Document
 from services.domain.readiness import InstanceProbe
-from services.domain.settings import RunSettings, settle
+from services.domain.settings import RunSettings, Settled, settle
 from services.domain.status import ENDED, DeploymentStatus, advance
 
 # What a deployment's failure says of each undo that failed for good.
@@ -23,8 +23,8 @@ COULD_NOT_UNDO = "could not undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata:
-    """A deployment with its workspace, project and environment."""
+class Metadata(Settled):
+    """A deployment with its workspace, project and environment, and what it is run with."""
 
     deployment_id: str
     workspace_id: str
@@ -39,15 +39,6 @@ class Metadata:
     image: str | None
     branch: str
     commit_sha: str
-    replicas: int
-    cpu_millicores: int
-    memory_mib: int
-    health_path: str
-    port: int
-    stop_seconds: int
-    ready_seconds: int
-    release_command: tuple[str, ...]
-    command: tuple[str, ...]
     key_auth_id: str | None
     # Where the source is fetched from; None when it was uploaded, or there is none.
     git: GitSource | None = None
@@ -81,17 +72,9 @@ async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: 
         image=deployment.image,
         branch=deployment.branch,
         commit_sha=deployment.commit_sha,
-        replicas=deployment.replicas,
-        cpu_millicores=deployment.cpu_millicores,
-        memory_mib=deployment.memory_mib,
-        health_path=deployment.health_path,
-        port=deployment.port,
-        stop_seconds=deployment.stop_seconds,
-        ready_seconds=deployment.ready_seconds,
-        release_command=tuple(deployment.release_command),
-        command=tuple(deployment.command),
         key_auth_id=deployment.key_auth_id,
         git=_git_source(deployment),
+        **asdict(read_settled(deployment)),
     )
 
 

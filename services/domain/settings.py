@@ -6,19 +6,15 @@ two gave is kept. What stays empty when all is settled is as the image or krane'
 """
 
 import re
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from services.domain.errors import Invalid
 
-MAX_REPLICAS: Final = 50
-MAX_CPU_MILLICORES: Final = 64_000
-MAX_MEMORY_MIB: Final = 262_144
 MAX_PORT: Final = 65_535
 # Whoever removes a deployment waits for it, an emergency rollback that cancels one included.
 MAX_STOP_SECONDS: Final = 300
-MAX_READY_SECONDS: Final = 3600
 MAX_WORDS: Final = 200
 # Characters of a command.
 MAX_COMMAND: Final = 8192
@@ -27,28 +23,52 @@ MAX_COMMAND: Final = 8192
 _HEALTH_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:%/?-]{0,254}")
 
 
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What people are told of a setting, and which numbers it takes."""
+
+    # As messages, columns, `interlock config` and the classes below call it.
+    name: str
+    text: str
+    # What counts when nobody says it.
+    otherwise: str
+    # Of numbers; 0 = it is none.
+    lowest: int = 0
+    highest: int = 0
+
+
+SETTINGS: Final = (
+    Setting("replicas", "How many instances", "1", 1, 50),
+    Setting("cpu_millicores", "Milli-CPUs for each instance", "250", 10, 64_000),
+    Setting("memory_mib", "MiB for each instance", "512", 16, 262_144),
+    Setting("health_path", "What answers 2xx when an instance is healthy", "a TCP connection counts"),
+    Setting("port", "Where containers listen", "what the image exposes, or 8080", 1, MAX_PORT),
+    Setting("stop_seconds", "From SIGTERM to SIGKILL", "as krane is configured: 5", 1, MAX_STOP_SECONDS),
+    Setting("ready_seconds", "From being created until it must be ready", "as configured: 60", 1, 3600),
+    Setting("release_command", "What runs once before instances are made", "none"),
+    Setting("command", "What instances run", "as the image says"),
+)
+SETTING_NAMES: Final = tuple(setting.name for setting in SETTINGS)
+# Lists of arguments, for no shell.
+COMMANDS: Final = ("release_command", "command")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
     """What one of those who may say so says; None = nothing."""
 
     replicas: int | None = None
-    # Thousandths of a CPU, of each instance.
     cpu_millicores: int | None = None
-    # Of each instance.
     memory_mib: int | None = None
     health_path: str | None = None
-    # Where an instance listens, when that is not krane's to choose.
     port: int | None = None
-    # Between asking an instance to end (SIGTERM) and killing it.
     stop_seconds: int | None = None
-    # From being created until enough instances are healthy.
     ready_seconds: int | None = None
-    # Arguments, for no shell. Empty: explicitly none, whatever those say who are heard later.
+    # Empty: explicitly none, whatever those say who are heard later.
     release_command: tuple[str, ...] | None = None
-    # What an instance runs instead of what its image says. Likewise.
     command: tuple[str, ...] | None = None
 
-    def given(self) -> dict[str, int | str | tuple[str, ...]]:
+    def given(self) -> dict[str, Any]:
         """The settings that are said, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
@@ -74,7 +94,11 @@ class Settled:
     command: tuple[str, ...] = ()
 
 
-SETTING_NAMES: Final = tuple(field.name for field in fields(RunSettings))
+def said_by(given: Mapping[str, Any]) -> RunSettings:
+    """The settings among what is given by name, as a message or a file has them; the rest is not looked at."""
+    said = {name: given[name] for name in SETTING_NAMES if name in given}
+    said |= {name: tuple(said[name]) for name in COMMANDS if name in said}
+    return RunSettings(**said)
 
 
 def overlay(*said: RunSettings) -> RunSettings:
@@ -87,18 +111,15 @@ def overlay(*said: RunSettings) -> RunSettings:
 
 def settle(*said: RunSettings) -> Settled:
     """What a deployment is run with: what they say together, and the defaults."""
-    given: dict[str, Any] = overlay(*said).given()
-    return Settled(**given)
+    return Settled(**overlay(*said).given())
 
 
 def check_settings(settings: RunSettings) -> None:
     """Raise Invalid when a value that is given cannot be used."""
-    _check_range("replicas", settings.replicas, 1, MAX_REPLICAS)
-    _check_range("cpu_millicores", settings.cpu_millicores, 10, MAX_CPU_MILLICORES)
-    _check_range("memory_mib", settings.memory_mib, 16, MAX_MEMORY_MIB)
-    _check_range("port", settings.port, 1, MAX_PORT)
-    _check_range("stop_seconds", settings.stop_seconds, 1, MAX_STOP_SECONDS)
-    _check_range("ready_seconds", settings.ready_seconds, 1, MAX_READY_SECONDS)
+    given = settings.given()
+    for setting in SETTINGS:
+        if setting.highest and setting.name in given:
+            _check_range(setting, given[setting.name])
     if settings.release_command:
         check_command("release_command", settings.release_command)
     if settings.command is not None:
@@ -127,6 +148,6 @@ def check_setting_name(name: str) -> str:
     return name
 
 
-def _check_range(name: str, value: int | None, lowest: int, highest: int) -> None:
-    if value is not None and not lowest <= value <= highest:
-        raise Invalid(f"{name} is {value}: use {lowest} to {highest}")
+def _check_range(setting: Setting, value: int) -> None:
+    if not setting.lowest <= value <= setting.highest:
+        raise Invalid(f"{setting.name} is {value}: use {setting.lowest} to {setting.highest}")

@@ -18,7 +18,7 @@ from services.domain.errors import (
 from services.domain.git import GitSource
 from services.domain.images import check_registry, check_registry_login
 from services.domain.readiness import InstanceStatus, Probe
-from services.domain.settings import RunSettings
+from services.domain.settings import said_by
 from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
 from services.krane.types import (
     AppSettings,
@@ -337,30 +337,11 @@ def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
 
 
 def _encode_settings(said: AppSettings) -> build_pb2.AppSettings:
-    return build_pb2.AppSettings(
-        replicas=said.run.replicas,
-        cpu_millicores=said.run.cpu_millicores,
-        memory_mib=said.run.memory_mib,
-        health_path=said.run.health_path,
-        port=said.run.port,
-        stop_seconds=said.run.stop_seconds,
-        ready_seconds=said.run.ready_seconds,
-        release_command=said.run.release_command,
-        environment=said.environment,
-    )
+    return build_pb2.AppSettings(**said.run.given(), environment=said.environment)
 
 
 def _decode_settings(message: build_pb2.AppSettings) -> AppSettings:
-    run = RunSettings(
-        replicas=message.replicas or None,
-        cpu_millicores=message.cpu_millicores or None,
-        memory_mib=message.memory_mib or None,
-        health_path=message.health_path or None,
-        port=message.port or None,
-        stop_seconds=message.stop_seconds or None,
-        ready_seconds=message.ready_seconds or None,
-        release_command=tuple(message.release_command) or None,
-    )
+    run = said_by({field.name: value for field, value in message.ListFields()})
     return AppSettings(run=run, environment=dict(message.environment))
 
 

@@ -1,6 +1,7 @@
 """`interlock config`, `interlock env` and `interlock secrets`."""
 
 import io
+import re
 
 import pytest
 
@@ -46,7 +47,8 @@ def test_a_deployment_is_given_settings_of_its_own(interlock: Interlock, project
 
     assert (deployment.port, deployment.stop_seconds, deployment.release_command) == (9000, 20, ["./migrate", "a b"])
     assert deployment.command == ["./serve", "9"]
-    assert "250 milli-CPUs, 512 MiB" in shown
+    assert re.search(r"^cpu millicores +250 *$", shown, re.MULTILINE), shown
+    assert re.search(r"^stop seconds +20 *$", shown, re.MULTILINE), shown
     assert "./migrate 'a b'" in shown
     assert "./serve 9" in shown
 

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.domain.errors import Invalid
-from services.domain.settings import RunSettings, check_command, check_settings
+from services.domain.settings import check_command, check_settings, said_by
 from services.domain.variables import check_variables
 from services.krane.types import AppSettings
 
@@ -47,7 +47,7 @@ class HealthSection(_Section):
     """[health]"""
 
     # Answered 2xx when the app is healthy.
-    path: str | None = None
+    health_path: str | None = Field(default=None, alias="path")
     # From being created until it is healthy.
     ready_seconds: int | None = None
 
@@ -63,7 +63,7 @@ class ResourcesSection(_Section):
 class ReleaseSection(_Section):
     """[release]"""
 
-    command: Words | None = None
+    release_command: Words | None = Field(default=None, alias="command")
 
 
 class InterlockToml(_Section):
@@ -121,17 +121,11 @@ def check_app_settings(settings: AppSettings) -> None:
 
 
 def _settings(toml: InterlockToml) -> AppSettings:
-    run = RunSettings(
-        replicas=toml.resources.replicas,
-        cpu_millicores=toml.resources.cpu_millicores,
-        memory_mib=toml.resources.memory_mib,
-        health_path=toml.health.path,
-        port=toml.start.port,
-        stop_seconds=toml.start.stop_seconds,
-        ready_seconds=toml.health.ready_seconds,
-        release_command=tuple(toml.release.command) if toml.release.command else None,
-    )
-    settings = AppSettings(run=run, environment=toml.env)
+    given: dict[str, object] = {}
+    # Its command is none of them: the image remembers it, and its Dockerfile may say it as well.
+    for section in (toml.resources, toml.health, toml.start, toml.release):
+        given |= section.model_dump(exclude={"command"}, exclude_none=True)
+    settings = AppSettings(run=said_by(given), environment=toml.env)
     check_app_settings(settings)
     return settings
 
@@ -156,7 +150,8 @@ def _problems(error: ValidationError) -> str:
 
 
 def _unknown_key(place: tuple[int | str, ...]) -> str:
-    keys = InterlockToml.model_fields if len(place) == 1 else _SECTIONS[str(place[0])].model_fields
+    section = InterlockToml if len(place) == 1 else _SECTIONS[str(place[0])]
+    keys = (field.alias or name for name, field in section.model_fields.items())
     return f"unknown key; there are: {', '.join(keys)}"
 
 

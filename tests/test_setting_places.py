@@ -1,0 +1,33 @@
+"""A setting is declared once; what cannot be derived from that has it under the same name."""
+
+from dataclasses import fields
+from pathlib import Path
+from typing import get_type_hints
+
+import pytest
+
+from services.cli.__main__ import deploy
+from services.db.tables import Deployment
+from services.domain.settings import SETTING_NAMES, SETTINGS, RunSettings, Setting, Settled
+from services.gen.ctrl.v1 import control_pb2 as pb
+from services.gen.krane.v1 import build_pb2
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+@pytest.mark.parametrize("of", [RunSettings, Settled])
+def test_both_classes_have_the_settings_there_are_in_their_order(of: type[RunSettings | Settled]) -> None:
+    assert tuple(field.name for field in fields(of)) == SETTING_NAMES
+
+
+@pytest.mark.parametrize("setting", SETTINGS, ids=SETTING_NAMES)
+def test_messages_columns_options_and_the_readme_have_every_setting(setting: Setting) -> None:
+    for message in (pb.CreateDeploymentRequest, pb.RunSettings, pb.Deployment):
+        assert setting.name in message.DESCRIPTOR.fields_by_name
+    # A command is no setting of a source: its image remembers it.
+    assert (setting.name in build_pb2.AppSettings.DESCRIPTOR.fields_by_name) == (setting.name != "command")
+    assert setting.name in Deployment.__table__.columns
+    hints = get_type_hints(deploy, include_extras=True).values()
+    options = [option for hint in hints for option in getattr(hint, "__metadata__", ())]
+    assert any((option.help or "").startswith(f"{setting.text}. Default") for option in options)
+    assert f"| `{setting.name}` |" in README.read_text()
