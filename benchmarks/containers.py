@@ -23,17 +23,17 @@ import httpx
 from rich.console import Console
 
 from benchmarks.timing import Stopwatch
-from services.config import KraneBackend, KraneSettings
+from services.config import KraneSettings
 from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
 from services.krane.backends.docker.building.source import Source
-from services.krane.backends.opening import remove_all
 from services.krane.backends.shared.app_config import parse_app_config
 from services.krane.client import KraneClient
-from services.krane.server import running
 from services.krane.types import BuildStatus
 from tests.krane.contract.test_builds import wheel
 from tests.krane.docker_image import ensure_base_image, ensure_image
+from tests.krane.installation import DockerKind, krane_process
 from tests.krane.support import NAMESPACE, in_chunks, pack, spec
+from tests.restate_server import free_port
 
 ROUNDS = 20
 # An installation takes its time, and every so many rounds it is measured too.
@@ -42,6 +42,7 @@ LOOK_SECONDS = 0.01
 DEADLINE_SECONDS = 60.0
 PROCFILE = b"web: python app.py\n"
 WHEEL = "greet-1.0-py3-none-any.whl"
+PROBE = b"FROM scratch\nLABEL a=b\n"
 RUN, BUILD, INSTALL = "docker run → healthy", "docker build", "docker build, pip install"
 
 
@@ -55,7 +56,7 @@ class Containers:
         self._folder = folder
         self._numbers = itertools.count(1)
         # Kept as krane keeps its images: with the last of them their common layers would go.
-        self._tags: list[str] = []
+        self._tags = ["interlock-bench:probe"]
         self.runs = Stopwatch()
         self.builds = Stopwatch()
         self.installs = Stopwatch()
@@ -144,16 +145,14 @@ async def on_an_engine() -> AsyncGenerator[Containers]:
         folder, socket = Path(name), KraneSettings().docker_socket
         base = await asyncio.to_thread(ensure_base_image, socket)
         image = await asyncio.to_thread(ensure_image, socket)
-        settings = KraneSettings(backend=KraneBackend.DOCKER, port=0, python_base_image=base)
-        try:
-            async with running(folder / "data", settings) as address, KraneClient(address) as krane:
-                containers = Containers(krane, image, base, folder)
-                try:
-                    yield containers
-                finally:
-                    await containers.clear()
-        finally:
-            await remove_all(folder / "data", settings)
+        (folder / "data").mkdir()
+        # In a process of its own, as it is for its users: this one is busy looking.
+        async with krane_process(DockerKind(socket, base), folder / "data", free_port()) as (_, krane):
+            containers = Containers(krane, image, base, folder)
+            try:
+                yield containers
+            finally:
+                await containers.clear()
 
 
 @functools.cache
@@ -161,11 +160,8 @@ def _docker_command() -> str:
     """The first docker on the PATH that can build with BuildKit, as krane does: those of today need a plugin for it."""
     for folder in os.get_exec_path():
         command = shutil.which("docker", path=folder)
-        build = ("build", "--quiet", "--tag", "interlock-bench:probe", "-")
-        if (
-            command
-            and not subprocess.run((command, *build), input=b"FROM scratch\nLABEL a=b\n", env=_environment()).returncode
-        ):
+        probe = (command, "build", "--quiet", "--tag", "interlock-bench:probe", "-")
+        if command and not subprocess.run(probe, input=PROBE, env=_environment(), capture_output=True).returncode:
             return command
     raise SystemExit("no docker on the PATH builds with BuildKit: install docker-cli or docker-buildx")
 
