@@ -107,6 +107,11 @@ class GatewaySettings(BaseModel):
         """host:port of the agent's gRPC service."""
         return f"{self.host}:{self.agent_port}"
 
+    @property
+    def envoy_admin_url(self) -> str:
+        """Where Envoy itself answers."""
+        return f"http://{LOOPBACK}:{self.envoy_admin_port}"
+
 
 class CtrlSettings(BaseModel):
     """The public API."""

@@ -1,5 +1,6 @@
 """The commands of `interlock`: parse, call ctrl, print."""
 
+import gc
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -417,6 +418,8 @@ def _follow_logs(session: Session, request: pb.FollowLogsRequest) -> None:
 
 def main() -> int:
     """Run the command line; errors become a sentence on stderr and an exit code."""
+    # What was loaded is needed to the end: without this the interpreter looks through all of it on the way out.
+    gc.freeze()
     try:
         app(hoist(sys.argv[1:], GLOBAL_OPTIONS), prog_name="interlock")
     except InterlockError as error:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping
 from functools import partial
 
-from services.config import LOOPBACK, Settings
+from services.config import Settings
 from services.runtime.health import Probe, answers_ok, is_registered, serves_grpc
 
 
@@ -20,7 +20,7 @@ def probes_of(settings: Settings) -> Mapping[str, Probe]:
         "restate": partial(answers_ok, f"{admin}/health", f"{ingress}/restate/health"),
         "krane": partial(serves_grpc, settings.krane.address),
         "gateway": partial(serves_grpc, settings.gateway.agent_address),
-        "envoy": partial(answers_ok, f"http://{LOOPBACK}:{settings.gateway.envoy_admin_port}/ready"),
+        "envoy": partial(answers_ok, f"{settings.gateway.envoy_admin_url}/ready"),
         "endpoint": partial(_is_served_and_registered, settings),
         "ctrl": partial(serves_grpc, f"{settings.ctrl.host}:{settings.ctrl.grpc_port}"),
     }

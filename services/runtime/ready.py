@@ -2,11 +2,15 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import BaseModel
 
-from services.config import LOOPBACK, Settings
 from services.files import write_atomically
+
+if TYPE_CHECKING:
+    # The command line reads this file with every call, and needs no settings for it.
+    from services.config import Settings
 
 
 class Ready(BaseModel):
@@ -26,7 +30,7 @@ class Ready(BaseModel):
     pids: dict[str, int]
 
 
-def describe(settings: Settings, pids: Mapping[str, int]) -> Ready:
+def describe(settings: "Settings", pids: Mapping[str, int]) -> Ready:
     """How to reach the installation that runs with these settings."""
     return Ready(
         ingress=settings.restate.ingress_url,
@@ -38,7 +42,7 @@ def describe(settings: Settings, pids: Mapping[str, int]) -> Ready:
         database=settings.database,
         token=None,
         apex=settings.apex,
-        envoy_admin=f"http://{LOOPBACK}:{settings.gateway.envoy_admin_port}",
+        envoy_admin=settings.gateway.envoy_admin_url,
         pids=dict(pids),
     )
 

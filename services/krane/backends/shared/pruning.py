@@ -7,24 +7,13 @@ and counts anew.
 
 import time
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
 from typing import Protocol
 
 from services.krane.backends.shared.sources import Sources
+from services.krane.backends.shared.stored import Stored
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """A source or an image that is there."""
-
-    reference: str
-    # Tells it from what was there under the same reference before.
-    incarnation: str
-    # Who needs one of these needs it. The reference is one of them.
-    names: frozenset[str]
 
 
 class Images(Protocol):
