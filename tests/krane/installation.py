@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Protocol
 
 from services.config import KraneBackend, KraneSettings
-from services.domain.errors import Unavailable
 from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.containers import Containers
 from services.krane.backends.docker.engine import Engine
@@ -21,6 +20,7 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import DeploymentSpec, task_log_name
+from services.runtime.health import serves_grpc
 from tests.krane.docker_image import ensure_image
 from tests.krane.support import (
     build,
@@ -229,15 +229,11 @@ class KraneProcess:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "services.krane", env=self._environment, stderr=log
             )
-        async with KraneClient(self.address) as client:
-            await until(lambda: self._serves(client))
+        # A connection anew each time: one that was refused pauses before it is made again.
+        await until(self._serves)
 
-    async def _serves(self, client: KraneClient) -> bool:
-        try:
-            await client.list()
-        except Unavailable:
-            return False
-        return True
+    async def _serves(self) -> bool:
+        return await serves_grpc(self.address)
 
     async def end(self, number: signal.Signals) -> int:
         assert self._process is not None
