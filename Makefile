@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PATHS := services tests scripts examples benchmarks
 # Each has an installation of its own: together they would leave more apps running than a small machine bears.
 MATRICES := kill_matrix terminal_matrix part_matrix database_trouble krane_weather frozen_endpoint
+# Of `make test`. Much of the suite waits, so that one may work meanwhile; tests/pieces.py says what each of them runs.
+WORKERS ?= 2
 export UV_PYTHON_DOWNLOADS := never
 # For one host with a Docker Engine: Compose 1.29, or the plugin; and the group that may use the engine.
 COMPOSE := $(shell command -v docker-compose || echo docker compose)
@@ -67,7 +69,7 @@ check: setup ## format, lint, types, import rules, generated code, migrations
 	@echo "check: ok"
 
 test: setup ## every test, on real parts
-	@$(BIN)/python -m pytest
+	@$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
 faults: setup ## every part fails at every single failpoint, for minutes too; `make test` tries an even share
 	@for matrix in $(MATRICES); do FAULTS_EVERY=1 $(BIN)/python -m pytest tests/faults/test_$$matrix.py || exit 1; done

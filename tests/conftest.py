@@ -6,18 +6,41 @@ from typing import Never
 
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
 
 from services.config import Settings
 from services.db.engine import Database
 from services.db.migrations import migrate
 from services.domain.errors import InterlockError
 from services.krane.backends.docker.engine import Engine
+from tests.pieces import KRANE, InPieces, piece_of, place_of
 from tests.registry_server import RegistryServer, is_installed
 from tests.ssh_server import SshServer, sshd
 
 # The same examples in every run: what fails here fails everywhere.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests in the order of their pieces, and refuse those on the Docker Engine that are in another's piece."""
+    for item in items:
+        if (
+            isinstance(item, pytest.Function)
+            and "docker_socket" in item.fixturenames
+            and piece_of(item.nodeid) != KRANE
+        ):
+            raise pytest.UsageError(
+                f"{item.nodeid} uses the Docker Engine: add its file to OF_KRANE in tests/pieces.py"
+            )
+    items.sort(key=lambda item: place_of(item.nodeid))
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InPieces:
+    """With several workers, each gets whole pieces."""
+    # The order is ours already, and not that of the number of tests.
+    config.option.loadscopereorder = False
+    return InPieces(config, log)
 
 
 def sqlite_url(file: Path) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.config import ROOT, Settings
+from tests.pieces import ALONE, KRANE, LONGEST_FIRST, OF_KRANE, REPLAYED
 
 SERVICES = ROOT / "services"
 SOURCES = sorted(path for path in SERVICES.rglob("*.py") if "gen" not in path.relative_to(SERVICES).parts)
@@ -162,4 +163,13 @@ def test_every_fault_is_listed_with_tests_that_exist_or_what_it_waits_for() -> N
 
     assert list(rows) == [f"F{number}" for number in range(1, 33)]
     assert unproved == []
+    assert missing == []
+
+
+def test_every_part_of_the_suite_that_its_pieces_name_exists() -> None:
+    folders = [f"tests/{piece}" for piece in LONGEST_FIRST if piece not in (KRANE, REPLAYED, *ALONE)]
+
+    missing = [path for path in (*OF_KRANE, *ALONE, *folders) if not (ROOT / path).exists()]
+
+    assert folders
     assert missing == []

@@ -77,7 +77,11 @@ def test_set_id_bits_are_dropped(tmp_path: Path) -> None:
     assert (tmp_path / "unpacked" / "program").stat().st_mode & 0o7777 == 0o755
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"no tar"), pack({"a": "b" * 5000})[:-20]])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"no archive", gzip.compress(b"no tar"), pack({"a": "b" * 5000})[:-20]],
+    ids=["empty", "text", "no tar", "cut off"],
+)
 def test_what_is_no_whole_archive_is_refused(tmp_path: Path, content: bytes) -> None:
     with pytest.raises(Invalid, match="not a gzipped tar"):
         check_archive(write(tmp_path, content), MAX_BYTES)
