@@ -291,6 +291,8 @@ class World:
             return await self.ended(deployment_id) is DeploymentStatus.STOPPED
 
         await eventually(is_stopped, f"deployment {deployment_id} to be retired")
+        # The row comes first, then its instances are stopped.
+        await self.settled(project)
         assert self.stack.instance_processes(deployment_id) == []
         self._retired.setdefault(project.id, []).append(deployment_id)
 

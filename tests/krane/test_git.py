@@ -194,14 +194,16 @@ async def test_a_credential_lives_in_files_for_krane_alone_until_a_cancel_ends_t
 ) -> None:
     source = GitSource(url=f"{server.url}/silent/app", ref="main")
     server.asked.clear()
-    await krane.client.start_build(NAMESPACE, "kept", source, credentials=[server.credential])
+    await krane.client.start_build(NAMESPACE, "kept-credential", source, credentials=[server.credential])
     assert await asyncio.to_thread(server.asked.wait, 20)
-    folder = Folders.under(krane.data_dir).builds / "kept"
+    folder = Folders.under(krane.data_dir).builds / "kept-credential"
     files = [folder / "credentials.json", folder / "fetch" / "home" / ".git-credentials"]
 
     modes = [stat.S_IMODE(file.stat().st_mode) for file in files]
-    seen = [argument for pid in processes_of_fetch(krane.data_dir, "kept") for argument in process_texts(pid)]
-    await krane.client.cancel_build(NAMESPACE, "kept")
+    seen = [
+        argument for pid in processes_of_fetch(krane.data_dir, "kept-credential") for argument in process_texts(pid)
+    ]
+    await krane.client.cancel_build(NAMESPACE, "kept-credential")
 
     assert modes == [0o600, 0o600]
     assert seen
