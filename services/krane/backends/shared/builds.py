@@ -82,6 +82,8 @@ class Builds:
         self._source_locks = Locks()
         # Whether something was built since the cache was last looked at. An earlier krane may have built.
         self._has_built = True
+        # How many builds were made, whatever came of them.
+        self._made = 0
 
     async def open(self) -> None:
         """Begin anew what an earlier krane did not finish."""
@@ -238,14 +240,15 @@ class Builds:
                 build_log.say("waiting: the same source is being built")
                 async with lock:
                     pass
+            made = self._made
             if image := await self._find_image(record):
                 return image, True
             async with self._queue.turn(record.namespace, record.priority, build_log.say):
                 if lock.locked():
                     continue
                 async with lock:
-                    # Looked for again: another build of the source may have ended while this one waited.
-                    if image := await self._find_image(record):
+                    # Looked for again: another build may have ended since, and have been one of the source.
+                    if self._made != made and (image := await self._find_image(record)):
                         return image, True
                     return await self._make(record), False
 
@@ -266,8 +269,11 @@ class Builds:
             credentials=self._credentials(record.build_id).read() or (),
         )
         self._has_built = True
-        async with _limited("the build", self._timeout_seconds):
-            return await self._builder.make(work)
+        try:
+            async with _limited("the build", self._timeout_seconds):
+                return await self._builder.make(work)
+        finally:
+            self._made += 1
 
     async def _check_source(self, record: BuildRecord) -> None:
         digest = record.source_digest
