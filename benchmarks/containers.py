@@ -10,6 +10,7 @@ import asyncio
 import functools
 import itertools
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -55,6 +56,8 @@ class Containers:
         self._base = base
         self._folder = folder
         self._numbers = itertools.count(1)
+        # In every source: the engine still has what an earlier run built.
+        self._mark = secrets.token_hex(8)
         # Kept as krane keeps its images: with the last of them their common layers would go.
         self._tags = ["interlock-bench:probe"]
         self.runs = Stopwatch()
@@ -68,13 +71,14 @@ class Containers:
             await self._docker_run(f"interlock-bench-{number}")
             await self.runs.time("krane create → healthy", self._krane_run(f"bench-{number}"))
             await self._krane.delete(NAMESPACE, f"bench-{number}")
-            await self._docker_build(f"copy-{number}", self.builds, BUILD, {"app.py": f"print({number})\n"})
-            await self._krane_build(f"copy-{number}", self.builds, {"app.py": f"print(-{number})\n"})
+            copied = f"# {self._mark}\nprint({number})\n"
+            await self._docker_build(f"copy-{number}", self.builds, BUILD, {"app.py": copied})
+            await self._krane_build(f"copy-{number}", self.builds, {"app.py": f"{copied}#\n"})
             if number % INSTALL_EVERY == 0:
                 # Of another length each, so that nothing is in the cache.
-                installed = {WHEEL: wheel(), "requirements.txt": f"./{WHEEL}\n{'#' * number}\n"}
+                installed = {WHEEL: wheel(), "requirements.txt": f"./{WHEEL}\n#{self._mark}{'#' * number}\n"}
                 await self._docker_build(f"pip-{number}", self.installs, INSTALL, installed)
-                installed["requirements.txt"] = f"./{WHEEL}\n{'#' * -~number}-\n"
+                installed["requirements.txt"] = f"./{WHEEL}\n#{self._mark}{'#' * number}-\n"
                 await self._krane_build(f"pip-{number}", self.installs, installed)
 
     async def clear(self) -> None:
