@@ -1,5 +1,6 @@
 """What only builds of the docker backend promise: Dockerfiles, labels, and failures that the engine reports."""
 
+import hashlib
 import json
 import tarfile
 import uuid
@@ -150,6 +151,68 @@ async def test_build_that_fails_says_which_instruction_and_leaves_nothing(
     assert await krane.kind.images(krane.data_dir) == images
     if name == "command-fails":
         assert any(line.split(" ")[-1] == "42" for line in built.log_lines)
+
+
+async def test_image_has_what_its_source_has_and_no_owners_or_set_id_bits(krane: Krane, base: str) -> None:
+    program = entry("bin/run", size=3)
+    program.uid, program.mtime, program.mode = 1000, 1_700_000_000, 0o4755
+    private = entry("folder", tarfile.DIRTYPE)
+    private.mode = 0o700
+    # More than krane holds in memory, and than the engine takes at once.
+    large = bytes(range(256)) * 12_288
+    show = (
+        # Another command each time: what is in the cache prints nothing.
+        f"# {uuid.uuid4().hex}\n"
+        "import hashlib, os\n"
+        "os.chdir('/app')\n"
+        "for folder, names, files in os.walk('.'):\n"
+        "    for name in names + files:\n"
+        "        path = os.path.join(folder, name)\n"
+        "        s = os.lstat(path)\n"
+        "        what = os.readlink(path) if os.path.islink(path) else '' if os.path.isdir(path) else "
+        "hashlib.sha256(open(path, 'rb').read()).hexdigest()[:8]\n"
+        "        print('entry', path, oct(s.st_mode), s.st_uid, '' if os.path.isdir(path) else int(s.st_mtime), what, "
+        "flush=True)\n"
+    )
+    entries = [
+        (entry("a/b/c", size=1), b"1"),
+        (entry("a-b/c", size=1), b"2"),
+        (entry("a b", size=1), b"3"),
+        (program, b"run"),
+        (entry("link", tarfile.SYMTYPE, "bin/run"), b""),
+        (entry("again", tarfile.LNKTYPE, "bin/run"), b""),
+        (private, b""),
+        (entry("folder/empty"), b""),
+        (entry("large", size=len(large)), large),
+    ]
+    dockerfile = f'FROM {base}\nCOPY . /app/\nRUN ["python", "-S", "-c", {json.dumps(show)}]\n'.encode()
+
+    packed = pack_entries([(entry("Dockerfile", size=len(dockerfile)), dockerfile), *entries])
+    await build(krane.client, "entries", packed)
+    built = await krane.client.get_build(NAMESPACE, "entries", tail_lines=1000)
+
+    def file(content: bytes) -> str:
+        return f"0o100755 0 0 {hashlib.sha256(content).hexdigest()[:8]}"
+
+    assert built is not None
+    assert built.status is BuildStatus.SUCCEEDED, built
+    found = {line.partition("entry ./")[2].rstrip() for line in built.log_lines if "entry ./" in line}
+    assert found == {
+        f"Dockerfile {file(dockerfile)}",
+        "a 0o40755 0",
+        "a/b 0o40755 0",
+        f"a/b/c {file(b'1')}",
+        "a-b 0o40755 0",
+        f"a-b/c {file(b'2')}",
+        f"a b {file(b'3')}",
+        "bin 0o40755 0",
+        f"bin/run {file(b'run')}",
+        "link 0o120777 0 0 bin/run",
+        f"again {file(b'run')}",
+        "folder 0o40700 0",
+        f"folder/empty {file(b'')}",
+        f"large {file(large)}",
+    }
 
 
 async def test_links_in_circles_are_copied_as_they_are_and_followed_by_nobody(krane: Krane, base: str) -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.krane.backends.docker.building.dockerfile import HEADER, images_named, prepare_dockerfile
+from services.krane.backends.docker.building.dockerfile import HEADER, prepare_dockerfile
 from services.krane.backends.docker.building.failures import describe_failure, read_step
 
 LABEL = "LABEL by=me"
@@ -117,22 +117,3 @@ def test_step_of_the_classic_builder_is_its_instruction() -> None:
 )
 def test_failure_becomes_a_sentence(step: str, message: str, code: int | None, sentence: str) -> None:
     assert describe_failure(step, message, code).startswith(sentence)
-
-
-@pytest.mark.parametrize(
-    ("text", "images"),
-    [
-        ("FROM a:1", ["a:1"]),
-        ("# FROM x\nfrom --platform=linux/amd64 a:1 as Tools\nFROM tools\nFROM scratch\nFROM b", ["a:1", "b"]),
-        ("ARG TAG=1\nARG REPO='r.io/a'\nFROM $REPO:${TAG}\nARG TAG=2\nFROM b:$TAG", ["r.io/a:1", "b:1"]),
-        ("ARG TAG\nFROM a:${TAG:-3}", ["a:3"]),
-        ("FROM", [""]),
-        (
-            "FROM a:1 AS x\nCOPY --from=x . .\nCOPY --chown=1 --from=b:1 c d\nCOPY --from=0 . .\nCOPY . .",
-            ["a:1", "b:1"],
-        ),
-        ("FROM a:1\nRUN --mount=type=bind,from=b:1,target=/b --mount=from=c:1 make from=d:1", ["a:1", "b:1", "c:1"]),
-    ],
-)
-def test_the_images_that_stages_are_made_of_are_told(text: str, images: list[str]) -> None:
-    assert images_named(text) == images

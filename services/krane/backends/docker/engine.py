@@ -7,7 +7,7 @@ the engine on the first call, and again after the engine was away.
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 from pathlib import Path
@@ -205,17 +205,50 @@ class Engine:
 
     @asynccontextmanager
     async def build(
-        self, query: Mapping[str, str], context: AsyncIterable[bytes], *, registry_config: str = ""
+        self, query: Mapping[str, str], context: AsyncIterable[bytes] | None = None, *, registry_config: str = ""
     ) -> AsyncGenerator[AsyncGenerator[BuildProgress]]:
-        """Build an image of a tar. Whoever stops listening ends the build. A refusal is the last line, as a failure.
+        """Build an image of a tar, or of what a session has. Whoever stops listening ends the build.
 
-        `registry_config` is the base64 of X-Registry-Config, which only the classic builder reads; empty = anonymous.
+        A refusal is the last line, as a failure. `registry_config` is the base64 of X-Registry-Config, which only the
+        classic builder reads; empty = anonymous.
         """
-        headers = {"Content-Type": "application/x-tar"}
+        headers = {"Content-Type": "application/x-tar"} if context else {}
         if registry_config:
             headers["X-Registry-Config"] = registry_config
         async with self._stream("POST", "/build", query, headers, None, context) as response:
             yield _progress(response)
+
+    @asynccontextmanager
+    async def session(
+        self, session_id: str, methods: Iterable[str]
+    ) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+        """A connection on which BuildKit, as the client of HTTP/2, calls these methods for builds with this session."""
+        head = [
+            f"POST {await self._versioned('/session')} HTTP/1.1",
+            "Host: docker",
+            "Content-Length: 0",
+            "Connection: Upgrade",
+            "Upgrade: h2c",
+            f"X-Docker-Expose-Session-Uuid: {session_id}",
+            # BuildKit updates what it has of a session with the same key, and takes files of the same size and time
+            # for the same.
+            f"X-Docker-Expose-Session-Sharedkey: {session_id}",
+            "X-Docker-Expose-Session-Name: interlock",
+            *(f"X-Docker-Expose-Session-Grpc-Method: {method}" for method in methods),
+        ]
+        what = "open a session"
+        async with self._answering(what, CALL_SECONDS):
+            reader, writer = await asyncio.open_unix_connection(self._socket)
+        try:
+            async with self._answering(what, CALL_SECONDS):
+                writer.write("\r\n".join([*head, "", ""]).encode())
+                status, _, _ = (await reader.readuntil(b"\r\n\r\n")).partition(b"\r\n")
+            if b" 101 " not in status:
+                raise Unavailable(f"{what}: the Docker Engine answered {status.decode(errors='replace')[:120]}")
+            yield reader, writer
+        finally:
+            # At once: nobody waits for what the engine does not take.
+            writer.transport.abort()
 
     async def cancel_build(self, build_id: str) -> None:
         """Have BuildKit end the build that was begun with this `buildid`; succeeds when it has ended."""
@@ -301,7 +334,7 @@ class Engine:
                 yield
         except TimeoutError as error:
             raise Unavailable(f"{what}: the Docker Engine did not answer within {seconds} s") from error
-        except (httpx.TransportError, OSError) as error:
+        except (httpx.TransportError, OSError, EOFError) as error:
             # Whatever comes back may be another version of the engine.
             self._version = None
             raise Unavailable(f"{what}: nothing answers at {self._socket}: start the Docker Engine") from error

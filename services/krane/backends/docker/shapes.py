@@ -4,6 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_pascal
 
 BUILDKIT_TRACE = "moby.buildkit.trace"
+BUILDKIT_IMAGE = "moby.image.id"
 
 
 class _Shape(BaseModel):
@@ -147,6 +148,12 @@ class BuildError(BaseModel):
     code: int | None = None
 
 
+class BuiltId(BaseModel):
+    """The image that BuildKit made."""
+
+    id: str = Field(alias="ID")
+
+
 class BuildProgress(BaseModel):
     """A line of POST /build."""
 
@@ -157,12 +164,17 @@ class BuildProgress(BaseModel):
     id: str = ""
     error: str = ""
     error_detail: BuildError | None = Field(default=None, alias="errorDetail")
-    aux: object = None
+    aux: str | BuiltId | object = None
 
     @property
     def trace(self) -> str:
         """What BuildKit says instead, as base64 of a buildkit.v1.StatusResponse; empty when it is not BuildKit's."""
         return self.aux if self.id == BUILDKIT_TRACE and isinstance(self.aux, str) else ""
+
+    @property
+    def image_id(self) -> str:
+        """The image that BuildKit made, "sha256:<hex>"; empty when it is not there yet."""
+        return self.aux.id if self.id == BUILDKIT_IMAGE and isinstance(self.aux, BuiltId) else ""
 
     @property
     def text(self) -> str:

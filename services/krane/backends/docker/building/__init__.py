@@ -3,7 +3,11 @@
     source.py       reads what of a source matters to how it is built
     detection.py    writes a Dockerfile for a source that has none (pure)
     dockerfile.py   the Dockerfile that the engine gets (pure)
-    context.py      the source as the engine gets it, streamed, without what .dockerignore leaves out
+    context.py      what .dockerignore leaves out, and the source as the classic builder gets it, streamed
+    tree.py         the source as BuildKit gets it: entries in the order of a walk, and what is in files
+    session.py      the connection on which BuildKit asks for what it needs
+    filesync.py     its answers about folders
+    auth.py         its answers about registries
     output.py       what either builder says while it works, as the log of the build
     failures.py     what the engine says of a failed build, as one sentence (pure)
     images.py       the images that krane built, how they are found again, and what failed builds left

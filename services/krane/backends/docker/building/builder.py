@@ -21,7 +21,7 @@ from services.krane.backends.shared.app_config import PROCFILE, AppConfig, parse
 from services.krane.backends.shared.builder import BuildLog, BuildWork, BuiltImage
 
 # Part of every image's key: a change of how krane builds makes other images. Count up with it.
-BUILDER = "docker-5"
+BUILDER = "docker-6"
 # Characters of the address of a request, which holds them; httpx takes 64 KiB of it.
 MAX_LABELS = 60_000
 
@@ -52,7 +52,6 @@ class DockerBuilder:
         order = Order(
             work=work,
             dockerfile=self._dockerfile(source, app, work.log),
-            has_own_dockerfile=DOCKERFILE in source.files,
             ignored=read_ignore(source.text(DOCKERIGNORE)),
             max_source_bytes=self._max_source_bytes,
             tag=self._images.tag(key),
@@ -61,7 +60,9 @@ class DockerBuilder:
         if len(quote(json.dumps(order.labels))) > MAX_LABELS:
             raise Invalid("interlock.toml says more than an image can keep: set its variables with `interlock env`")
         builder = await self._engine_builder()
-        await builder.build(order)
+        image_id = await builder.build(order)
+        if image_id:
+            return BuiltImage(name=image_id, settings=app.settings)
         image = await self._images.find(key)
         if image is None:
             raise Unavailable("the Docker Engine ended the build without an image: deploy again")

@@ -26,7 +26,7 @@ class ClassicBuilder:
         self._images = images
         self._memory_mib = memory_mib
 
-    async def build(self, order: Order) -> None:
+    async def build(self, order: Order) -> str:
         """Build and tag an image, and clear up after the build unless it succeeds."""
         dockerfile = prepare_dockerfile(order.dockerfile, self._images.stage_label, order.labels)
         # Both are left out of what is copied.
@@ -56,6 +56,7 @@ class ClassicBuilder:
                     await self._clear(order.work, traces)
         if output.failure:
             raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
+        return ""
 
     @property
     def _limits(self) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The source as the engine gets it: a tar that is made while it is sent, from the checked entries of the archive."""
+"""What .dockerignore leaves out, and the source as a tar that is made while it is sent, from its checked entries."""
 
 import asyncio
 import io
@@ -77,10 +77,16 @@ def _joined(pieces: Iterable[bytes]) -> Generator[bytes]:
     yield buffer.getvalue()
 
 
+def check_link(entry: tarfile.TarInfo, ignored: Ignored) -> None:
+    """Raise Invalid for another name of a file that is left out."""
+    if entry.islnk() and ignored(PurePosixPath(entry.linkname)):
+        path = PurePosixPath(entry.name)
+        raise Invalid(f"{path} is a hard link to a file that .dockerignore leaves out: make it a file of its own")
+
+
 def _plain(entry: tarfile.TarInfo, path: PurePosixPath, ignored: Ignored) -> tarfile.TarInfo:
     """An entry without its owner, its times and its set-id bits, so that the same source is the same layer."""
-    if entry.islnk() and ignored(PurePosixPath(entry.linkname)):
-        raise Invalid(f"{path} is a hard link to a file that .dockerignore leaves out: make it a file of its own")
+    check_link(entry, ignored)
     plain = _entry(str(path), entry.size if entry.isreg() else 0)
     plain.type, plain.linkname = (tarfile.REGTYPE if entry.isreg() else entry.type), entry.linkname
     plain.mode = entry.mode & 0o777

@@ -14,8 +14,6 @@ from dataclasses import dataclass
 HEADER = "# Built by krane."
 _DIRECTIVE = re.compile(r"#\s*(?P<name>[A-Za-z]+)\s*=\s*(?P<value>.+?)\s*$")
 _FROM = re.compile(r"\s*FROM\s", re.IGNORECASE)
-_MOUNTED = re.compile(r"--mount=\S*?\bfrom=(?P<image>[^\s,]+)")
-_WORD = re.compile(r"\$(?:(?P<plain>\w+)|\{(?P<name>\w+)(?::-(?P<default>[^}]*))?\})")
 _LINE = re.compile(r"\bline (?P<number>[0-9]+)")
 
 
@@ -52,37 +50,6 @@ def prepare_dockerfile(text: str, stage_label: str = "", image_labels: Mapping[s
         *_ended(_labelled(lines, escape, stage_label), escape, image_labels or {}),
     ]
     return Dockerfile("\n".join(line for _, line in numbered) + "\n", tuple(number for number, _ in numbered))
-
-
-def images_named(text: str) -> list[str]:
-    """The images that the stages of a Dockerfile are made of, with the values that its own ARGs give, and those that
-    they copy from or mount."""
-    arguments: dict[str, str] = {}
-    # What FROM may name that is no image.
-    stages = {"scratch"}
-    images: list[str] = []
-    for line in text.splitlines():
-        words = _WORD.sub(lambda match: _value(match, arguments), line).split()
-        match [word.upper() for word in words[:1]]:
-            case ["ARG"] if not images:
-                name, _, value = " ".join(words[1:]).partition("=")
-                arguments[name] = value.strip("\"'")
-            case ["FROM"]:
-                image, *name = [word for word in words[1:] if not word.startswith("--")] or [""]
-                images += [image] if image.lower() not in stages else []
-                stages |= {one.lower() for one in name[1:]}
-            case ["COPY"]:
-                sources = [word.removeprefix("--from=") for word in words if word.startswith("--from=")]
-                images += [one for one in sources if one.lower() not in stages and not one.isdigit()]
-            case ["RUN"]:
-                images += [one for one in _MOUNTED.findall(line) if one.lower() not in stages]
-            case _:
-                pass
-    return images
-
-
-def _value(match: re.Match[str], arguments: dict[str, str]) -> str:
-    return arguments.get(match["plain"] or match["name"]) or match["default"] or ""
 
 
 def _labelled(lines: list[tuple[int, str]], escape: str, label: str) -> list[tuple[int, str]]:

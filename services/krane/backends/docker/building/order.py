@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from services.krane.backends.docker.building.context import Ignored, in_background, pack_context
+from services.krane.backends.docker.building.tree import Tree, read_tree
 from services.krane.backends.shared.builder import BuildWork
 
 
@@ -15,7 +16,6 @@ class Order:
     work: BuildWork
     # The author's Dockerfile, or the one that krane wrote.
     dockerfile: str
-    has_own_dockerfile: bool
     ignored: Ignored
     max_source_bytes: int
     tag: str
@@ -23,15 +23,21 @@ class Order:
     labels: Mapping[str, str]
 
     def context(self, added: Mapping[str, str]) -> AsyncGenerator[bytes]:
-        """The source as the engine gets it, with files at its top that the builder adds or replaces."""
+        """The source as the classic builder gets it, with files at its top that the builder adds or replaces."""
         return in_background(pack_context(self.work.archive, self.max_source_bytes, self.ignored, added))
+
+    def tree(self) -> Tree:
+        """The source as BuildKit gets it. Whoever has it closes it."""
+        return read_tree(self.work.archive, self.max_source_bytes, self.ignored, self.work.folder.parent)
 
 
 class EngineBuilder(Protocol):
     """One of the two builders that an engine may have."""
 
-    async def build(self, order: Order) -> None:
-        """Build and tag an image; when that fails or is cancelled, nothing is left.
+    async def build(self, order: Order) -> str:
+        """Build and tag an image, and return its id, or nothing where the builder does not say.
+
+        When that fails or is cancelled, nothing is left.
 
         Raises PreconditionFailed with one sentence on what to correct, Unavailable when it may work later.
         """

@@ -83,6 +83,8 @@ class BuildKitOutput:
 
     def __init__(self, log: BuildLog) -> None:
         self.failure = ""
+        # Empty until it is made.
+        self.image_id = ""
         self._log = log
         # By digest.
         self._steps: dict[str, _Step] = {}
@@ -93,6 +95,7 @@ class BuildKitOutput:
         """Log what happened."""
         if progress.trace:
             self._follow(_decode(progress.trace))
+        self.image_id = progress.image_id or self.image_id
         if progress.error:
             self._log.say(progress.error)
             step = _instruction(self._failed.name) if self._failed else ""
