@@ -123,7 +123,7 @@ async def test_an_image_that_takes_long_is_pulled_between_calls(krane: Krane, mo
         assert not await krane.client.pull_image(NAMESPACE, image)
         assert not await krane.client.pull_image(NAMESPACE, image)
         with pytest.raises(PreconditionFailed, match="does not have it"):
-            await krane.client.pull_image(NAMESPACE, f"{host}/app:2")
+            await until(lambda: krane.client.pull_image(NAMESPACE, f"{host}/app:2"))
 
         slow.is_open.set()
         await until(lambda: krane.client.pull_image(NAMESPACE, image))
