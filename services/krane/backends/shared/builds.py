@@ -80,10 +80,10 @@ class Builds:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._locks = Locks()
         self._source_locks = Locks()
-        # Whether something was built since the cache was last looked at. An earlier krane may have built.
-        self._has_built = True
-        # How many builds were made, whatever came of them.
+        # How many builds were made, whatever came of them; and how many there were when the cache was last trimmed. An
+        # earlier krane may have built.
         self._made = 0
+        self._made_before_trim = -1
 
     async def open(self) -> None:
         """Begin anew what an earlier krane did not finish."""
@@ -184,8 +184,8 @@ class Builds:
 
     async def trim_cache(self) -> None:
         """Bring what makes builds faster down to its size, unless something is being built."""
-        if self._has_built and not self._tasks:
-            self._has_built = False
+        if self._made != self._made_before_trim and not self._tasks:
+            self._made_before_trim = self._made
             await self._builder.trim_cache()
 
     def _launch(self, record: BuildRecord) -> None:
@@ -268,7 +268,6 @@ class Builds:
             log=self._log(record.build_id),
             credentials=self._credentials(record.build_id).read() or (),
         )
-        self._has_built = True
         try:
             async with _limited("the build", self._timeout_seconds):
                 return await self._builder.make(work)
