@@ -10,20 +10,16 @@ from services.domain.errors import InterlockError, PreconditionFailed
 from services.krane.backends.docker.building.auth import CREDENTIALS, Auth
 from services.krane.backends.docker.building.dockerfile import prepare_dockerfile
 from services.krane.backends.docker.building.filesync import CONTEXT, DIFF_COPY, DOCKERFILES, FileSync
-from services.krane.backends.docker.building.images import BuiltImages
+from services.krane.backends.docker.building.images import END_SECONDS, BuiltImages, see_cleared
 from services.krane.backends.docker.building.order import Order
 from services.krane.backends.docker.building.output import BuildKitOutput
 from services.krane.backends.docker.building.session import serving
 from services.krane.backends.docker.building.source import DOCKERFILE
 from services.krane.backends.docker.building.tree import Tree, one_file
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.shared.builder import BuildWork
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
-
-# So long the engine gets to end what a build runs that was given up.
-END_SECONDS = 4.0
 
 
 class BuildKitBuilder:
@@ -43,7 +39,7 @@ class BuildKitBuilder:
                 await self._run_to_the_end(order, folders, output)
         finally:
             if not output.image_id:
-                await asyncio.shield(self._clear(order.work))
+                await see_cleared(order.work.build_id, self._images.clear_untagged(order.work.build_id))
         if output.failure:
             raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
         return output.image_id
@@ -93,10 +89,3 @@ class BuildKitBuilder:
             # Nobody listens to it any more, which ends it as well.
             building.cancel()
             await asyncio.gather(building, return_exceptions=True)
-
-    async def _clear(self, work: BuildWork) -> None:
-        try:
-            await self._images.clear_untagged(work.build_id)
-        except InterlockError as error:
-            # The next pass of pruning does it.
-            log.warning("what a build left could not be removed", build_id=work.build_id, reason=error.message)

@@ -1,20 +1,14 @@
 """Builds by the engine's classic builder, each instruction in a container that may be limited, each layer an image."""
 
-import asyncio
-
-from services.domain.errors import InterlockError, PreconditionFailed
+from services.domain.errors import PreconditionFailed
 from services.krane.backends.docker.building.context import DOCKERFILE
 from services.krane.backends.docker.building.dockerfile import prepare_dockerfile
-from services.krane.backends.docker.building.images import BuiltImages, Traces
+from services.krane.backends.docker.building.images import BuiltImages, see_cleared
 from services.krane.backends.docker.building.order import Order
 from services.krane.backends.docker.building.output import ClassicOutput
 from services.krane.backends.docker.building.source import DOCKERIGNORE
 from services.krane.backends.docker.credentials import registry_config
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.shared.builder import BuildWork
-from services.telemetry import get_logger
-
-log = get_logger(__name__)
 
 
 class ClassicBuilder:
@@ -53,7 +47,7 @@ class ClassicBuilder:
                 is_built = not output.failure
             finally:
                 if not is_built:
-                    await self._clear(order.work, traces)
+                    await see_cleared(order.work.build_id, self._images.clear(traces))
         if output.failure:
             raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
         return ""
@@ -65,10 +59,3 @@ class ClassicBuilder:
         memory = str(self._memory_mib << 20)
         # The second is memory and swap together: no swap.
         return {"memory": memory, "memswap": memory}
-
-    async def _clear(self, work: BuildWork, traces: Traces) -> None:
-        try:
-            await asyncio.shield(self._images.clear(traces))
-        except InterlockError as error:
-            # The next pass of pruning, or the next krane, does it.
-            log.warning("what a build left could not be removed", build_id=work.build_id, reason=error.message)

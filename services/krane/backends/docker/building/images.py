@@ -3,10 +3,10 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
-from services.domain.errors import Conflict
+from services.domain.errors import Conflict, InterlockError
 from services.krane.backends.docker.containers import INSTALLATION, INSTANCE_ID, Containers
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import APP_LABEL, complete_name, read_app_label
@@ -27,7 +27,7 @@ BUILD_ID = "interlock.build.id"
 NAMESPACE = "interlock.build.namespace"
 # Digits of the ids that the engine prints.
 SHORT = 12
-# So long the engine gets to end the container of a build that was given up.
+# So long the engine gets to end what a build runs that was given up.
 END_SECONDS = 4.0
 LOOK_SECONDS = 0.05
 
@@ -42,6 +42,19 @@ class Traces:
     before: frozenset[str]
     containers: list[str] = field(default_factory=list[str])
     layers: list[str] = field(default_factory=list[str])
+
+
+async def see_cleared(build_id: str, clearing: Awaitable[None]) -> None:
+    """Clear up after a build, also when whoever waits for that is cancelled."""
+
+    async def clear() -> None:
+        try:
+            await clearing
+        except InterlockError as error:
+            # The next pass of pruning, or the next krane, does it.
+            log.warning("what a build left could not be removed", build_id=build_id, reason=error.message)
+
+    await asyncio.shield(clear())
 
 
 class BuiltImages:

@@ -4,7 +4,6 @@ import base64
 import binascii
 import re
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from google.protobuf.message import DecodeError
 
@@ -21,19 +20,6 @@ _NUMBERED = re.compile(r"\[(?:\S+ )?[0-9]+/[0-9]+\] (?P<instruction>.*)", re.DOT
 _LOOKED_UP = "[internal] load metadata for "
 # What becomes of the other steps when one fails.
 _CANCELLED = "context canceled"
-
-
-class BuildOutput(Protocol):
-    """Follows one build."""
-
-    @property
-    def failure(self) -> str:
-        """Why it failed, as one sentence; empty while it did not."""
-        ...
-
-    def take(self, progress: BuildProgress) -> None:
-        """Take what the engine said next."""
-        ...
 
 
 @dataclass(slots=True)
