@@ -41,8 +41,8 @@ API_VERSION = (1, 44)
 FIRST_WITH_BUILDKIT = (1, 39)
 CALL_SECONDS = 20.0
 PULL_SECONDS = 600.0
-# Removing many layers takes the engine its time.
-TRIM_SECONDS = 60.0
+# Removing many layers takes the engine its time; less than those wait who asked to prune.
+TRIM_SECONDS = 20.0
 # Less than callers wait, so that they hear which registry it is that does not answer.
 REGISTRY_SECONDS = 8.0
 # Beyond the grace period: the engine kills, and records the exit.

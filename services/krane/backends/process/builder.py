@@ -47,8 +47,9 @@ class ProcessBuilder:
     async def trim_cache(self) -> None:
         """Remove what installers keep. They do not say what was used last, so all of it goes."""
         if await asyncio.to_thread(_size, self._cache) > self._settings.build_cache_mib << 20:
-            # Aside first: a build may begin meanwhile.
+            # Aside first: a build may begin meanwhile. What an earlier krane was killed over is in the way.
             aside = self._cache.with_name(f"{self._cache.name}.old")
+            await asyncio.to_thread(remove_tree, aside)
             self._cache.rename(aside)
             await asyncio.to_thread(remove_tree, aside)
 

@@ -183,10 +183,16 @@ class Builds:
         return {record.source for record in records if record and record.source}
 
     async def trim_cache(self) -> None:
-        """Bring what makes builds faster down to its size, unless something is being built."""
+        """Bring what makes builds faster down to its size, unless something is being built.
+
+        Nobody depends on it: when it fails, it is tried again after another build.
+        """
         if self._made != self._made_before_trim and not self._tasks:
             self._made_before_trim = self._made
-            await self._builder.trim_cache()
+            try:
+                await self._builder.trim_cache()
+            except (InterlockError, OSError) as error:
+                log.warning("what makes builds faster could not be trimmed", reason=str(error))
 
     def _launch(self, record: BuildRecord) -> None:
         task = asyncio.create_task(self._run(record), name=f"build {record.build_id}")
