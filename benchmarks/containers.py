@@ -25,9 +25,9 @@ from rich.console import Console
 
 from benchmarks.timing import Stopwatch
 from services.config import KraneSettings
+from services.krane.backends.building.app_config import parse_app_config
 from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
 from services.krane.backends.docker.building.source import Source
-from services.krane.backends.shared.app_config import parse_app_config
 from services.krane.client import KraneClient
 from services.krane.types import BuildStatus
 from tests.krane.contract.test_builds import wheel

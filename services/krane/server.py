@@ -25,7 +25,7 @@ from services.gen.krane.v1.image_pb2_grpc import (
 from services.gen.krane.v1.task_pb2_grpc import (
     add_TaskServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
 )
-from services.krane.backends.backend import Backend
+from services.krane.backend import Backend
 from services.krane.backends.opening import open_backend
 from services.krane.servicers import BuildServicer, DeploymentServicer, ImageServicer, TaskServicer
 from services.telemetry import get_logger

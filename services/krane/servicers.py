@@ -16,7 +16,7 @@ from services.gen.krane.v1 import (
     task_pb2,
     task_pb2_grpc,
 )
-from services.krane.backends.backend import Backend
+from services.krane.backend import Backend
 from services.krane.checks import check_id
 from services.krane.codec import (
     BUILD_PRIORITY_OF_WIRE,

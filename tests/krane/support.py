@@ -239,6 +239,6 @@ def shims_of(data_dir: Path) -> set[int]:
             arguments = (process / "cmdline").read_text().split("\0") if process.name.isdigit() else []
         except OSError:
             continue
-        if any(a.endswith("process/shim.py") for a in arguments) and any(str(data_dir) in a for a in arguments):
+        if any(a.endswith("supervision/shim.py") for a in arguments) and any(str(data_dir) in a for a in arguments):
             found.add(int(process.name))
     return found

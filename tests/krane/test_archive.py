@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from services.domain.errors import Invalid
-from services.krane.backends.shared import archive
-from services.krane.backends.shared.archive import check_archive, unpack
+from services.krane.backends.building import archive
+from services.krane.backends.building.archive import check_archive, unpack
 from tests.krane.support import entry, pack, pack_entries
 
 MAX_BYTES = 10_000

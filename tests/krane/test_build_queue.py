@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass, field
 
-from services.krane.backends.shared.build_queue import BuildQueue
+from services.krane.backends.building.queue import BuildQueue
 from services.krane.types import BuildPriority
 
 

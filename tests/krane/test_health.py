@@ -8,8 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from services.krane.backends.shared.health import Check, Health, effective_check
-from services.krane.backends.shared.probe import Prober
+from services.krane.backends.hosted.health import Check, Health, effective_check
+from services.krane.backends.hosted.probe import Prober
 from services.krane.types import HealthCheck
 from tests.krane.support import until
 

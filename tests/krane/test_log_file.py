@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from services.krane.backends.process.shim import Log
 from services.krane.backends.shared.log_file import LogFile, follow_file
 from services.krane.backends.shared.log_lines import MAX_LINE_BYTES, Place
 from services.krane.backends.shared.logs import tail
+from services.krane.backends.supervision.shim import Log
 from services.krane.types import FollowedLine, LogQuery
 
 FILE_BYTES = 1000

@@ -3,7 +3,7 @@
 import socket
 
 from services.krane.backends.process.ports import Ports
-from services.krane.backends.process.shim import reserve_port
+from services.krane.backends.supervision.shim import reserve_port
 
 
 def test_a_port_can_be_had_again() -> None:

@@ -7,8 +7,8 @@ import pytest
 
 from services.domain.errors import Invalid
 from services.domain.settings import RunSettings
+from services.krane.backends.building.app_config import AppConfig
 from services.krane.backends.process.start_command import read_app_config
-from services.krane.backends.shared.app_config import AppConfig
 from services.krane.types import AppSettings
 
 START = '[start]\ncommand = ["python", "app.py"]\n'

@@ -8,10 +8,10 @@ from typing import cast
 import pytest
 
 from services.domain.errors import Conflict
-from services.krane.backends.shared.driver import Driver
-from services.krane.backends.shared.ending import NEVER_RAN, Ending
+from services.krane.backends.hosted.driver import Driver
+from services.krane.backends.hosted.tasks import Prepared, Tasks
 from services.krane.backends.shared.folders import Folders
-from services.krane.backends.shared.tasks import Prepared, Tasks
+from services.krane.backends.supervision.ending import NEVER_RAN, Ending
 from services.krane.types import TaskSpec
 from tests.krane.commands import task
 from tests.krane.support import NAMESPACE

@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 
 from services.config import KraneBackend, KraneSettings
-from services.krane.backends.backend import Backend
+from services.krane.backend import Backend
 from services.krane.backends.shared.folders import HOLD_SECONDS, Folders
 
 

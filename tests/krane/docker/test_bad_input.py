@@ -13,7 +13,7 @@ import pytest
 
 from services.domain.errors import Invalid
 from services.domain.readiness import InstanceStatus
-from services.krane.backends.shared.sources import Sources
+from services.krane.backends.building.sources import Sources
 from services.krane.types import InstanceReport
 from tests.krane.docker.support import call, container, containers
 from tests.krane.docker_image import import_image

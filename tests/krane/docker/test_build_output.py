@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from services.gen.buildkit.v1 import progress_pb2 as pb
+from services.krane.backends.building.builder import BuildLog
 from services.krane.backends.docker.building.failures import describe_failure
 from services.krane.backends.docker.building.output import BuildKitOutput
 from services.krane.backends.docker.shapes import BuildProgress
-from services.krane.backends.shared.builder import BuildLog
 from services.krane.backends.shared.logs import tail
 
 BEGUN, ENDED = pb.Time(seconds=10, nanos=900_000_000), pb.Time(seconds=12, nanos=400_000_000)

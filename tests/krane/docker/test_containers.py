@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from services.domain.errors import Conflict, Invalid
-from services.krane.backends.backend import Backend
+from services.krane.backend import Backend
 from services.krane.backends.docker.containers import Containers
 from services.krane.backends.docker.driver import make_record
 from services.krane.backends.docker.engine import Engine

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from services.domain.errors import Invalid
+from services.krane.backends.building.app_config import parse_app_config
 from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
 from services.krane.backends.docker.building.source import Source
-from services.krane.backends.shared.app_config import parse_app_config
 
 BASE = BaseImages(python="python:test", node="node:test")
 PYTHON = (

@@ -7,18 +7,18 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.krane.backends.process.shim import Command, State
+from services.krane.backends.supervision.shim import Command, State
 
 RUN = """
 import sys
-from services.krane.backends.process import shim
+from services.krane.backends.supervision import shim
 
 shim.main(sys.argv[1])
 """
 # Runs the shim with a command that is asked to end when it has been forked and is not executed yet.
 HASTY_STOP = """
 import os, signal, sys
-from services.krane.backends.process import shim
+from services.krane.backends.supervision import shim
 
 shim_pid = os.getpid()
 set_process_option = shim.set_process_option

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from services.config import KraneSettings
-from services.krane.backends.backend import Backend
+from services.krane.backend import Backend
 from services.krane.backends.docker.building.builder import DockerBuilder
 from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.containers import INSTANCE_ID, TASK_ID, Containers, read_record
@@ -15,7 +15,7 @@ from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.tasks import DockerTasks
 from services.krane.backends.docker.watcher import Watcher
-from services.krane.backends.shared.assembly import assembled
+from services.krane.backends.hosted.assembly import assembled
 from services.krane.backends.shared.folders import Folders
 
 

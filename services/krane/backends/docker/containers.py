@@ -12,10 +12,10 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from services.config import LOOPBACK
 from services.domain.errors import Conflict, NotFound, PreconditionFailed
+from services.krane.backends.building.app_config import with_port
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.environments import Environments
 from services.krane.backends.docker.shapes import ContainerDetails, ContainerSummary
-from services.krane.backends.shared.app_config import with_port
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.types import DeploymentSpec

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict, PreconditionFailed
+from services.krane.backends.building.app_config import with_port
 from services.krane.backends.docker.containers import (
     DEPLOYMENT_ID,
     INSTANCE_ID,
@@ -24,13 +25,12 @@ from services.krane.backends.docker.pulls import Pulls
 from services.krane.backends.docker.runner import ContainerRunner
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.watcher import Watcher
-from services.krane.backends.shared.app_config import with_port
-from services.krane.backends.shared.deployment import Deployment, Wanted
+from services.krane.backends.hosted.deployment import Deployment, Wanted
+from services.krane.backends.hosted.grace import effective_grace
+from services.krane.backends.hosted.health import effective_check
+from services.krane.backends.hosted.instance import HISTORY, Instance
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
-from services.krane.backends.shared.grace import effective_grace
-from services.krane.backends.shared.health import effective_check
-from services.krane.backends.shared.instance import HISTORY, Instance
 from services.krane.backends.shared.log_lines import Place
 from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
 

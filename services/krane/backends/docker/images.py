@@ -9,10 +9,10 @@ from pydantic import ValidationError
 
 from services.domain.errors import InterlockError, Invalid, PreconditionFailed, Refusal
 from services.domain.images import DOCKER_HUB, registry_of
+from services.krane.backends.building.app_config import APP_CONFIG, AppConfig, check_app_settings
 from services.krane.backends.docker.credentials import registry_auth
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.shapes import ImageConfig, ImageDetails, Platform
-from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig, check_app_settings
 from services.krane.types import RegistryCredential
 
 DEFAULT_PORT = 8080

@@ -9,7 +9,7 @@ from dataclasses import replace
 from services.domain.errors import Unavailable
 from services.krane.backends.docker.containers import Container, Containers, Mark
 from services.krane.backends.docker.watcher import Watcher
-from services.krane.backends.shared.ending import Ending
+from services.krane.backends.supervision.ending import Ending
 
 # Between looks while the engine is away.
 AWAY_SECONDS = 0.2

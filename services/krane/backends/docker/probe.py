@@ -10,7 +10,7 @@ import httpx
 
 from services.config import LOOPBACK
 from services.domain.readiness import Probe
-from services.krane.backends.shared.probe import Prober
+from services.krane.backends.hosted.probe import Prober
 
 # How long a fresh connection must stay open. The proxy finds out within a millisecond.
 OPEN_SECONDS = 0.05

@@ -7,7 +7,7 @@ from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.lifetime import Lifetime, own_ending, undisturbed
 from services.krane.backends.docker.problems import PortTaken
 from services.krane.backends.docker.watcher import Watcher
-from services.krane.backends.shared.ending import NEVER_RAN, Ending
+from services.krane.backends.supervision.ending import NEVER_RAN, Ending
 
 
 class ContainerRunner:

@@ -24,8 +24,8 @@ from services.krane.backends.docker.images import find_image
 from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.lifetime import Lifetime, own_ending, signed, undisturbed
 from services.krane.backends.docker.watcher import Watcher
-from services.krane.backends.shared.ending import Ending
-from services.krane.backends.shared.tasks import MAX_GRACE_SECONDS, Prepared
+from services.krane.backends.hosted.tasks import MAX_GRACE_SECONDS, Prepared
+from services.krane.backends.supervision.ending import Ending
 from services.krane.types import TaskSpec, task_log_name
 from services.telemetry import get_logger
 

@@ -21,9 +21,9 @@ from pydantic import TypeAdapter
 from services.domain.errors import Invalid, PreconditionFailed, Refusal
 from services.domain.git import GitSource, check_git
 from services.files import write_atomically
+from services.krane.backends.building.archive import MAX_ENTRIES, UNPACKED_FACTOR
 from services.krane.backends.git.environment import GIT_ATTRIBUTES
 from services.krane.backends.git.failures import describe_failure
-from services.krane.backends.shared.archive import MAX_ENTRIES, UNPACKED_FACTOR
 
 # Between looks at how much has come, and between lines on how far it is.
 LOOK_SECONDS = 0.2

@@ -9,12 +9,12 @@ from services.config import KraneSettings
 from services.domain.errors import Invalid, PreconditionFailed
 from services.domain.git import GitProtocol, GitSource, check_git
 from services.files import write_atomically
+from services.krane.backends.building.builder import BuildLog
+from services.krane.backends.building.fetching import Fetched
 from services.krane.backends.git.environment import SshIdentity, fetch_environment, stored_login, write_files
 from services.krane.backends.git.fetch_job import FETCH_JOB, FetchJob
-from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
-from services.krane.backends.shared.builder import BuildLog
-from services.krane.backends.shared.fetching import Fetched
 from services.krane.backends.shared.files import remove_tree
+from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 from services.krane.types import RegistryCredential
 
 # A cancelled fetch has nothing to finish.

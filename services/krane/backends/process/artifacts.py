@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.domain.errors import Invalid
-from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig
+from services.krane.backends.building.app_config import APP_CONFIG, AppConfig
+from services.krane.backends.building.stored import Stored
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.locks import Locks
-from services.krane.backends.shared.stored import Stored
 from services.krane.checks import REFERENCE
 
 # Part of every image's address: a change of the builder or of Python makes other images. Count up with the builder.

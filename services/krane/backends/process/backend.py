@@ -5,14 +5,14 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from services.config import KraneSettings
-from services.krane.backends.backend import Backend
+from services.krane.backend import Backend
+from services.krane.backends.hosted.assembly import assembled
 from services.krane.backends.process.artifacts import Artifacts
 from services.krane.backends.process.builder import ProcessBuilder
 from services.krane.backends.process.driver import ProcessDriver
-from services.krane.backends.process.supervised import SupervisedProcess
 from services.krane.backends.process.tasks import ProcessTasks
-from services.krane.backends.shared.assembly import assembled
 from services.krane.backends.shared.folders import Folders
+from services.krane.backends.supervision.supervised import SupervisedProcess
 
 
 @asynccontextmanager

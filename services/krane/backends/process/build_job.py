@@ -18,11 +18,11 @@ from pydantic import TypeAdapter
 
 from services.domain.errors import Invalid
 from services.files import write_atomically
+from services.krane.backends.building.app_config import AppConfig
+from services.krane.backends.building.archive import unpack
 from services.krane.backends.process.artifacts import Artifact
 from services.krane.backends.process.environment import SYSTEM_PATH
 from services.krane.backends.process.start_command import read_app_config
-from services.krane.backends.shared.app_config import AppConfig
-from services.krane.backends.shared.archive import unpack
 from services.krane.backends.shared.files import make_read_only, remove_tree
 
 

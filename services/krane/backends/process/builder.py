@@ -8,13 +8,13 @@ from pathlib import Path
 from services.config import KraneSettings
 from services.domain.errors import PreconditionFailed
 from services.files import write_atomically
+from services.krane.backends.building.app_config import AppConfig
+from services.krane.backends.building.builder import BuildWork, BuiltImage
 from services.krane.backends.process.artifacts import Artifact, Artifacts
 from services.krane.backends.process.build_job import BUILD_JOB, BuildJob
 from services.krane.backends.process.environment import build_environment
-from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
-from services.krane.backends.shared.app_config import AppConfig
-from services.krane.backends.shared.builder import BuildWork, BuiltImage
 from services.krane.backends.shared.files import remove_tree
+from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 
 # A cancelled build has nothing to finish.
 STOP_GRACE_SECONDS = 0.5

@@ -11,22 +11,22 @@ from pydantic import TypeAdapter
 from services.config import KraneSettings
 from services.domain.errors import PreconditionFailed, Unavailable
 from services.domain.images import registry_of
+from services.krane.backends.building.app_config import AppConfig
+from services.krane.backends.hosted.deployment import Deployment, Wanted
+from services.krane.backends.hosted.grace import effective_grace
+from services.krane.backends.hosted.health import effective_check
+from services.krane.backends.hosted.instance import HISTORY, Instance
+from services.krane.backends.hosted.probe import Prober
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
 from services.krane.backends.process.ports import Ports
-from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
-from services.krane.backends.shared.app_config import AppConfig
-from services.krane.backends.shared.deployment import Deployment, Wanted
-from services.krane.backends.shared.ending import Ending
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
-from services.krane.backends.shared.grace import effective_grace
-from services.krane.backends.shared.health import effective_check
-from services.krane.backends.shared.instance import HISTORY, Instance
 from services.krane.backends.shared.log_file import follow_file
 from services.krane.backends.shared.log_lines import Place
 from services.krane.backends.shared.logs import tail
-from services.krane.backends.shared.probe import Prober
+from services.krane.backends.supervision.ending import Ending
+from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 from services.krane.checks import check_reference
 from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
 

@@ -7,7 +7,7 @@ holds the port of a run, also when krane is away; krane holds it beyond the run.
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from services.krane.backends.process.shim import reserve_port
+from services.krane.backends.supervision.shim import reserve_port
 
 
 class Ports:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from services.domain.errors import Invalid
-from services.krane.backends.shared.app_config import FILES, AppConfig, parse_app_config
+from services.krane.backends.building.app_config import FILES, AppConfig, parse_app_config
 
 HOW_TO = (
     'add a file interlock.toml with [start] command = ["python", "app.py"], '

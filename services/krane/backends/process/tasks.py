@@ -6,12 +6,12 @@ from functools import partial
 
 from services.config import KraneSettings
 from services.domain.errors import PreconditionFailed
+from services.krane.backends.hosted.tasks import MAX_GRACE_SECONDS, Prepared
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
-from services.krane.backends.process.supervised import CommandSpec, SupervisedProcess
 from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.shared.folders import Folders
-from services.krane.backends.shared.tasks import MAX_GRACE_SECONDS, Prepared
+from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 from services.krane.checks import check_reference
 from services.krane.types import TaskSpec, task_log_name
 

@@ -1,5 +1,1 @@
-"""What every backend promises, written once: deployments, their instances, health, restarts, logs and locks.
-
-A backend adds a `Driver` (which deployments there are, and of which image), a `Book` for each deployment (what is
-wanted, kept over krane's restarts) and a `Runner` for each instance (how one run begins, is found again, and ends).
-"""
+"""Small parts that builds, sources and hosted workloads all use: folders, files, locks, operations and log files."""

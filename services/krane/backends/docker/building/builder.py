@@ -9,6 +9,8 @@ from urllib.parse import quote
 
 from services.config import KraneSettings
 from services.domain.errors import Invalid, Unavailable
+from services.krane.backends.building.app_config import PROCFILE, AppConfig, parse_app_config
+from services.krane.backends.building.builder import BuildLog, BuildWork, BuiltImage
 from services.krane.backends.docker.building.buildkit import BuildKitBuilder
 from services.krane.backends.docker.building.classic import ClassicBuilder
 from services.krane.backends.docker.building.context import read_ignore
@@ -17,8 +19,6 @@ from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.building.order import EngineBuilder, Order
 from services.krane.backends.docker.building.source import DOCKERFILE, DOCKERIGNORE, Source, read_source
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.shared.app_config import PROCFILE, AppConfig, parse_app_config
-from services.krane.backends.shared.builder import BuildLog, BuildWork, BuiltImage
 
 # Part of every image's key: a change of how krane builds makes other images. Count up with it.
 BUILDER = "docker-6"

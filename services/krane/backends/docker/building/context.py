@@ -11,7 +11,7 @@ from pathspec import PathSpec
 from pathspec.patterns.gitignore.basic import GitIgnoreBasicPattern
 
 from services.domain.errors import Invalid
-from services.krane.backends.shared.archive import checked_entries
+from services.krane.backends.building.archive import checked_entries
 
 # A name that no source has a use for: it is krane's.
 DOCKERFILE = ".interlock.dockerfile"

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from services.domain.errors import Invalid
+from services.krane.backends.building.app_config import AppConfig, with_port
 from services.krane.backends.docker.building.source import PACKAGE, PYPROJECT, PYTHON_MODULES, REQUIREMENTS, Source
 from services.krane.backends.docker.images import DEFAULT_PORT
-from services.krane.backends.shared.app_config import AppConfig, with_port
 
 HOW_TO = (
     "the source does not say how it is built and started: add a Dockerfile, "

@@ -7,13 +7,13 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
 
 from services.domain.errors import Conflict, InterlockError
+from services.krane.backends.building.app_config import APP_CONFIG, AppConfig
+from services.krane.backends.building.builder import BuildWork, BuiltImage
+from services.krane.backends.building.pruning import Stored
 from services.krane.backends.docker.containers import INSTALLATION, INSTANCE_ID, Containers
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import APP_LABEL, complete_name, read_app_label
 from services.krane.backends.docker.shapes import ContainerSummary, ImageSummary
-from services.krane.backends.shared.app_config import APP_CONFIG, AppConfig
-from services.krane.backends.shared.builder import BuildWork, BuiltImage
-from services.krane.backends.shared.pruning import Stored
 from services.krane.checks import REFERENCE
 from services.telemetry import get_logger
 

@@ -4,9 +4,9 @@ from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+from services.krane.backends.building.builder import BuildWork
 from services.krane.backends.docker.building.context import Ignored, in_background, pack_context
 from services.krane.backends.docker.building.tree import Tree, read_tree
-from services.krane.backends.shared.builder import BuildWork
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from google.protobuf.message import DecodeError
 
 from services.gen.buildkit.v1 import progress_pb2 as pb
+from services.krane.backends.building.builder import BuildLog
 from services.krane.backends.docker.building.failures import describe_failure, read_step
 from services.krane.backends.docker.building.images import Traces
 from services.krane.backends.docker.shapes import BuildProgress
-from services.krane.backends.shared.builder import BuildLog
 
 _LAYER = re.compile(r" ---> (?P<id>[0-9a-f]{12})\n")
 _CONTAINER = re.compile(r" ---> Running in (?P<id>[0-9a-f]{12})\n")

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from services.domain.errors import Invalid
-from services.krane.backends.shared import app_config
-from services.krane.backends.shared.archive import checked_entries
+from services.krane.backends.building import app_config
+from services.krane.backends.building.archive import checked_entries
 
 DOCKERFILE = "Dockerfile"
 DOCKERIGNORE = ".dockerignore"

@@ -12,8 +12,8 @@ from tempfile import SpooledTemporaryFile
 from typing import IO
 
 from services.domain.errors import Invalid
+from services.krane.backends.building.archive import checked_entries
 from services.krane.backends.docker.building.context import Ignored, check_link
-from services.krane.backends.shared.archive import checked_entries
 
 # A source of this size is not worth a file.
 MEMORY_BYTES = 1024 * 1024

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.domain.readiness import Probe
-from services.krane.backends.shared.probe import Prober
+from services.krane.backends.hosted.probe import Prober
 from services.krane.types import HealthCheck
 
 DEFAULT_INTERVAL = 0.5

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from services.krane.backends.shared.ending import Ending
+from services.krane.backends.supervision.ending import Ending
 
 
 class Run(Protocol):

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.domain.git import GitSource
-from services.krane.backends.shared.builder import BuildLog
+from services.krane.backends.building.builder import BuildLog
 from services.krane.types import RegistryCredential
 
 

@@ -4,17 +4,17 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
 from services.config import KraneSettings
-from services.krane.backends.backend import Backend
+from services.krane.backend import Backend
+from services.krane.backends.building.builder import Builder
+from services.krane.backends.building.builds import Builds
+from services.krane.backends.building.pruning import Images, Pruning
+from services.krane.backends.building.sources import Sources
 from services.krane.backends.git.fetcher import GitFetcher
-from services.krane.backends.shared.builder import Builder
-from services.krane.backends.shared.builds import Builds
-from services.krane.backends.shared.deployments import Deployments
-from services.krane.backends.shared.driver import Driver
+from services.krane.backends.hosted.deployments import Deployments
+from services.krane.backends.hosted.driver import Driver
+from services.krane.backends.hosted.log_following import LogFollowing
+from services.krane.backends.hosted.tasks import TaskDriver, Tasks
 from services.krane.backends.shared.folders import Folders
-from services.krane.backends.shared.log_following import LogFollowing
-from services.krane.backends.shared.pruning import Images, Pruning
-from services.krane.backends.shared.sources import Sources
-from services.krane.backends.shared.tasks import TaskDriver, Tasks
 
 
 @asynccontextmanager

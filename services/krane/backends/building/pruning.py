@@ -9,8 +9,8 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from services.krane.backends.shared.sources import Sources
-from services.krane.backends.shared.stored import Stored
+from services.krane.backends.building.sources import Sources
+from services.krane.backends.building.stored import Stored
 from services.telemetry import get_logger
 
 log = get_logger(__name__)

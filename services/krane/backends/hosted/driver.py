@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
-from services.krane.backends.shared.deployment import Deployment
+from services.krane.backends.hosted.deployment import Deployment
 from services.krane.backends.shared.log_lines import Place
 from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from services.domain.errors import Invalid
 from services.files import sync_folder
-from services.krane.backends.shared.archive import check_archive
+from services.krane.backends.building.archive import check_archive
 from services.krane.checks import check_reference
 from services.krane.types import StoredSource
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from services.domain.readiness import InstanceStatus
-from services.krane.backends.shared.instance import Instance
+from services.krane.backends.hosted.instance import Instance
 from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus, RegistryCredential
 
 

@@ -16,10 +16,10 @@ from dataclasses import dataclass, replace
 from pydantic import TypeAdapter
 
 from services.domain.errors import Unavailable
-from services.krane.backends.shared.ending import Ending
+from services.krane.backends.hosted.runner import Run
 from services.krane.backends.shared.files import Record
 from services.krane.backends.shared.operations import until_done
-from services.krane.backends.shared.runner import Run
+from services.krane.backends.supervision.ending import Ending
 from services.krane.types import TaskSpec, TaskState, TaskStatus
 from services.telemetry import get_logger
 

@@ -18,9 +18,9 @@ from pathlib import Path
 
 from services.domain.errors import Unavailable
 from services.files import write_atomically
-from services.krane.backends.process import shim
-from services.krane.backends.process.run_cookie import kill_run
-from services.krane.backends.shared.ending import NEVER_RAN, Ending
+from services.krane.backends.supervision import shim
+from services.krane.backends.supervision.ending import NEVER_RAN, Ending
+from services.krane.backends.supervision.run_cookie import kill_run
 
 START_SECONDS = 10.0
 # Seconds beyond the grace period that a shim gets to kill the tree and record the exit.

@@ -14,13 +14,13 @@ from typing import Protocol
 
 from services.domain.errors import Conflict, NotFound, Refusal, Unavailable
 from services.domain.variables import check_variables
-from services.krane.backends.shared.driver import Driver
+from services.krane.backends.hosted.driver import Driver
+from services.krane.backends.hosted.runner import Run
+from services.krane.backends.hosted.task import TASK_RECORD, Task, TaskRecord
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.operations import Operations
-from services.krane.backends.shared.runner import Run
-from services.krane.backends.shared.task import TASK_RECORD, Task, TaskRecord
 from services.krane.checks import check_id, check_task
 from services.krane.types import TaskName, TaskSpec, TaskState, TaskStatus, task_log_name
 from services.telemetry import get_logger

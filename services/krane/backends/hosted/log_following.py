@@ -8,12 +8,12 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 
 from services.domain.errors import Unavailable
-from services.krane.backends.backend import Builds
-from services.krane.backends.shared.deployments import Deployments
+from services.krane.backend import Builds
+from services.krane.backends.hosted.deployments import Deployments
+from services.krane.backends.hosted.tasks import Tasks
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import POLL_SECONDS, follow_file
 from services.krane.backends.shared.log_lines import Place
-from services.krane.backends.shared.tasks import Tasks
 from services.krane.checks import check_id
 from services.krane.types import BuildStatus, FollowedLine, LogQuery, task_log_name
 

@@ -14,8 +14,8 @@ from typing import assert_never
 from services.domain.errors import Conflict, NotFound
 from services.domain.readiness import InstanceStatus
 from services.domain.variables import check_variables
-from services.krane.backends.shared.deployment import Deployment, Wanted
-from services.krane.backends.shared.driver import Driver
+from services.krane.backends.hosted.deployment import Deployment, Wanted
+from services.krane.backends.hosted.driver import Driver
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.log_lines import Place
 from services.krane.backends.shared.operations import Operations, until_done

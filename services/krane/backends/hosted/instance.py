@@ -18,11 +18,11 @@ from pydantic import TypeAdapter
 from services.config import LOOPBACK
 from services.domain.errors import Refusal, Unavailable
 from services.domain.readiness import InstanceStatus
-from services.krane.backends.shared.ending import Ending
+from services.krane.backends.hosted.health import Check, Health
+from services.krane.backends.hosted.probe import Prober
+from services.krane.backends.hosted.runner import Runner
 from services.krane.backends.shared.files import Record
-from services.krane.backends.shared.health import Check, Health
-from services.krane.backends.shared.probe import Prober
-from services.krane.backends.shared.runner import Runner
+from services.krane.backends.supervision.ending import Ending
 from services.krane.types import InstanceReport
 from services.telemetry import get_logger
 
