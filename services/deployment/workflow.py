@@ -10,7 +10,6 @@ flowchart's last box reads it back.
 """
 
 from datetime import timedelta
-from typing import assert_never
 
 from services.db.deployments import Metadata
 from services.deployment.run import Run
@@ -19,10 +18,11 @@ from services.domain.images import is_pinned, registry_of
 from services.domain.readiness import Failed, InstanceState, Ready, Waiting, assess
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky, WantedDomain
+from services.durable.saga import Done, Wait
 from services.gen.gateway.v1 import gateway_pb2 as gateway
 from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
-from services.krane.types import AppSettings, BuildStatus, TaskStatus
+from services.krane.types import AppSettings, BuildState, BuildStatus, DeploymentState, TaskState, TaskStatus
 
 # How long krane's word that a release command took too long is waited for.
 RELEASE_MARGIN = timedelta(seconds=30)
@@ -96,91 +96,88 @@ async def pull(run: Run, workspace_id: str, image: str) -> None:
     """Have krane fetch an image of a registry, and wait for it; what a build made is there."""
     if registry_of(image) is None:
         return
+
+    async def decide(is_here: bool) -> Wait | Done[None]:
+        return Done(None) if is_here else Wait("the image is not there yet")
+
     timeout = timedelta(seconds=run.settings.build_timeout_seconds)
-    looks = run.saga.poll("pull image", run.steps.pull_image, timeout, workspace_id, image)
-    looks.waiting_for = "the image is not there yet"
-    async for is_here in looks:
-        if is_here:
-            return
+    await run.saga.poll("pull image", decide, timeout, run.steps.pull_image, workspace_id, image)
 
 
 async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
     """Make the image in krane and wait for it; returns its reference, and what its source says."""
-    saga, steps = run.saga, run.steps
-    saga.undo("cancel build", steps.krane.cancel_build, metadata.workspace_id, metadata.deployment_id)
+    saga, steps, deployment_id = run.saga, run.steps, metadata.deployment_id
+    saga.undo("cancel build", steps.krane.cancel_build, metadata.workspace_id, deployment_id)
     await saga.step("start build", steps.start_build, metadata)
-    timeout = timedelta(seconds=run.settings.build_timeout_seconds)
-    looks = saga.poll("build", steps.observe_build, timeout, metadata.workspace_id, metadata.deployment_id)
-    looks.waiting_for = "the build has not ended"
-    source = metadata.source
-    async for state in looks:
+    recorded = metadata.source
+
+    async def decide(state: BuildState | None) -> Wait | Done[tuple[str, AppSettings]]:
+        nonlocal recorded
         if state is None:
-            raise saga.fail("build", NotFound(f"krane lost build {metadata.deployment_id}; deploy again"))
-        if metadata.git and state.source and state.source != source:
+            raise NotFound(f"krane lost build {deployment_id}; deploy again")
+        if metadata.git and state.source and state.source != recorded:
             # Only now is it known which commit the ref names, or the branch when there is no ref; from here on the row
             # says it.
-            source = state.source
-            await saga.step("record commit", steps.set_source, metadata.deployment_id, state)
+            recorded = state.source
+            await saga.step("record commit", steps.set_source, deployment_id, state)
         match state.status:
             case BuildStatus.RUNNING:
-                continue
+                return Wait("the build has not ended")
             case BuildStatus.SUCCEEDED:
-                return state.image, state.settings
+                return Done((state.image, state.settings))
             case BuildStatus.FAILED | BuildStatus.CANCELLED:
-                raise saga.fail("build", Invalid(f"the build failed: {state.error or state.status}"))
-            case _:
-                assert_never(state.status)
-    raise AssertionError("a poll ends by its deadline only")
+                raise Invalid(f"the build failed: {state.error or state.status}")
+
+    timeout = timedelta(seconds=run.settings.build_timeout_seconds)
+    return await saga.poll("build", decide, timeout, steps.observe_build, metadata.workspace_id, deployment_id)
 
 
 async def run_release(run: Run, metadata: Metadata, image: str) -> None:
     """Run the release command once in the new image, and wait until it has ended well."""
-    saga, steps = run.saga, run.steps
-    saga.undo("stop release command", steps.krane.delete_task, metadata.workspace_id, metadata.deployment_id)
+    saga, steps, task = run.saga, run.steps, (metadata.workspace_id, metadata.deployment_id)
+    saga.undo("stop release command", steps.krane.delete_task, *task)
     await saga.step("start release command", steps.start_release, metadata, image)
-    # krane stops it at its deadline and says so; ours is for a krane that is away.
-    timeout = timedelta(seconds=run.settings.release_timeout_seconds) + RELEASE_MARGIN
-    looks = saga.poll("release command", steps.observe_release, timeout, metadata.workspace_id, metadata.deployment_id)
-    looks.waiting_for = "the release command has not ended"
-    async for state in looks:
+
+    async def decide(state: TaskState | None) -> Wait | Done[None]:
         if state is None:
-            message = (
+            raise NotFound(
                 f"krane lost the release command of {metadata.deployment_id}; look at what it did, then deploy again"
             )
-            raise saga.fail("release command", NotFound(message))
         match state.status:
             case TaskStatus.RUNNING:
-                continue
+                return Wait("the release command has not ended")
             case TaskStatus.SUCCEEDED:
-                return
+                return Done(None)
             case TaskStatus.FAILED | TaskStatus.CANCELLED:
-                raise saga.fail("release command", PreconditionFailed(f"the release command failed: {state.reason}"))
-            case _:
-                assert_never(state.status)
-    raise AssertionError("a poll ends by its deadline only")
+                raise PreconditionFailed(f"the release command failed: {state.reason}")
+
+    # krane stops it at its deadline and says so; ours is for a krane that is away.
+    timeout = timedelta(seconds=run.settings.release_timeout_seconds) + RELEASE_MARGIN
+    await saga.poll("release command", decide, timeout, steps.observe_release, *task)
 
 
 async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState, ...]:
     """Look at the instances until enough are healthy, keeping their records up to date; returns them."""
-    saga, steps = run.saga, run.steps
-    known: tuple[InstanceState, ...] = ()
-    timeout = timedelta(seconds=metadata.ready_seconds or run.settings.ready_timeout_seconds)
-    looks = saga.poll("poll until ready", steps.observe, timeout, metadata.workspace_id, metadata.deployment_id)
-    async for state in looks:
+    saga, steps, deployment_id = run.saga, run.steps, metadata.deployment_id
+    recorded: tuple[InstanceState, ...] = ()
+
+    async def decide(state: DeploymentState | None) -> Wait | Done[tuple[InstanceState, ...]]:
+        nonlocal recorded
         if state is None:
-            message = f"krane lost deployment {metadata.deployment_id}; deploy again"
-            raise saga.fail("poll until ready", Unavailable(message))
-        if state.instances != known:
-            known = state.instances
-            await saga.step("upsert instances", steps.upsert_instances, metadata.deployment_id, known)
-        match assess(known, metadata.replicas):
+            raise Unavailable(f"krane lost deployment {deployment_id}; deploy again")
+        if state.instances != recorded:
+            recorded = state.instances
+            await saga.step("upsert instances", steps.upsert_instances, deployment_id, recorded)
+        match assess(recorded, metadata.replicas):
             case Ready():
-                return known
+                return Done(recorded)
             case Failed(reason):
-                raise saga.fail("poll until ready", PreconditionFailed(reason))
+                raise PreconditionFailed(reason)
             case Waiting(reason):
-                looks.waiting_for = reason
-    raise AssertionError("a poll ends by its deadline only")
+                return Wait(reason)
+
+    timeout = timedelta(seconds=metadata.ready_seconds or run.settings.ready_timeout_seconds)
+    return await saga.poll("poll until ready", decide, timeout, steps.observe, metadata.workspace_id, deployment_id)
 
 
 def assign_request(

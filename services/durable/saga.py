@@ -3,8 +3,7 @@
     async with Saga(ctx, log=..., on_failure=...) as saga:
         saga.undo("delete from krane", delete, deployment_id)       # registered first: create may fail half-done
         await saga.step("create in krane", create, deployment_id)
-        async for state in saga.poll("poll until ready", observe, deployment_id, timeout=...):
-            ...
+        instances = await saga.poll("poll until ready", decide, timeout, observe, deployment_id)
 
 Theory of operation. A step is a journaled effect: it runs at least once, its result is recorded, and a replay reads the
 record. It is bounded by a policy and fails with TerminalError when that is exhausted, when it refuses (a domain error
@@ -42,10 +41,13 @@ from restate.context import RestateDurableFuture
 from services.domain.errors import DeadlineExceeded, InterlockError
 from services.durable import policies
 from services.durable.failpoints import NO_FAILPOINTS, Failpoints, Moment
+from services.durable.refusals import refusals_are_terminal, terminal
 from services.durable.serde import result_serde
 
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+Outcome = TypeVar("Outcome")
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
@@ -68,6 +70,21 @@ class Failure:
     is_cancelled: bool
     # One sentence for each undo that failed for good; somebody has to look.
     failed_undos: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What `Saga.poll` saw is not enough yet."""
+
+    # What it waits for, in one sentence; the deadline's message ends with it.
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done(Generic[T_co]):
+    """`Saga.poll` has seen enough, and returns this."""
+
+    value: T_co
 
 
 class StepLog(Protocol):
@@ -111,10 +128,10 @@ class Saga:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if isinstance(error, InterlockError) and not error.retryable:
-            terminal = TerminalError(error.message, status_code=error.http_status)
-            await self._unwind(terminal)
+            refused = terminal(error)
+            await self._unwind(refused)
             self._hide()
-            raise terminal from error
+            raise refused from error
         if isinstance(error, TerminalError):
             await self._unwind(error)
         if error is None or isinstance(error, TerminalError):
@@ -159,33 +176,54 @@ class Saga:
                 raise
             return None
 
-    def poll(self, name: str, effect: Effect[P, T], timeout: timedelta, *args: P.args, **kwargs: P.kwargs) -> "Poll[T]":
-        """Look again and again, suspended in between, until the loop is left; each look is a step of its own.
+    async def poll(
+        self,
+        name: str,
+        decide: Callable[[T], Awaitable[Wait | Done[Outcome]]],
+        timeout: timedelta,
+        effect: Effect[P, T],
+        *args: P.args,
+        **kwargs: P.kwargs,
+    ) -> Outcome:
+        """Look by `effect`, a step of its own each time, until `decide` is done with what it saw; suspend in between.
 
-        Raises TerminalError(504) at the deadline.
+        `decide` runs outside of steps and may run some. A domain error that it raises has failed the box, also one that
+        is retryable elsewhere: what it saw is journaled. Raises TerminalError(504) at the deadline.
         """
-
-        async def look() -> T:
-            return await self._run(name, policies.STEP, effect, False, *args, **kwargs)
-
-        return Poll(self, self._ctx, look, name, timeout)
+        # A durable timer, not a clock: the deadline holds over restarts and is the same in every replay.
+        deadline = self._ctx.sleep(timeout)
+        pause = policies.FIRST_POLL
+        while True:
+            seen = await self._run(name, policies.STEP, effect, False, *args, **kwargs)
+            try:
+                decision = await decide(seen)
+            except InterlockError as error:
+                raise self._failed(name, error) from error
+            if isinstance(decision, Done):
+                return decision.value
+            # A step of `decide` may have been the last one.
+            self._enter(name)
+            first, _ = await restate.select(pause=self._ctx.sleep(pause), deadline=deadline)
+            if first == "deadline":
+                message = f"gave up after {timeout.total_seconds():g} s: {decision.reason}"
+                raise self._failed(name, DeadlineExceeded(message))
+            pause = min(pause * policies.POLL_FACTOR, policies.LAST_POLL)
 
     async def call(
         self, name: str, handler: Callable[[ObjectContext, Request], Awaitable[Response]], key: str, request: Request
     ) -> Response:
         """Call a handler of another virtual object, durably. It settles, undos included, before this saga unwinds."""
-        self.enter(name)
+        self._enter(name)
         await self._failpoints.reach(name, Moment.BEFORE)
         response = await settle(self._ctx.object_call(handler, key, request))
         await self._failpoints.reach(name, Moment.JOURNALED)
         return response
 
-    def fail(self, name: str, error: InterlockError) -> TerminalError:
-        """The error to raise when the handler itself decides that the box `name` has failed."""
-        self.enter(name)
-        return TerminalError(error.message, status_code=error.http_status)
+    def _failed(self, name: str, error: InterlockError) -> TerminalError:
+        self._enter(name)
+        return terminal(error)
 
-    def enter(self, name: str) -> None:
+    def _enter(self, name: str) -> None:
         """Note the box that the handler is in, for the Failure and for whoever looks at the object's state."""
         if self._shown is not None and name != self._step:
             self._ctx.set(SHOWN_STATE, {**self._shown, "step": name})
@@ -204,7 +242,7 @@ class Saga:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> T:
-        self.enter(name)
+        self._enter(name)
         use = self._uses[name] = self._uses.get(name, 0) + 1
 
         exposed = self._exposed(name, lambda: effect(*args, **kwargs))
@@ -229,7 +267,7 @@ class Saga:
         tries = _Tries(logged)
 
         def begin() -> RestateDurableFuture[T]:
-            return self._ctx.run_typed(journal_name, _terminal_on_refusal(tries.run), options)
+            return self._ctx.run_typed(journal_name, _refusable(tries.run), options)
 
         result = await (_through_cancels(begin) if self._is_committed else settle(begin(), tries.end))
         await self._failpoints.reach(name, Moment.JOURNALED)
@@ -267,45 +305,9 @@ class Saga:
     async def _insist(self, name: str, effect: Callable[[], Awaitable[None]]) -> None:
         """Run what must happen to its end."""
         options = RunOptions[None](serde=result_serde(_nothing), **policies.UNDO)
-        run = _terminal_on_refusal(self._exposed(name, effect))
+        run = _refusable(self._exposed(name, effect))
         await _through_cancels(lambda: self._ctx.run_typed(name, run, options))
         await self._failpoints.reach(name, Moment.JOURNALED)
-
-
-class Poll(Generic[T]):
-    """An async iterator over the looks of `Saga.poll`."""
-
-    def __init__(
-        self, saga: Saga, ctx: ObjectContext, look: Callable[[], Awaitable[T]], name: str, timeout: timedelta
-    ) -> None:
-        # What the loop waits for, in one sentence; the loop's body keeps it up to date for the deadline's message.
-        self.waiting_for = ""
-        self._saga = saga
-        self._ctx = ctx
-        self._look = look
-        self._name = name
-        self._timeout = timeout
-        self._deadline: RestateDurableFuture[None] | None = None
-        self._pause = policies.FIRST_POLL
-
-    def __aiter__(self) -> Self:
-        return self
-
-    async def __anext__(self) -> T:
-        if self._deadline is None:
-            # A durable timer, not a clock: the deadline holds over restarts and is the same in every replay.
-            self._deadline = self._ctx.sleep(self._timeout)
-        else:
-            self._saga.enter(self._name)
-            await self._wait(self._deadline)
-        return await self._look()
-
-    async def _wait(self, deadline: RestateDurableFuture[None]) -> None:
-        first, _ = await restate.select(pause=self._ctx.sleep(self._pause), deadline=deadline)
-        if first == "deadline":
-            message = f"gave up after {self._timeout.total_seconds():g} s: {self.waiting_for or self._name}"
-            raise self._saga.fail(self._name, DeadlineExceeded(message))
-        self._pause = min(self._pause * policies.POLL_FACTOR, policies.LAST_POLL)
 
 
 class _Tries(Generic[T]):
@@ -369,14 +371,10 @@ def is_cancel(error: TerminalError) -> bool:
     return error.status_code == HTTPStatus.CONFLICT and error.message == _CANCELLED
 
 
-def _terminal_on_refusal(effect: Callable[[], Awaitable[T]]) -> Callable[[], Coroutine[Any, Any, T]]:
+def _refusable(effect: Callable[[], Awaitable[T]]) -> Callable[[], Coroutine[Any, Any, T]]:
     async def run() -> T:
-        try:
+        with refusals_are_terminal():
             return await effect()
-        except InterlockError as error:
-            if error.retryable:
-                raise
-            raise TerminalError(error.message, status_code=error.http_status) from error
 
     return run
 

@@ -15,10 +15,11 @@ from google.protobuf import json_format
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from pydantic import TypeAdapter
-from restate import ObjectContext, TerminalError, VirtualObject
+from restate import ObjectContext, VirtualObject
 from restate.serde import Serde
 
-from services.domain.errors import InterlockError
+from services.domain.errors import Invalid
+from services.durable.refusals import refusals_are_terminal, terminal
 
 T = TypeVar("T")
 Request = TypeVar("Request", bound=Message)
@@ -141,15 +142,11 @@ def expose(
 
     async def handler(ctx: ObjectContext, request: Message) -> Message:
         if isinstance(request, Undecodable):
-            raise TerminalError(request.message, status_code=400)
+            raise terminal(Invalid(request.message))
         content_type = ctx.request().headers.get("content-type", "").partition(";")[0].strip().lower()
-        try:
+        with refusals_are_terminal():
             response = await function(ctx, cast(Request, request))
-            return cast(Message, InBinary(response)) if content_type in BINARY_CONTENT_TYPES else response
-        except InterlockError as error:
-            if error.retryable:
-                raise
-            raise TerminalError(error.message, status_code=error.http_status) from error
+        return cast(Message, InBinary(response)) if content_type in BINARY_CONTENT_TYPES else response
 
     handler.__name__ = name
     handler.__doc__ = function.__doc__

@@ -18,7 +18,7 @@ from services.domain.hostnames import check_hostname
 from services.domain.ids import check_id
 from services.domain.stickiness import Sticky, WantedDomain
 from services.durable.failpoints import FailpointsOf, no_failpoints
-from services.durable.saga import Saga
+from services.durable.saga import Done, Saga, Wait
 from services.durable.serde import expose
 from services.gateway.client import GatewayClient
 from services.gen.hydra.v1 import routing_pb2 as pb
@@ -122,13 +122,14 @@ class RoutingService:
         return pb.RestoreDomainsResponse(restored_domain_names=routed.hostnames, revision=routed.revision)
 
     async def _await_gateways(self, saga: Saga, revision: int) -> None:
-        looks = saga.poll("await gateways", self.sync_gateways, self._timeout, revision)
-        async for lag in looks:
+        async def decide(lag: GatewayLag) -> Wait | Done[None]:
             if lag.rejection:
-                raise saga.fail("await gateways", Unavailable(f"routing revision {revision}: {lag.rejection}"))
-            if not lag.behind:
-                return
-            looks.waiting_for = f"routing revision {revision} is not acknowledged by {', '.join(lag.behind)}"
+                raise Unavailable(f"routing revision {revision}: {lag.rejection}")
+            if lag.behind:
+                return Wait(f"routing revision {revision} is not acknowledged by {', '.join(lag.behind)}")
+            return Done(None)
+
+        await saga.poll("await gateways", decide, self._timeout, self.sync_gateways, revision)
 
     async def sync_gateways(self, revision: int) -> GatewayLag:
         """Ask every registered gateway to follow to `revision`; says which have not within a second."""

@@ -15,7 +15,7 @@ from restate import ObjectContext, VirtualObject
 from restate.server import install_shutdown_hook
 
 from services.domain.errors import NotFound, Unavailable
-from services.durable.saga import Failure, Saga
+from services.durable.saga import Done, Failure, Saga, Wait
 from services.durable.serde import expose
 from services.durable.serving import App, endpoint_app, serve
 from services.gen.hydra.v1 import deployment_pb2 as pb
@@ -136,9 +136,7 @@ class Sample:
         async with Saga(ctx, on_failure=notes.record) as saga:
             saga.undo("create", notes.unmake, "create")
             await saga.step("create", notes.make, "create")
-            async for is_ready in saga.poll("poll", notes.look, timedelta(seconds=DEADLINE_SECONDS)):
-                if is_ready:
-                    break
+            await saga.poll("poll", _decide, timedelta(seconds=DEADLINE_SECONDS), notes.look)
             operation = routing_pb2.RestoreDomainsRequest(operation_id=ctx.request().id)
             saga.undo_call("restore", self._restore, key, operation)
             await saga.call("assign", self._assign, key, routing_pb2.AssignDomainsRequest(project_id=key))
@@ -166,6 +164,10 @@ class Sample:
         async with Saga(ctx) as saga:
             await saga.step("restore", self.notes(ctx.key()).unmake, "route")
         return routing_pb2.RestoreDomainsResponse()
+
+
+async def _decide(is_ready: bool) -> Wait | Done[None]:
+    return Done(None) if is_ready else Wait("it is held")
 
 
 async def main(port: int, folder: Path) -> None:

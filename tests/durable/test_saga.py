@@ -1,6 +1,4 @@
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
@@ -8,7 +6,7 @@ from restate import ObjectContext, TerminalError
 from restate.exceptions import SuspendedException
 
 from services.domain.errors import Conflict, DeadlineExceeded, InterlockError, NotFound, Unavailable
-from services.durable.saga import Failure, Saga, is_cancel
+from services.durable.saga import Done, Failure, Saga, Wait, is_cancel
 from tests.durable.fake_context import ATTEMPTS, FakeContext
 
 STEPS = ("fetch", "create", "assign", "ready")
@@ -342,39 +340,33 @@ async def test_after_the_commit_a_failure_undoes_nothing() -> None:
 # -- polls -------------------------------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def polling(ctx: FakeContext, world: World, answers: list[str]) -> AsyncGenerator[list[str]]:
-    """Looks until the answer is "ready"; yields what was seen."""
-    seen: list[str] = []
+async def poll(ctx: FakeContext, world: World, answers: list[str]) -> str:
+    """Look until the answer is "ready"; the answers run out before."""
 
     async def look() -> str:
         return answers.pop(0) if answers else "not yet"
 
+    async def decide(answer: str) -> Wait | Done[str]:
+        return Done(answer) if answer == "ready" else Wait("1 of 2 instances are healthy")
+
     async with Saga(ctx.as_context(), on_failure=world.record) as saga:
-        looks = saga.poll("poll until ready", look, timedelta(seconds=10))
-        async for answer in looks:
-            seen.append(answer)
-            if answer == "ready":
-                break
-            looks.waiting_for = "1 of 2 instances are healthy"
-        yield seen
+        return await saga.poll("poll until ready", decide, timedelta(seconds=10), look)
 
 
-async def test_a_poll_looks_until_the_loop_is_left() -> None:
-    ctx = FakeContext()
+async def test_a_poll_looks_until_it_is_decided() -> None:
+    ctx, answers = FakeContext(), ["a", "b", "ready", "c"]
 
-    async with polling(ctx, World(), ["a", "b", "ready"]) as seen:
-        assert seen == ["a", "b", "ready"]
+    assert await poll(ctx, World(), answers) == "ready"
 
     assert ctx.journal == ["poll until ready", "poll until ready 2", "poll until ready 3"]
+    assert answers == ["c"]
 
 
 async def test_a_poll_gives_up_at_its_deadline_and_says_what_it_waited_for() -> None:
     ctx, world = FakeContext(), World()
 
     with pytest.raises(TerminalError) as failed:
-        async with polling(ctx, world, []):
-            pytest.fail("the deadline was not kept")
+        await poll(ctx, world, [])
 
     assert failed.value.status_code == 504
     assert failed.value.message == "gave up after 10 s: 1 of 2 instances are healthy"
@@ -386,8 +378,7 @@ async def test_a_poll_waits_longer_each_time_up_to_a_second() -> None:
     ctx = FakeContext()
 
     with pytest.raises(TerminalError):
-        async with polling(ctx, World(), []):
-            pytest.fail("the deadline was not kept")
+        await poll(ctx, World(), [])
 
     pauses = [sleep for sleep in ctx.sleeps if sleep < timedelta(seconds=10)]
     assert pauses == sorted(pauses)
@@ -398,10 +389,40 @@ async def test_a_cancel_during_a_look_unwinds() -> None:
     ctx, world = FakeContext(cancel_at=("poll until ready 2",)), World()
 
     with pytest.raises(TerminalError, match="cancelled"):
-        async with polling(ctx, world, []):
-            pytest.fail("the cancel was not heard")
+        await poll(ctx, world, [])
 
     assert world.failures == [Failure(step="poll until ready", reason="cancelled", is_cancelled=True)]
+
+
+@pytest.mark.parametrize("error", [NotFound("krane lost it"), Unavailable("krane lost it")])
+async def test_a_decision_that_fails_is_final_and_is_the_polls_failure(error: InterlockError) -> None:
+    ctx, world = FakeContext(), World()
+
+    async def decide(_: str) -> Wait | Done[None]:
+        await saga.step("upsert", world.make, "row")
+        raise error
+
+    with pytest.raises(TerminalError) as failed:
+        async with Saga(ctx.as_context(), on_failure=world.record) as saga:
+            await saga.poll("poll", decide, timedelta(seconds=10), world.make, "look")
+
+    assert (failed.value.status_code, failed.value.message) == (error.http_status, "krane lost it")
+    assert ctx.journal == ["poll", "upsert", "record the outcome"]
+    assert world.failures == [Failure(step="poll", reason="krane lost it", is_cancelled=False)]
+
+
+async def test_a_step_of_a_decision_that_fails_is_that_steps_failure() -> None:
+    ctx, world = FakeContext(), World(row=NotFound("no row"))
+
+    async def decide(_: str) -> Wait | Done[None]:
+        await saga.step("upsert", world.make, "row")
+        return Done(None)
+
+    with pytest.raises(TerminalError, match="no row"):
+        async with Saga(ctx.as_context(), on_failure=world.record) as saga:
+            await saga.poll("poll", decide, timedelta(seconds=10), world.make, "look")
+
+    assert world.failures == [Failure(step="upsert", reason="no row", is_cancelled=False)]
 
 
 # -- the step log ------------------------------------------------------------------------------------------------------
@@ -448,10 +469,11 @@ async def test_the_looks_of_a_poll_are_one_step_that_the_next_one_ends() -> None
     async def look() -> str:
         return answers.pop(0)
 
+    async def decide(_: str) -> Wait | Done[None]:
+        return Wait("there are more answers") if answers else Done(None)
+
     async with Saga(FakeContext().as_context(), log=log) as saga:
-        async for _ in saga.poll("poll", look, timedelta(seconds=10)):
-            if not answers:
-                break
+        await saga.poll("poll", decide, timedelta(seconds=10), look)
         await saga.step("next", world.make, "next")
 
     assert log.entries == [
