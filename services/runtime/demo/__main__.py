@@ -20,12 +20,16 @@ from services.runtime.demo.installation import Installation
 from services.runtime.demo.story import Deviation, Story, expect
 from services.runtime.demo.team import ENDED, PROJECT, Team
 
+INTRODUCTION = """\
+This demo starts interlock in a temporary folder and deploys a small web app several times. Every line below comes from
+the running system and is checked. Nothing is left behind.\
+"""
 WORKING = frozenset({DeploymentStatus.BUILDING, DeploymentStatus.DEPLOYING, DeploymentStatus.NETWORK})
 
 
 async def tell(story: Story, installation: Installation) -> None:
     """The story."""
-    with story.chapter("Start every part on this machine"):
+    with story.chapter("Start interlock", "Each part is a process of this machine. Their process ids:"):
         ready = await installation.start()
         story.fact(", ".join(f"{name} {pid}" for name, pid in ready.pids.items()))
     async with ControlClient(ready.ctrl_grpc) as client, httpx.AsyncClient(base_url=ready.gateway) as gateway:
@@ -36,27 +40,35 @@ async def tell(story: Story, installation: Installation) -> None:
         await cancel_a_deployment(story, team, client)
         await kill_the_endpoint(story, team, installation)
         instances = await team.instances()
-    with story.chapter("Stop everything"):
+    with story.chapter("Stop interlock", "All parts and all apps end."):
         await stop_everything(story, installation, instances)
 
 
 async def deploy_two_versions(story: Story, team: Team) -> None:
     """Every hostname follows the newest deployment, but those of a commit."""
-    with story.chapter("Deploy version 1.0"):
+    with story.chapter(
+        "Deploy version 1.0", "It is built, started, checked and routed. Then each of its hostnames is asked:"
+    ):
         await team.deploy("1.0")
         await team.check_hostnames(_all("1.0"))
-    with story.chapter("Deploy version 2.0: hostnames follow, but that of the first commit"):
+    with story.chapter(
+        "Deploy version 2.0",
+        "Branch, environment and live follow the new version. The hostname of a commit never moves:",
+    ):
         await team.deploy("2.0")
         await team.check_hostnames(_all("2.0"))
 
 
 async def roll_back_and_promote(story: Story, team: Team, client: ControlClient) -> None:
     """Environment and live go back, the branch does not; promote ends that."""
-    with story.chapter("Roll back: environment and live answer with version 1.0 again"):
+    with story.chapter(
+        "Roll back",
+        "Environment and live go back to version 1.0, in one transaction. It still runs, so nothing starts:",
+    ):
         rollback = await client.rollback(PROJECT)
         await team.check_hostnames({Sticky.BRANCH: "2.0", Sticky.ENVIRONMENT: "1.0", Sticky.LIVE: "1.0"})
         await _expect_rolled_back(client, True)
-    with story.chapter("Promote version 2.0"):
+    with story.chapter("Promote version 2.0", "It becomes live again:"):
         await client.promote(PROJECT, rollback.source_deployment_id)
         await team.check_hostnames(_all("2.0"))
         await _expect_rolled_back(client, False)
@@ -64,10 +76,13 @@ async def roll_back_and_promote(story: Story, team: Team, client: ControlClient)
 
 async def cancel_a_deployment(story: Story, team: Team, client: ControlClient) -> None:
     """A cancelled deployment leaves nothing behind and live untouched."""
-    with story.chapter("Deploy version 3.0 and cancel it on the way: nothing moves"):
+    with story.chapter(
+        "Deploy version 3.0, and cancel it half way",
+        "What it did is undone. No hostname moves, and version 2.0 stays live:",
+    ):
         deployment_id = await team.create_deployment("3.0")
         deployment = await team.wait_for(deployment_id, WORKING | ENDED)
-        story.fact(f"{deployment_id} is {deployment.status}; cancel")
+        story.fact(f"{deployment_id} is {deployment.status}: cancel it")
         await client.cancel_deployment(deployment_id, "shown in the demo")
         await team.finish(deployment_id, DeploymentStatus.CANCELLED)
         await team.check_hostnames(_all("2.0"))
@@ -75,17 +90,22 @@ async def cancel_a_deployment(story: Story, team: Team, client: ControlClient) -
 
 async def kill_the_endpoint(story: Story, team: Team, installation: Installation) -> None:
     """A deployment outlives the process that works on it."""
-    with story.chapter("Deploy version 4.0 and kill -9 the endpoint on the way: it finishes"):
+    with story.chapter(
+        "Deploy version 4.0, and kill a process half way",
+        "kill -9 ends the endpoint, which runs the workflow. A new endpoint goes on where it was:",
+    ):
         deployment_id = await team.create_deployment("4.0")
         deployment = await team.wait_for(deployment_id, WORKING | ENDED)
         killed = installation.ready().pids["endpoint"]
-        story.fact(f"{deployment_id} is {deployment.status}; kill -9 {killed}")
+        story.fact(f"{deployment_id} is {deployment.status}: kill -9 {killed}")
         os.kill(killed, signal.SIGKILL)
         finished = await team.finish(deployment_id, DeploymentStatus.READY)
         names = [step.name for step in finished.steps]
         expect("steps recorded twice", expected=[], seen=sorted({name for name in names if names.count(name) > 1}))
         expect("another endpoint process", expected=True, seen=installation.ready().pids["endpoint"] != killed)
-        story.fact(f"{len(names)} steps, none twice; the endpoint is process {installation.ready().pids['endpoint']}")
+        story.fact(
+            f"{len(names)} steps, none twice; the endpoint is now process {installation.ready().pids['endpoint']}"
+        )
         await team.check_hostnames(_all("4.0"))
 
 
@@ -95,12 +115,13 @@ async def stop_everything(story: Story, installation: Installation, instances: C
     await installation.stop()
     expect("parts left running", expected=[], seen=[name for name, pid in pids.items() if _is_running(pid)])
     expect("instances left", expected=[], seen=[it.id for it in instances if await _accepts_connections(it.address)])
-    story.fact(f"{len(pids)} parts and {len(instances)} instances ended, nothing is left running")
+    story.fact(f"{len(pids)} parts and {len(instances)} app instances have ended; nothing is left running")
 
 
 async def main() -> int:
     """Tell the story; returns the exit code."""
     story = Story(Console(highlight=False))
+    story.begin(INTRODUCTION)
     with tempfile.TemporaryDirectory(prefix="interlock-demo-") as folder:
         installation = Installation(Path(folder))
         try:

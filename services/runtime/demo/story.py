@@ -1,4 +1,4 @@
-"""How the demo speaks, and how it insists on the truth."""
+"""How the demo prints its story, and stops when something is not as it says."""
 
 import time
 from collections.abc import Generator
@@ -27,13 +27,18 @@ class Story:
         self._began = time.monotonic()
 
     @contextmanager
-    def chapter(self, title: str) -> Generator[None]:
+    def chapter(self, title: str, explanation: str) -> Generator[None]:
         """One part of the story; its time is printed when it ended well."""
         self._chapters += 1
         self._console.print(Text.assemble((f"\n{self._chapters}. {title}", "bold")), soft_wrap=True)
+        self.fact(explanation, style="italic")
         began = time.monotonic()
         yield
         self.fact(f"{time.monotonic() - began:.1f} s", style="dim")
+
+    def begin(self, text: str) -> None:
+        """The first lines."""
+        self._console.print(Text(text), soft_wrap=True)
 
     def fact(self, text: str, *, style: str = "") -> None:
         """One line within a chapter."""
@@ -41,7 +46,13 @@ class Story:
 
     def end(self) -> None:
         """The last line."""
-        self._console.print(Text(f"\nAll as expected, in {time.monotonic() - self._began:.0f} s.", style="bold green"))
+        took = f"{time.monotonic() - self._began:.0f} s"
+        self._console.print(
+            Text(
+                f"\nAll as expected, in {took}. To use it yourself, run `make up` and follow README.md.", "bold green"
+            ),
+            soft_wrap=True,
+        )
 
     def fail(self, why: str) -> None:
         """The last lines, when something deviated."""
