@@ -12,7 +12,7 @@ from services.domain.settings import SETTING_NAMES, SETTINGS, RunSettings, Setti
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.gen.krane.v1 import build_pb2
 
-README = Path(__file__).parents[1] / "README.md"
+GUIDE = Path(__file__).parents[1] / "docs" / "guide" / "settings-and-secrets.md"
 
 
 @pytest.mark.parametrize("of", [RunSettings, Settled])
@@ -21,7 +21,7 @@ def test_both_classes_have_the_settings_there_are_in_their_order(of: type[RunSet
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=SETTING_NAMES)
-def test_messages_columns_options_and_the_readme_have_every_setting(setting: Setting) -> None:
+def test_messages_columns_options_and_the_guide_have_every_setting(setting: Setting) -> None:
     for message in (pb.CreateDeploymentRequest, pb.RunSettings, pb.Deployment):
         assert setting.name in message.DESCRIPTOR.fields_by_name
     # A command is no setting of a source: its image remembers it.
@@ -30,4 +30,4 @@ def test_messages_columns_options_and_the_readme_have_every_setting(setting: Set
     hints = get_type_hints(deploy, include_extras=True).values()
     options = [option for hint in hints for option in getattr(hint, "__metadata__", ())]
     assert any((option.help or "").startswith(f"{setting.text}. Default") for option in options)
-    assert f"| `{setting.name}` |" in README.read_text()
+    assert f"| `{setting.name}` |" in GUIDE.read_text()

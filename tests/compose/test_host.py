@@ -1,4 +1,4 @@
-"""docker-compose.yml, started for real: what its comments and README.md promise of one production-like host."""
+"""docker-compose.yml, started for real: what its comments and docs/guide/server.md promise of one host."""
 
 import asyncio
 import contextlib
