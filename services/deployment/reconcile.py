@@ -22,7 +22,7 @@ from services.domain.status import GONE, DeploymentStatus
 from services.durable.client import Invocation, RestateClient
 from services.durable.saga import Failure
 from services.gen.hydra.v1.deployment_pb2 import DESCRIPTOR, RetireRequest
-from services.krane.types import DeploymentStatus as KraneStatus
+from services.krane.types import WorkloadStatus
 from services.routing.service import RoutingService
 from services.routing.transactions import RoutingTransactions
 from services.telemetry import get_logger
@@ -88,7 +88,7 @@ class Reconciler:
         return Views(
             recorded=recorded,
             orchestrated=tuple(
-                Orchestrated(id=s.deployment_id, namespace=s.namespace, is_stopped=s.status is KraneStatus.STOPPED)
+                Orchestrated(id=s.deployment_id, namespace=s.namespace, is_stopped=s.status is WorkloadStatus.STOPPED)
                 for s in states
             ),
             tasked=frozenset(Tasked(task.task_id, task.namespace) for task in tasks),

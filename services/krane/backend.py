@@ -11,7 +11,6 @@ from services.krane.types import (
     BuildStatus,
     DeploymentSpec,
     DeploymentState,
-    DeploymentStatus,
     FollowedLine,
     LogLine,
     LogQuery,
@@ -20,6 +19,7 @@ from services.krane.types import (
     TaskName,
     TaskSpec,
     TaskState,
+    WorkloadStatus,
 )
 
 
@@ -36,7 +36,7 @@ class Deployments(Protocol):
 
     async def create(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
-    ) -> DeploymentStatus:
+    ) -> WorkloadStatus:
         """Start what the spec says, or find it started. Raises Conflict, PreconditionFailed or Unavailable."""
         ...
 

@@ -34,7 +34,6 @@ from services.krane.types import (
     BuildState,
     DeploymentSpec,
     DeploymentState,
-    DeploymentStatus,
     FollowedLine,
     LogLine,
     LogQuery,
@@ -43,6 +42,7 @@ from services.krane.types import (
     TaskName,
     TaskSpec,
     TaskState,
+    WorkloadStatus,
 )
 
 Answer = TypeVar("Answer", bound=Message)
@@ -97,7 +97,7 @@ class KraneClient:
         spec: DeploymentSpec,
         environment: Mapping[str, str] | None = None,
         credential: RegistryCredential | None = None,
-    ) -> DeploymentStatus:
+    ) -> WorkloadStatus:
         """Start what the spec says, with these environment variables, or find it started.
 
         The credential is for the registry of its image.

@@ -27,7 +27,6 @@ from services.krane.types import (
     BuildStatus,
     DeploymentSpec,
     DeploymentState,
-    DeploymentStatus,
     FollowedLine,
     HealthCheck,
     InstanceReport,
@@ -36,6 +35,7 @@ from services.krane.types import (
     TaskSpec,
     TaskState,
     TaskStatus,
+    WorkloadStatus,
     digest_environment,
 )
 
@@ -55,10 +55,10 @@ ERRORS: dict[grpc.StatusCode, type[InterlockError]] = {
 }
 
 DEPLOYMENT_STATUSES = {
-    DeploymentStatus.PENDING: deployment_pb2.DEPLOYMENT_STATUS_PENDING,
-    DeploymentStatus.RUNNING: deployment_pb2.DEPLOYMENT_STATUS_RUNNING,
-    DeploymentStatus.TERMINATING: deployment_pb2.DEPLOYMENT_STATUS_TERMINATING,
-    DeploymentStatus.STOPPED: deployment_pb2.DEPLOYMENT_STATUS_STOPPED,
+    WorkloadStatus.PENDING: deployment_pb2.DEPLOYMENT_STATUS_PENDING,
+    WorkloadStatus.RUNNING: deployment_pb2.DEPLOYMENT_STATUS_RUNNING,
+    WorkloadStatus.TERMINATING: deployment_pb2.DEPLOYMENT_STATUS_TERMINATING,
+    WorkloadStatus.STOPPED: deployment_pb2.DEPLOYMENT_STATUS_STOPPED,
 }
 INSTANCE_STATUSES = {
     InstanceStatus.PENDING: deployment_pb2.INSTANCE_STATUS_PENDING,

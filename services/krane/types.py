@@ -10,7 +10,7 @@ from services.domain.readiness import InstanceProbe, InstanceState, Probe
 from services.domain.settings import RunSettings
 
 
-class DeploymentStatus(StrEnum):
+class WorkloadStatus(StrEnum):
     """All instances of a deployment taken together."""
 
     PENDING = "pending"  # at least one instance does not run yet, or does not run any more
@@ -115,13 +115,13 @@ class DeploymentState:
     deployment_id: str
     image: str
     replicas: int
-    status: DeploymentStatus
+    status: WorkloadStatus
     instances: tuple[InstanceReport, ...]
 
 
 def running_instances(state: DeploymentState | None) -> tuple[InstanceReport, ...] | None:
     """The instances of a deployment; None when it is stopped or krane does not know it."""
-    return None if state is None or state.status is DeploymentStatus.STOPPED else state.instances
+    return None if state is None or state.status is WorkloadStatus.STOPPED else state.instances
 
 
 def last_probe(instances: Sequence[InstanceReport]) -> InstanceProbe | None:

@@ -2,12 +2,12 @@
 
 import socket
 
-from services.krane.backends.process.ports import Ports
+from services.krane.backends.process.ports import HeldPorts
 from services.krane.backends.supervision.shim import reserve_port
 
 
 def test_a_port_can_be_had_again() -> None:
-    ports = Ports()
+    ports = HeldPorts()
     with ports.hold(0) as first:
         pass
 
@@ -16,14 +16,14 @@ def test_a_port_can_be_had_again() -> None:
 
 
 def test_a_port_is_held_for_one_instance_only() -> None:
-    ports = Ports()
+    ports = HeldPorts()
 
     with ports.hold(0) as first, ports.hold(first) as second:
         assert second != first
 
 
 def test_the_supervisor_of_a_run_takes_the_port_that_krane_holds() -> None:
-    with Ports().hold(0) as held, reserve_port(held) as reservation:
+    with HeldPorts().hold(0) as held, reserve_port(held) as reservation:
         assert reservation.getsockname()[1] == held
 
 
@@ -31,5 +31,5 @@ def test_a_port_on_which_somebody_listens_is_not_taken() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         taken = server.getsockname()[1]
 
-        with Ports().hold(taken) as held:
+        with HeldPorts().hold(taken) as held:
             assert held != taken

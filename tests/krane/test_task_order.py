@@ -9,7 +9,7 @@ import pytest
 
 from services.domain.errors import Conflict
 from services.krane.backends.hosted.driver import Driver
-from services.krane.backends.hosted.tasks import Prepared, Tasks
+from services.krane.backends.hosted.tasks import HostedTasks, Prepared
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.supervision.ending import NEVER_RAN, Ending
 from services.krane.types import TaskSpec
@@ -56,7 +56,7 @@ class SlowDriver:
 async def test_a_task_that_is_deleted_while_its_image_is_looked_for_never_begins(tmp_path: Path) -> None:
     driver = SlowDriver()
     # Nobody asks for a log here.
-    tasks = Tasks(Folders(tmp_path), driver, cast(Driver, None))
+    tasks = HostedTasks(Folders(tmp_path), driver, cast(Driver, None))
     await tasks.open()
     starting = asyncio.create_task(tasks.start(task("late-1", "image", ""), {}))
     await driver.is_asked.wait()

@@ -7,7 +7,7 @@ import pytest
 
 from services.domain.errors import Conflict, Invalid, NotFound, PreconditionFailed
 from services.domain.readiness import InstanceStatus
-from services.krane.types import DeploymentStatus
+from services.krane.types import WorkloadStatus
 from tests.krane.installation import Krane
 from tests.krane.support import NAMESPACE, ask, healthy, spec, state_of, until
 
@@ -22,7 +22,7 @@ async def test_created_deployment_runs_every_replica_under_its_own_address(krane
 
     await until(both_healthy)
     state = await state_of(krane.client, "replicas-1")
-    assert state.status is DeploymentStatus.RUNNING
+    assert state.status is WorkloadStatus.RUNNING
     assert [instance.id for instance in state.instances] == ["replicas-1-0", "replicas-1-1"]
     assert len({instance.address for instance in state.instances}) == 2
     assert [instance.reason for instance in state.instances] == ["", ""]
@@ -116,7 +116,7 @@ async def test_stopped_deployment_starts_again(krane: Krane) -> None:
     await krane.client.start(NAMESPACE, "pause-1")
     started = await healthy(krane.client, "pause-1")
 
-    assert stopped.status is DeploymentStatus.STOPPED
+    assert stopped.status is WorkloadStatus.STOPPED
     assert [(i.status, i.healthy, i.address) for i in stopped.instances] == [(InstanceStatus.STOPPED, False, "")]
     assert started.restarts == 0
     await krane.client.delete(NAMESPACE, "pause-1")

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from services.domain.readiness import InstanceStatus
-from services.krane.types import DeploymentStatus
+from services.krane.types import WorkloadStatus
 from tests.krane.installation import Krane
 from tests.krane.support import (
     NAMESPACE,
@@ -25,7 +25,7 @@ async def test_instance_that_exits_at_once_failed_and_is_not_started_again(krane
 
     assert instance.reason == "it exited with code 1 before it was ever healthy"
     assert (instance.exit_code, instance.restarts, instance.healthy) == (1, 0, False)
-    assert (await state_of(krane.client, "exits-1")).status is DeploymentStatus.PENDING
+    assert (await state_of(krane.client, "exits-1")).status is WorkloadStatus.PENDING
     assert [line.text for line in await krane.client.logs(NAMESPACE, "exits-1")] == ["no configuration"]
     assert krane.processes("exits-1") == set()
     await krane.client.delete(NAMESPACE, "exits-1")

@@ -13,7 +13,7 @@ import pytest
 
 from services.domain.errors import Invalid
 from services.domain.readiness import InstanceStatus
-from services.krane.backends.building.sources import Sources
+from services.krane.backends.building.sources import SourceStore
 from services.krane.types import InstanceReport
 from tests.krane.docker.support import call, container, containers
 from tests.krane.docker_image import import_image
@@ -51,7 +51,7 @@ async def removed(krane: Krane, deployment_id: str) -> None:
 
 
 async def test_upload_of_2_gb_is_refused_at_the_cap(tmp_path: Path) -> None:
-    sources, largest = Sources(tmp_path, MIB), 0
+    sources, largest = SourceStore(tmp_path, MIB), 0
 
     def written() -> int:
         return sum(path.stat().st_size for path in tmp_path.iterdir())

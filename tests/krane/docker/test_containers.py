@@ -15,7 +15,7 @@ from services.krane.backends.docker.images import find_image
 from services.krane.backends.opening import open_backend
 from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.shared.folders import Folders
-from services.krane.types import DeploymentStatus
+from services.krane.types import WorkloadStatus
 from tests.krane.docker.support import call, container, containers
 from tests.krane.installation import DockerKind, Krane, serving
 from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell, until
@@ -181,7 +181,7 @@ async def test_deployment_is_found_again_when_kranes_folder_was_lost(docker_kind
     remove_tree(tmp_path / "krane")
 
     async with open_backend(tmp_path, docker_kind.settings) as backend:
-        assert await backend.deployments.create(wanted, {}) is DeploymentStatus.RUNNING
+        assert await backend.deployments.create(wanted, {}) is WorkloadStatus.RUNNING
         with pytest.raises(Conflict, match="kept-2"):
             await backend.deployments.create(replace(wanted, replicas=2), {})
         await backend.deployments.delete(NAMESPACE, "kept-2")

@@ -8,8 +8,8 @@ import pytest
 from services.domain.errors import Invalid
 from services.gen.buildkit.v1 import session_pb2 as pb
 from services.krane.backends.docker.building.context import read_ignore
-from services.krane.backends.docker.building.filesync import PIECE_BYTES, sent, told
-from services.krane.backends.docker.building.tree import FOLDER, SYMBOLIC_LINK, Node, Tree, in_order, read_tree
+from services.krane.backends.docker.building.filesync import PIECE_BYTES, data_packets, stat_packets
+from services.krane.backends.docker.building.tree import FOLDER, SYMBOLIC_LINK, Tree, TreeNode, in_order, read_tree
 from tests.krane.support import entry, pack_entries
 
 MAX_BYTES = 1024 * 1024
@@ -28,7 +28,7 @@ def packets(pieces: list[bytes]) -> list[pb.Packet]:
 def test_names_are_compared_part_by_part_and_by_their_bytes() -> None:
     paths = ["b", "a/c", "a-b", "a.b/c", "a", "\udcff", "ü", "Z", "\U0001f600"]
 
-    ordered = in_order({PurePosixPath(path): Node(FOLDER if path == "a" else 0o644) for path in paths})
+    ordered = in_order({PurePosixPath(path): TreeNode(FOLDER if path == "a" else 0o644) for path in paths})
 
     assert [str(path) for path in ordered] == ["Z", "a", "a/c", "a-b", "a.b", "a.b/c", "b", "ü", "\U0001f600", "\udcff"]
     assert ordered[PurePosixPath("a.b")].mode == FOLDER | 0o755
@@ -36,7 +36,7 @@ def test_names_are_compared_part_by_part_and_by_their_bytes() -> None:
 
 def test_nothing_is_in_a_file() -> None:
     with pytest.raises(Invalid, match="'a/b/c' is in something that is no folder"):
-        in_order({PurePosixPath("a"): Node(0o644), PurePosixPath("a/b/c"): Node(0o644)})
+        in_order({PurePosixPath("a"): TreeNode(0o644), PurePosixPath("a/b/c"): TreeNode(0o644)})
 
 
 def test_every_entry_is_told_without_what_is_ignored(tmp_path: Path) -> None:
@@ -53,8 +53,8 @@ def test_every_entry_is_told_without_what_is_ignored(tmp_path: Path) -> None:
         "*.log\n",
     )
 
-    *stats, last = packets(list(told(source)))
-    contents = packets(list(sent(source, [4, 1])))
+    *stats, last = packets(list(stat_packets(source)))
+    contents = packets(list(data_packets(source, [4, 1])))
 
     assert [(one.stat.path, one.stat.mode, one.stat.size, one.stat.linkname) for one in stats] == [
         (b"src", FOLDER | 0o755, 0, b""),
@@ -73,7 +73,7 @@ def test_large_files_are_sent_in_pieces_and_kept_in_a_file_without_a_name(tmp_pa
     content = bytes(range(256)) * 8192
     source = tree(tmp_path, [(entry("large", size=len(content)), content), (entry("other", size=1), b"x")])
 
-    pieces = [packet.data for packet in packets(list(sent(source, [0])))]
+    pieces = [packet.data for packet in packets(list(data_packets(source, [0])))]
 
     assert [path.name for path in tmp_path.iterdir()] == ["source.tar.gz"]
     assert max(len(piece) for piece in pieces) == PIECE_BYTES

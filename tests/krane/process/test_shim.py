@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from services.krane.backends.supervision.shim import Command, State
+from services.krane.backends.supervision.shim import ShimCommand, ShimState
 
 RUN = """
 import sys
@@ -49,8 +49,8 @@ def test_a_command_begins_with_no_signal_blocked(tmp_path: Path) -> None:
     assert int((tmp_path / "log").read_text().split()[-1], 16) == 0
 
 
-def _run(program: str, folder: Path, *arguments: str) -> State:
-    command = Command(
+def _run(program: str, folder: Path, *arguments: str) -> ShimState:
+    command = ShimCommand(
         run_id="run-1",
         parent_pid=os.getpid(),
         arguments=list(arguments),
@@ -66,5 +66,5 @@ def _run(program: str, folder: Path, *arguments: str) -> State:
     )
     (folder / "command.json").write_text(json.dumps(command))
     subprocess.run([sys.executable, "-c", program, str(folder)], timeout=30, check=True)
-    state: State = json.loads((folder / "state.json").read_text())
+    state: ShimState = json.loads((folder / "state.json").read_text())
     return state

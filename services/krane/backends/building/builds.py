@@ -21,7 +21,7 @@ from services.domain.git import GitSource
 from services.krane.backends.building.builder import Builder, BuildLog, BuildWork, BuiltImage
 from services.krane.backends.building.fetching import Fetcher
 from services.krane.backends.building.queue import BuildQueue
-from services.krane.backends.building.sources import Sources
+from services.krane.backends.building.sources import SourceStore
 from services.krane.backends.shared.files import Record, read_in_pieces
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
@@ -64,11 +64,11 @@ CREDENTIALS_FILE = "credentials.json"
 CREDENTIALS = TypeAdapter(tuple[RegistryCredential, ...])
 
 
-class Builds:
+class SourceBuilds:
     """The builds of one installation."""
 
     def __init__(
-        self, folders: Folders, sources: Sources, fetcher: Fetcher, builder: Builder, settings: KraneSettings
+        self, folders: Folders, sources: SourceStore, fetcher: Fetcher, builder: Builder, settings: KraneSettings
     ) -> None:
         self._folders = folders
         self._sources = sources

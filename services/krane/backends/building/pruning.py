@@ -9,14 +9,14 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Protocol
 
-from services.krane.backends.building.sources import Sources
+from services.krane.backends.building.sources import SourceStore
 from services.krane.backends.building.stored import Stored
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
 
 
-class Images(Protocol):
+class ImageStore(Protocol):
     """The images that one backend built."""
 
     def names(self, references: Iterable[str]) -> set[str]:
@@ -32,13 +32,13 @@ class Images(Protocol):
         ...
 
 
-class Pruning:
+class Pruner:
     """The sources and images of one installation, and since when each is unneeded."""
 
     def __init__(
         self,
-        sources: Sources,
-        images: Images,
+        sources: SourceStore,
+        images: ImageStore,
         in_use: Callable[[], set[str]],
         trim_cache: Callable[[], Awaitable[None]],
     ) -> None:

@@ -20,7 +20,7 @@ ARCHIVE = ".tar.gz"
 HEAR_OUT_SECONDS = 10.0
 
 
-class Sources:
+class SourceStore:
     """The uploads of one installation."""
 
     def __init__(self, folder: Path, max_bytes: int) -> None:

@@ -6,12 +6,12 @@ from contextlib import asynccontextmanager
 
 from services.config import KraneSettings
 from services.krane.backend import Backend
+from services.krane.backends.docker.archived_logs import ArchivedLogs
 from services.krane.backends.docker.building.builder import DockerBuilder
 from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.containers import INSTANCE_ID, TASK_ID, Containers, read_record
 from services.krane.backends.docker.driver import DockerDriver, grace_of
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.tasks import DockerTasks
 from services.krane.backends.docker.watcher import Watcher
@@ -26,9 +26,14 @@ async def open_docker(folders: Folders, settings: KraneSettings) -> AsyncGenerat
     containers = Containers(engine, folders)
     watcher = Watcher(engine, containers)
     images = BuiltImages(engine, containers)
-    keepsakes = Keepsakes(engine, containers, folders)
+    archived_logs = ArchivedLogs(engine, containers, folders)
     driver = DockerDriver(
-        engine=engine, containers=containers, keepsakes=keepsakes, watcher=watcher, folders=folders, settings=settings
+        engine=engine,
+        containers=containers,
+        archived_logs=archived_logs,
+        watcher=watcher,
+        folders=folders,
+        settings=settings,
     )
     try:
         watcher.open()
@@ -36,7 +41,7 @@ async def open_docker(folders: Folders, settings: KraneSettings) -> AsyncGenerat
             folders,
             settings,
             driver=driver,
-            task_driver=DockerTasks(engine, containers, keepsakes, watcher, settings),
+            task_driver=DockerTasks(engine, containers, archived_logs, watcher, settings),
             builder=DockerBuilder(engine, images, settings),
             images=images,
         ) as backend:

@@ -48,7 +48,7 @@ class Mark(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentRecord:
+class ContainerRecord:
     """What never changes about a deployment."""
 
     spec: DeploymentSpec
@@ -68,7 +68,7 @@ class DeploymentRecord:
         return f"{self.spec.deployment_id}-{index}"
 
 
-RECORD_ADAPTER = TypeAdapter(DeploymentRecord)
+RECORD_ADAPTER = TypeAdapter(ContainerRecord)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,7 +134,7 @@ class Containers:
         details = await self._engine.inspect_container(found[0].id) if found else None
         return _container(details) if details else None
 
-    async def create(self, record: DeploymentRecord, index: int, mark: Mark = Mark.NONE) -> Container:
+    async def create(self, record: ContainerRecord, index: int, mark: Mark = Mark.NONE) -> Container:
         """Create the container of one instance, or find it created. Raises Conflict when another has its name."""
         given = await self.environments.find(record.spec)
         labels = self._labels(record, record.instance_id(index))
@@ -175,7 +175,7 @@ class Containers:
     def _name(self, instance_id: str, mark: Mark) -> str:
         return f"interlock-{self._installation}-{instance_id}{mark}"
 
-    def _labels(self, record: DeploymentRecord, instance_id: str) -> dict[str, str]:
+    def _labels(self, record: ContainerRecord, instance_id: str) -> dict[str, str]:
         spec = record.spec
         return {
             **self.labels_of(spec.namespace, spec.deployment_id, instance_id),
@@ -229,7 +229,7 @@ def owner_of(container: ContainerSummary) -> str:
     return container.labels.get(DEPLOYMENT_ID) or container.labels[TASK_ID]
 
 
-def read_record(containers: Iterable[ContainerSummary]) -> DeploymentRecord | None:
+def read_record(containers: Iterable[ContainerSummary]) -> ContainerRecord | None:
     """The record that the containers of one deployment carry; None when it cannot be read."""
     for container in containers:
         try:
@@ -245,7 +245,7 @@ def mark_of(names: Iterable[str]) -> Mark:
     return next((mark for mark in Mark if mark in suffixes), Mark.NONE)
 
 
-def _config(record: DeploymentRecord, instance_id: str, given: Mapping[str, str]) -> dict[str, JsonValue]:
+def _config(record: ContainerRecord, instance_id: str, given: Mapping[str, str]) -> dict[str, JsonValue]:
     spec, port = record.spec, f"{record.container_port}/tcp"
     bounds = limits(memory_mib=spec.memory_mib, cpu_millicores=spec.cpu_millicores)
     return {
@@ -257,7 +257,7 @@ def _config(record: DeploymentRecord, instance_id: str, given: Mapping[str, str]
     }
 
 
-def _command(record: DeploymentRecord) -> dict[str, JsonValue]:
+def _command(record: ContainerRecord) -> dict[str, JsonValue]:
     """What is run in the place of the image's CMD. Its ENTRYPOINT stays, as with `docker run`."""
     command = with_port(record.spec.command or record.command, str(record.container_port))
     return {"Cmd": [*command]} if command else {}

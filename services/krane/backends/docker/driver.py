@@ -7,28 +7,28 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from services.config import KraneSettings
 from services.domain.errors import Conflict, PreconditionFailed
 from services.krane.backends.building.app_config import with_port
+from services.krane.backends.docker.archived_logs import ArchivedLogs
 from services.krane.backends.docker.containers import (
     DEPLOYMENT_ID,
     INSTANCE_ID,
+    ContainerRecord,
     Containers,
-    DeploymentRecord,
     Mark,
     mark_of,
     read_record,
 )
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import RunnableImage, find_image, resolve_image
-from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.log_reader import LogReader
 from services.krane.backends.docker.probe import PublishedPortProber
 from services.krane.backends.docker.pulls import Pulls
 from services.krane.backends.docker.runner import ContainerRunner
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.watcher import Watcher
-from services.krane.backends.hosted.deployment import Deployment, Wanted
+from services.krane.backends.hosted.deployment import HostedDeployment, Wanted
 from services.krane.backends.hosted.grace import effective_grace
 from services.krane.backends.hosted.health import effective_check
-from services.krane.backends.hosted.instance import HISTORY, Instance
+from services.krane.backends.hosted.instance import HISTORY, HostedInstance
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_lines import Place
@@ -46,7 +46,7 @@ class DockerDriver:
         *,
         engine: Engine,
         containers: Containers,
-        keepsakes: Keepsakes,
+        archived_logs: ArchivedLogs,
         watcher: Watcher,
         folders: Folders,
         settings: KraneSettings,
@@ -56,12 +56,12 @@ class DockerDriver:
         self._watcher = watcher
         self._folders = folders
         self._settings = settings
-        self._keepsakes = keepsakes
-        self._log_reader = LogReader(engine, containers, keepsakes)
+        self._archived_logs = archived_logs
+        self._log_reader = LogReader(engine, containers, archived_logs)
         self._prober = PublishedPortProber()
         self._pulls = Pulls(engine)
 
-    async def recorded(self) -> list[Deployment]:
+    async def recorded(self) -> list[HostedDeployment]:
         """Every deployment that has a container; what its creation or deletion left undone follows from its marks."""
         groups: defaultdict[str, list[ContainerSummary]] = defaultdict(list)
         for container in await self._containers.of_instances():
@@ -79,7 +79,7 @@ class DockerDriver:
 
     async def plan(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
-    ) -> Deployment:
+    ) -> HostedDeployment:
         """A deployment of an image that the engine has or can pull."""
         image = await find_image(self._engine, spec.image, credential, command=spec.command)
         record = make_record(spec, image)
@@ -98,11 +98,11 @@ class DockerDriver:
 
     def logged(self, namespace: str, deployment_id: str) -> list[str]:
         """The instances of which logs outlived their containers."""
-        return self._keepsakes.kept(namespace, deployment_id)
+        return self._archived_logs.kept(namespace, deployment_id)
 
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
         """The newest log lines of one instance."""
-        return await self._keepsakes.tail(namespace, deployment_id, instance_id, lines, max_bytes)
+        return await self._archived_logs.tail(namespace, deployment_id, instance_id, lines, max_bytes)
 
     def follow_log(
         self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
@@ -115,16 +115,16 @@ class DockerDriver:
         await self._pulls.close()
         await self._prober.close()
 
-    def _deployment(self, record: DeploymentRecord, wanted: Wanted) -> Deployment:
-        book = ContainerBook(self._engine, self._containers, self._keepsakes, self._folders, record)
+    def _deployment(self, record: ContainerRecord, wanted: Wanted) -> HostedDeployment:
+        store = ContainerStore(self._engine, self._containers, self._archived_logs, self._folders, record)
         instances = [self._instance(record, index) for index in range(record.spec.replicas)]
-        return Deployment(record.spec, wanted, book, instances)
+        return HostedDeployment(record.spec, wanted, store, instances)
 
-    def _instance(self, record: DeploymentRecord, index: int) -> Instance:
+    def _instance(self, record: ContainerRecord, index: int) -> HostedInstance:
         runner = ContainerRunner(
             engine=self._engine,
             containers=self._containers,
-            keepsakes=self._keepsakes,
+            archived_logs=self._archived_logs,
             watcher=self._watcher,
             record=record,
             index=index,
@@ -132,13 +132,13 @@ class DockerDriver:
         )
         history = Record(self._folders.instance(record.spec.deployment_id, index) / "history.json", HISTORY)
         check = effective_check(record.spec.health_check, record.health_path, self._settings.probe_seconds)
-        return Instance(record.instance_id(index), runner, history, check, self._prober)
+        return HostedInstance(record.instance_id(index), runner, history, check, self._prober)
 
 
-def make_record(spec: DeploymentSpec, image: RunnableImage) -> DeploymentRecord:
+def make_record(spec: DeploymentSpec, image: RunnableImage) -> ContainerRecord:
     """What is kept of a deployment of an image."""
     said, port = image.app.settings.run, spec.port or image.port
-    return DeploymentRecord(
+    return ContainerRecord(
         spec=spec,
         image_id=image.id,
         container_port=port,
@@ -149,20 +149,25 @@ def make_record(spec: DeploymentSpec, image: RunnableImage) -> DeploymentRecord:
     )
 
 
-def grace_of(record: DeploymentRecord, settings: KraneSettings) -> float:
+def grace_of(record: ContainerRecord, settings: KraneSettings) -> float:
     """Seconds that its instances get to end by themselves."""
     return effective_grace(record.spec.stop_seconds, record.stop_seconds, settings.stop_grace_seconds)
 
 
-class ContainerBook:
-    """The book of one deployment: the mark of its first container."""
+class ContainerStore:
+    """The record of one deployment: the mark of its first container."""
 
     def __init__(
-        self, engine: Engine, containers: Containers, keepsakes: Keepsakes, folders: Folders, record: DeploymentRecord
+        self,
+        engine: Engine,
+        containers: Containers,
+        archived_logs: ArchivedLogs,
+        folders: Folders,
+        record: ContainerRecord,
     ) -> None:
         self._engine = engine
         self._containers = containers
-        self._keepsakes = keepsakes
+        self._archived_logs = archived_logs
         self._folders = folders
         self._record = record
 
@@ -193,7 +198,7 @@ class ContainerBook:
         """Remove the containers, the first one last: until then it says that they are to be removed."""
         spec = self._record.spec
         for container in await self._containers.of_deployment(spec.namespace, spec.deployment_id):
-            await self._keepsakes.remove_container(container)
+            await self._archived_logs.remove_container(container)
         await asyncio.to_thread(remove_tree, self._folders.deployments / spec.deployment_id)
 
 

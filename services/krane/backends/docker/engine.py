@@ -29,7 +29,7 @@ from services.krane.backends.docker.shapes import (
     ImageDetails,
     ImageSummary,
     Problem,
-    Progress,
+    PullProgress,
     RegistryImage,
 )
 
@@ -269,7 +269,7 @@ class Engine:
             if response.is_error:
                 raise pull_problem(name, _message(await response.aread()))
             async for line in response.aiter_lines():
-                progress = Progress.model_validate_json(line)
+                progress = PullProgress.model_validate_json(line)
                 if progress.error:
                     raise pull_problem(name, progress.error)
 

@@ -4,9 +4,9 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 
+from services.krane.backends.docker.archived_logs import ArchivedLogs
 from services.krane.backends.docker.containers import Container, Containers
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.shared.log_lines import Line, Place, Splitter
 from services.krane.types import FollowedLine, LogQuery
 
@@ -19,10 +19,10 @@ DISORDER_NS = 1_000_000_000
 class LogReader:
     """Reads logs from the engine."""
 
-    def __init__(self, engine: Engine, containers: Containers, keepsakes: Keepsakes) -> None:
+    def __init__(self, engine: Engine, containers: Containers, archived_logs: ArchivedLogs) -> None:
         self._engine = engine
         self._containers = containers
-        self._keepsakes = keepsakes
+        self._archived_logs = archived_logs
 
     async def follow(
         self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
@@ -34,7 +34,7 @@ class LogReader:
         while True:
             # Asked first: what was written until then is read.
             over = is_over()
-            written = await self._keepsakes.read(query.namespace, query.deployment_id, instance_id)
+            written = await self._archived_logs.read(query.namespace, query.deployment_id, instance_id)
             splitter = Splitter()
             known = splitter.feed(written) + splitter.end()
             yield place.catch_up(known)

@@ -1,9 +1,9 @@
 """The runs of one instance in its container."""
 
 from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
-from services.krane.backends.docker.containers import Container, Containers, DeploymentRecord, Mark
+from services.krane.backends.docker.archived_logs import ArchivedLogs
+from services.krane.backends.docker.containers import Container, ContainerRecord, Containers, Mark
 from services.krane.backends.docker.engine import Engine
-from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.lifetime import Lifetime, own_ending, undisturbed
 from services.krane.backends.docker.problems import PortTaken
 from services.krane.backends.docker.watcher import Watcher
@@ -18,15 +18,15 @@ class ContainerRunner:
         *,
         engine: Engine,
         containers: Containers,
-        keepsakes: Keepsakes,
+        archived_logs: ArchivedLogs,
         watcher: Watcher,
-        record: DeploymentRecord,
+        record: ContainerRecord,
         index: int,
         stop_grace_seconds: float,
     ) -> None:
         self._engine = engine
         self._containers = containers
-        self._keepsakes = keepsakes
+        self._archived_logs = archived_logs
         self._record = record
         self._index = index
         self._instance_id = record.instance_id(index)
@@ -99,6 +99,6 @@ class ContainerRunner:
             await self._engine.remove_container(leftover.id)
         fresh = await self._containers.create(self._record, self._index, Mark.NEXT)
         for former in found[:1]:
-            await self._keepsakes.remove_container(former)
+            await self._archived_logs.remove_container(former)
         await self._engine.start_container(fresh.id)
         return fresh

@@ -204,7 +204,7 @@ class Created(_Shape):
     id: str
 
 
-class Progress(BaseModel):
+class PullProgress(BaseModel):
     """A line of POST /images/create; only the problem matters."""
 
     error: str = ""

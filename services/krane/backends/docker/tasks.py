@@ -10,6 +10,7 @@ from functools import partial
 from pydantic import TypeAdapter, ValidationError
 
 from services.config import KraneSettings
+from services.krane.backends.docker.archived_logs import ArchivedLogs
 from services.krane.backends.docker.containers import (
     NAMESPACE,
     RECORD,
@@ -21,7 +22,6 @@ from services.krane.backends.docker.containers import (
 )
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import find_image
-from services.krane.backends.docker.keepsakes import Keepsakes
 from services.krane.backends.docker.lifetime import Lifetime, own_ending, signed, undisturbed
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.hosted.tasks import MAX_GRACE_SECONDS, Prepared
@@ -41,13 +41,13 @@ class DockerTasks:
         self,
         engine: Engine,
         containers: Containers,
-        keepsakes: Keepsakes,
+        archived_logs: ArchivedLogs,
         watcher: Watcher,
         settings: KraneSettings,
     ) -> None:
         self._engine = engine
         self._containers = containers
-        self._keepsakes = keepsakes
+        self._archived_logs = archived_logs
         self._watcher = watcher
         self._stop_grace_seconds = min(settings.stop_grace_seconds, MAX_GRACE_SECONDS)
 
@@ -74,7 +74,7 @@ class DockerTasks:
         """Create the container."""
         image = await find_image(self._engine, spec.image, command=spec.command)
         name = task_log_name(spec.task_id)
-        await self._keepsakes.begin(spec.namespace, spec.task_id, name)
+        await self._archived_logs.begin(spec.namespace, spec.task_id, name)
         container = await self._containers.create_labelled(
             {
                 **self._containers.labels_of(spec.namespace, spec.task_id, name),
@@ -100,7 +100,7 @@ class DockerTasks:
         """Remove the container, once its log is kept."""
         for container in await self._containers.of_tasks():
             if (container.labels[NAMESPACE], container.labels[TASK_ID]) == (namespace, task_id):
-                await self._keepsakes.remove_container(container)
+                await self._archived_logs.remove_container(container)
 
 
 class TaskContainer:

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from services.config import KraneSettings
 from services.krane.backend import Backend
 from services.krane.backends.building.builder import Builder
-from services.krane.backends.building.builds import Builds
-from services.krane.backends.building.pruning import Images, Pruning
-from services.krane.backends.building.sources import Sources
+from services.krane.backends.building.builds import SourceBuilds
+from services.krane.backends.building.pruning import ImageStore, Pruner
+from services.krane.backends.building.sources import SourceStore
 from services.krane.backends.git.fetcher import GitFetcher
-from services.krane.backends.hosted.deployments import Deployments
+from services.krane.backends.hosted.deployments import HostedDeployments
 from services.krane.backends.hosted.driver import Driver
-from services.krane.backends.hosted.log_following import LogFollowing
-from services.krane.backends.hosted.tasks import TaskDriver, Tasks
+from services.krane.backends.hosted.logs import HostedLogs
+from services.krane.backends.hosted.tasks import HostedTasks, TaskDriver
 from services.krane.backends.shared.folders import Folders
 
 
@@ -25,13 +25,13 @@ async def assembled(
     driver: Driver,
     task_driver: TaskDriver,
     builder: Builder,
-    images: Images,
+    images: ImageStore,
 ) -> AsyncGenerator[Backend]:
     """Take over what an earlier krane left; on the way out leave instances running."""
-    sources = Sources(folders.sources, settings.max_source_bytes)
-    deployments, tasks = Deployments(driver), Tasks(folders, task_driver, driver)
+    sources = SourceStore(folders.sources, settings.max_source_bytes)
+    deployments, tasks = HostedDeployments(driver), HostedTasks(folders, task_driver, driver)
     fetcher = GitFetcher(settings, folders.known_hosts)
-    builds = Builds(folders, sources, fetcher, builder, settings)
+    builds = SourceBuilds(folders, sources, fetcher, builder, settings)
     try:
         sources.open()
         await builds.open()
@@ -40,10 +40,10 @@ async def assembled(
         yield Backend(
             deployments=deployments,
             tasks=tasks,
-            logs=LogFollowing(deployments, tasks, builds, folders),
+            logs=HostedLogs(deployments, tasks, builds, folders),
             sources=sources,
             builds=builds,
-            pruning=Pruning(
+            pruning=Pruner(
                 sources,
                 images,
                 in_use=lambda: deployments.images() | tasks.images() | builds.in_use(),

@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Protocol
 
 from services.domain.readiness import InstanceStatus
-from services.krane.backends.hosted.instance import Instance
-from services.krane.types import DeploymentSpec, DeploymentState, DeploymentStatus, RegistryCredential
+from services.krane.backends.hosted.instance import HostedInstance
+from services.krane.types import DeploymentSpec, DeploymentState, RegistryCredential, WorkloadStatus
 
 
 class Wanted(StrEnum):
@@ -19,7 +19,7 @@ class Wanted(StrEnum):
     DELETED = "deleted"
 
 
-class Book(Protocol):
+class DeploymentStore(Protocol):
     """Where a backend keeps one deployment over krane's own restarts."""
 
     async def want(self, wanted: Wanted) -> None:
@@ -35,13 +35,15 @@ class Book(Protocol):
         ...
 
 
-class Deployment:
+class HostedDeployment:
     """Instances that do together what is wanted. What is wanted is written down before it is done."""
 
-    def __init__(self, spec: DeploymentSpec, wanted: Wanted, book: Book, instances: Sequence[Instance]) -> None:
+    def __init__(
+        self, spec: DeploymentSpec, wanted: Wanted, store: DeploymentStore, instances: Sequence[HostedInstance]
+    ) -> None:
         self.spec = spec
         self.wanted = wanted
-        self._book = book
+        self._store = store
         self._instances = instances
 
     @property
@@ -62,14 +64,14 @@ class Deployment:
         return replace(self.state, instances=tuple(reports))
 
     @property
-    def _status(self) -> DeploymentStatus:
+    def _status(self) -> WorkloadStatus:
         statuses = {instance.report.status for instance in self._instances}
         if self.wanted is Wanted.DELETED:
-            return DeploymentStatus.TERMINATING
+            return WorkloadStatus.TERMINATING
         if self.wanted is Wanted.STOPPED:
             is_stopped = statuses <= {InstanceStatus.STOPPED}
-            return DeploymentStatus.STOPPED if is_stopped else DeploymentStatus.TERMINATING
-        return DeploymentStatus.RUNNING if statuses == {InstanceStatus.RUNNING} else DeploymentStatus.PENDING
+            return WorkloadStatus.STOPPED if is_stopped else WorkloadStatus.TERMINATING
+        return WorkloadStatus.RUNNING if statuses == {InstanceStatus.RUNNING} else WorkloadStatus.PENDING
 
     def adopt(self) -> None:
         """Take over what an earlier krane left running."""
@@ -82,7 +84,7 @@ class Deployment:
 
     async def provide(self, credential: RegistryCredential | None) -> None:
         """Have what instances are made of, before they are started again."""
-        await self._book.provide(credential)
+        await self._store.provide(credential)
 
     async def start(self) -> None:
         """Keep every instance running; those that failed are tried anew."""
@@ -96,7 +98,7 @@ class Deployment:
     async def delete(self) -> None:
         """End every instance and forget the deployment, except for its logs."""
         await self._end(Wanted.DELETED)
-        await self._book.forget()
+        await self._store.forget()
 
     async def release(self) -> None:
         """Stop looking after the instances and leave them as they are."""
@@ -107,5 +109,5 @@ class Deployment:
         await asyncio.gather(*(instance.stop() for instance in self._instances))
 
     async def _want(self, wanted: Wanted) -> None:
-        await self._book.want(wanted)
+        await self._store.want(wanted)
         self.wanted = wanted

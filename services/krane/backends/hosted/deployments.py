@@ -14,20 +14,20 @@ from typing import assert_never
 from services.domain.errors import Conflict, NotFound
 from services.domain.readiness import InstanceStatus
 from services.domain.variables import check_variables
-from services.krane.backends.hosted.deployment import Deployment, Wanted
+from services.krane.backends.hosted.deployment import HostedDeployment, Wanted
 from services.krane.backends.hosted.driver import Driver
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.log_lines import Place
-from services.krane.backends.shared.operations import Operations, until_done
+from services.krane.backends.shared.operations import BackgroundOperations, until_done
 from services.krane.checks import check_id, check_instance_id, check_spec
 from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
-    DeploymentStatus,
     FollowedLine,
     LogLine,
     LogQuery,
     RegistryCredential,
+    WorkloadStatus,
     task_log_name,
 )
 from services.telemetry import get_logger
@@ -39,14 +39,14 @@ SETTLE_SECONDS = 2.0
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 
 
-class Deployments:
+class HostedDeployments:
     """The deployments of one installation."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
         self._locks = Locks()
-        self._deployments: dict[str, Deployment] = {}
-        self._operations = Operations()
+        self._deployments: dict[str, HostedDeployment] = {}
+        self._operations = BackgroundOperations()
 
     async def open(self) -> None:
         """Take over what an earlier krane left."""
@@ -75,7 +75,7 @@ class Deployments:
 
     async def create(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
-    ) -> DeploymentStatus:
+    ) -> WorkloadStatus:
         """Start what the spec says with these environment variables, or find it started.
 
         Raises Invalid, Conflict (something else has the id) or PreconditionFailed (the image is not here).
@@ -157,7 +157,7 @@ class Deployments:
 
     async def _create(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
-    ) -> DeploymentStatus:
+    ) -> WorkloadStatus:
         async with self._locks.of(spec.deployment_id):
             known = self._deployments.get(spec.deployment_id)
             if known is None:
@@ -168,7 +168,7 @@ class Deployments:
 
     async def _begin(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
-    ) -> Deployment:
+    ) -> HostedDeployment:
         deployment = await self._driver.plan(spec, environment, credential)
         await deployment.start()
         self._deployments[spec.deployment_id] = deployment
@@ -197,7 +197,7 @@ class Deployments:
                 del self._deployments[deployment_id]
                 log.info("deployment deleted", deployment_id=deployment_id)
 
-    def _take_over(self, deployment: Deployment) -> None:
+    def _take_over(self, deployment: HostedDeployment) -> None:
         spec = deployment.spec
         self._deployments[spec.deployment_id] = deployment
         match deployment.wanted:
@@ -217,7 +217,7 @@ class Deployments:
             async with asyncio.timeout(SETTLE_SECONDS):
                 await asyncio.gather(*adopted)
 
-    def _find(self, namespace: str, deployment_id: str) -> Deployment:
+    def _find(self, namespace: str, deployment_id: str) -> HostedDeployment:
         check_id("namespace", namespace)
         deployment = self._deployments.get(check_id("deployment_id", deployment_id))
         if deployment is None or deployment.spec.namespace != namespace:

@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Protocol
 
-from services.krane.backends.hosted.deployment import Deployment
+from services.krane.backends.hosted.deployment import HostedDeployment
 from services.krane.backends.shared.log_lines import Place
 from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
 
@@ -11,7 +11,7 @@ from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, Registr
 class Driver(Protocol):
     """How one backend keeps deployments. The ids it is given were checked."""
 
-    async def recorded(self) -> list[Deployment]:
+    async def recorded(self) -> list[HostedDeployment]:
         """Every deployment that an earlier krane wrote down; what it left half-made is removed."""
         ...
 
@@ -28,7 +28,7 @@ class Driver(Protocol):
 
     async def plan(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
-    ) -> Deployment:
+    ) -> HostedDeployment:
         """A deployment that is not written down yet. Its environment may be secret; the credential is not kept.
 
         Raises Invalid or PreconditionFailed when its image cannot be run, Unavailable when that cannot be said now.

@@ -20,7 +20,7 @@ from services.domain.errors import Refusal, Unavailable
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.hosted.health import Check, Health
 from services.krane.backends.hosted.probe import Prober
-from services.krane.backends.hosted.runner import Runner
+from services.krane.backends.hosted.runner import InstanceRunner
 from services.krane.backends.shared.files import Record
 from services.krane.backends.supervision.ending import Ending
 from services.krane.types import InstanceReport
@@ -46,10 +46,12 @@ class History:
 HISTORY = TypeAdapter(History)
 
 
-class Instance:
+class HostedInstance:
     """One copy of a deployment."""
 
-    def __init__(self, instance_id: str, runner: Runner, record: Record[History], check: Check, prober: Prober) -> None:
+    def __init__(
+        self, instance_id: str, runner: InstanceRunner, record: Record[History], check: Check, prober: Prober
+    ) -> None:
         self.id = instance_id
         self._runner = runner
         self._check = check

@@ -5,7 +5,7 @@ from typing import Protocol
 from services.krane.backends.supervision.ending import Ending
 
 
-class Run(Protocol):
+class CommandRun(Protocol):
     """One run of a command; it outlives krane, and the next krane finds it."""
 
     async def wait(self) -> Ending:
@@ -20,7 +20,7 @@ class Run(Protocol):
         ...
 
 
-class Runner(Run, Protocol):
+class InstanceRunner(CommandRun, Protocol):
     """The runs of one instance, one after the other."""
 
     @property

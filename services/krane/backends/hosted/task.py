@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pydantic import TypeAdapter
 
 from services.domain.errors import Unavailable
-from services.krane.backends.hosted.runner import Run
+from services.krane.backends.hosted.runner import CommandRun
 from services.krane.backends.shared.files import Record
 from services.krane.backends.shared.operations import until_done
 from services.krane.backends.supervision.ending import Ending
@@ -41,11 +41,11 @@ class TaskRecord:
 TASK_RECORD = TypeAdapter(TaskRecord)
 
 
-class Task:
+class HostedTask:
     """A run that was or is being begun, and its outcome."""
 
     def __init__(
-        self, record: TaskRecord, file: Record[TaskRecord], run: Run, clear: Callable[[], Awaitable[None]]
+        self, record: TaskRecord, file: Record[TaskRecord], run: CommandRun, clear: Callable[[], Awaitable[None]]
     ) -> None:
         self._record = record
         self._file = file

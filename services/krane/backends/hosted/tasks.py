@@ -15,12 +15,12 @@ from typing import Protocol
 from services.domain.errors import Conflict, NotFound, Refusal, Unavailable
 from services.domain.variables import check_variables
 from services.krane.backends.hosted.driver import Driver
-from services.krane.backends.hosted.runner import Run
-from services.krane.backends.hosted.task import TASK_RECORD, Task, TaskRecord
+from services.krane.backends.hosted.runner import CommandRun
+from services.krane.backends.hosted.task import TASK_RECORD, HostedTask, TaskRecord
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
-from services.krane.backends.shared.operations import Operations
+from services.krane.backends.shared.operations import BackgroundOperations
 from services.krane.checks import check_id, check_task
 from services.krane.types import TaskName, TaskSpec, TaskState, TaskStatus, task_log_name
 from services.telemetry import get_logger
@@ -36,7 +36,7 @@ MAX_GRACE_SECONDS = 3.0
 class Prepared:
     """A run that is about to be begun."""
 
-    run: Run
+    run: CommandRun
     # To be called once. Raises a Refusal when it cannot be begun, Unavailable when it may have been.
     begin: Callable[[], Awaitable[object]]
 
@@ -59,7 +59,7 @@ class TaskDriver(Protocol):
         """
         ...
 
-    def find(self, spec: TaskSpec) -> Run:
+    def find(self, spec: TaskSpec) -> CommandRun:
         """The run that an earlier krane began."""
         ...
 
@@ -68,7 +68,7 @@ class TaskDriver(Protocol):
         ...
 
 
-class Tasks:
+class HostedTasks:
     """The tasks of one installation."""
 
     def __init__(self, folders: Folders, task_driver: TaskDriver, driver: Driver) -> None:
@@ -76,8 +76,8 @@ class Tasks:
         self._task_driver = task_driver
         self._driver = driver
         self._locks = Locks()
-        self._tasks: dict[str, Task] = {}
-        self._operations = Operations()
+        self._tasks: dict[str, HostedTask] = {}
+        self._operations = BackgroundOperations()
         # The tasks that are to end, while a start of them may still look for its image.
         self._unwanted: set[TaskName] = set()
 
@@ -185,7 +185,7 @@ class Tasks:
                 log.info("task deleted", task_id=task_id)
 
     @asynccontextmanager
-    async def _ending(self, namespace: str, task_id: str) -> AsyncGenerator[Task | None]:
+    async def _ending(self, namespace: str, task_id: str) -> AsyncGenerator[HostedTask | None]:
         """A task that is to end, in its turn; None when it is not known, and then nothing of it is left either."""
         name = TaskName(namespace=namespace, task_id=task_id)
         self._unwanted.add(name)
@@ -211,13 +211,13 @@ class Tasks:
     def _is_kept(self, record: TaskRecord) -> bool:
         return record.status is not TaskStatus.RUNNING or self._task_driver.may_have_begun(record.spec)
 
-    def _add(self, record: TaskRecord, run: Run) -> Task:
+    def _add(self, record: TaskRecord, run: CommandRun) -> HostedTask:
         spec = record.spec
         clear = partial(self._task_driver.clear, spec.namespace, spec.task_id)
-        task = self._tasks[spec.task_id] = Task(record, self._file(spec.task_id), run, clear)
+        task = self._tasks[spec.task_id] = HostedTask(record, self._file(spec.task_id), run, clear)
         return task
 
-    def _find(self, namespace: str, task_id: str) -> Task | None:
+    def _find(self, namespace: str, task_id: str) -> HostedTask | None:
         check_id("namespace", namespace)
         task = self._tasks.get(check_id("task_id", task_id))
         return task if task is not None and task.spec.namespace == namespace else None

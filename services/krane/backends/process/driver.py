@@ -12,14 +12,14 @@ from services.config import KraneSettings
 from services.domain.errors import PreconditionFailed, Unavailable
 from services.domain.images import registry_of
 from services.krane.backends.building.app_config import AppConfig
-from services.krane.backends.hosted.deployment import Deployment, Wanted
+from services.krane.backends.hosted.deployment import HostedDeployment, Wanted
 from services.krane.backends.hosted.grace import effective_grace
 from services.krane.backends.hosted.health import effective_check
-from services.krane.backends.hosted.instance import HISTORY, Instance
+from services.krane.backends.hosted.instance import HISTORY, HostedInstance
 from services.krane.backends.hosted.probe import Prober
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
-from services.krane.backends.process.ports import Ports
+from services.krane.backends.process.ports import HeldPorts
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import follow_file
@@ -32,7 +32,7 @@ from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, Registr
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeploymentRecord:
+class ProcessRecord:
     """What is kept of a deployment."""
 
     spec: DeploymentSpec
@@ -43,7 +43,7 @@ class DeploymentRecord:
     environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
-DEPLOYMENT_RECORD = TypeAdapter(DeploymentRecord)
+DEPLOYMENT_RECORD = TypeAdapter(ProcessRecord)
 
 
 class ProcessDriver:
@@ -53,13 +53,13 @@ class ProcessDriver:
         self._folders = folders
         self._settings = settings
         self._prober = Prober()
-        self._ports = Ports()
+        self._ports = HeldPorts()
 
-    async def recorded(self) -> list[Deployment]:
+    async def recorded(self) -> list[HostedDeployment]:
         """Every deployment that an earlier krane wrote down; folders without a record are removed."""
         # What is below may hold secrets.
         self._folders.deployments.mkdir(mode=0o700, parents=True, exist_ok=True)
-        recorded: list[Deployment] = []
+        recorded: list[HostedDeployment] = []
         for folder in sorted(self._folders.deployments.iterdir()):
             record = _record(folder).read()
             if record is None:
@@ -85,12 +85,12 @@ class ProcessDriver:
 
     async def plan(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
-    ) -> Deployment:
+    ) -> HostedDeployment:
         """A deployment of an image that a build made."""
         app = artifact(self._folders.artifacts, check_reference("artifact", spec.image)).config
         if app is None:
             raise PreconditionFailed(f"deployment {spec.deployment_id}: {spec.image} is not here: build it again")
-        record = DeploymentRecord(spec=spec, app=app, wanted=Wanted.RUNNING, environment=dict(environment))
+        record = ProcessRecord(spec=spec, app=app, wanted=Wanted.RUNNING, environment=dict(environment))
         return self._deployment(record)
 
     async def sweep(self, namespace: str, deployment_id: str) -> None:
@@ -114,13 +114,13 @@ class ProcessDriver:
         """Close what is open."""
         await self._prober.close()
 
-    def _deployment(self, record: DeploymentRecord) -> Deployment:
+    def _deployment(self, record: ProcessRecord) -> HostedDeployment:
         spec = record.spec
-        book = DeploymentFolder(self._folders.deployments / spec.deployment_id, record)
+        store = DeploymentFolder(self._folders.deployments / spec.deployment_id, record)
         instances = [self._instance(record, index) for index in range(spec.replicas)]
-        return Deployment(spec, record.wanted, book, instances)
+        return HostedDeployment(spec, record.wanted, store, instances)
 
-    def _instance(self, record: DeploymentRecord, index: int) -> Instance:
+    def _instance(self, record: ProcessRecord, index: int) -> HostedInstance:
         spec = record.spec
         image = artifact(self._folders.artifacts, check_reference("artifact", spec.image))
         instance_id = f"{spec.deployment_id}-{index}"
@@ -141,7 +141,7 @@ class ProcessDriver:
             ),
             memory_bytes=spec.memory_mib << 20,
         )
-        return Instance(
+        return HostedInstance(
             instance_id,
             ProcessRunner(folder, command, self._ports),
             Record(folder / "history.json", HISTORY),
@@ -154,9 +154,9 @@ class ProcessDriver:
 
 
 class DeploymentFolder:
-    """The book of one deployment: a file in its folder."""
+    """The record of one deployment: a file in its folder."""
 
-    def __init__(self, folder: Path, record: DeploymentRecord) -> None:
+    def __init__(self, folder: Path, record: ProcessRecord) -> None:
         self._folder = folder
         self._record = record
 
@@ -180,7 +180,7 @@ class DeploymentFolder:
 class ProcessRunner:
     """The runs of one instance: one supervised process after the other, on the same port as far as that can be had."""
 
-    def __init__(self, folder: Path, command: CommandSpec, ports: Ports) -> None:
+    def __init__(self, folder: Path, command: CommandSpec, ports: HeldPorts) -> None:
         self._process = SupervisedProcess(folder)
         self._command = command
         self._ports = ports
@@ -226,5 +226,5 @@ class ProcessRunner:
         self._held_port = 0
 
 
-def _record(folder: Path) -> Record[DeploymentRecord]:
+def _record(folder: Path) -> Record[ProcessRecord]:
     return Record(folder / "deployment.json", DEPLOYMENT_RECORD)

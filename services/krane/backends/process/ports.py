@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from services.krane.backends.supervision.shim import reserve_port
 
 
-class Ports:
+class HeldPorts:
     """Loopback ports that krane holds, each for one instance."""
 
     def __init__(self) -> None:

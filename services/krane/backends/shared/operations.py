@@ -15,7 +15,7 @@ T = TypeVar("T")
 RETRY_SECONDS = 1.0
 
 
-class Operations:
+class BackgroundOperations:
     """The operations that are under way."""
 
     def __init__(self) -> None:

@@ -34,7 +34,7 @@ PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 EXIT_CANNOT_RUN = 127
 
 
-class Command(TypedDict):
+class ShimCommand(TypedDict):
     """What krane asks for (command.json)."""
 
     # Names this run; carried by every process of it in INTERLOCK_RUN_ID.
@@ -59,7 +59,7 @@ class Command(TypedDict):
     dies_with_krane: bool
 
 
-class State(TypedDict):
+class ShimState(TypedDict):
     """How it goes (state.json)."""
 
     run_id: str
@@ -133,11 +133,11 @@ class Log:
 class Shim:
     """One command from its start to its recorded exit."""
 
-    def __init__(self, command: Command) -> None:
+    def __init__(self, command: ShimCommand) -> None:
         self._command = command
         wanted_port = command["wanted_port"]
         self._port_reservation = None if wanted_port is None else reserve_port(wanted_port)
-        self._state = State(
+        self._state = ShimState(
             run_id=command["run_id"],
             is_ended=False,
             port=self._port_reservation.getsockname()[1] if self._port_reservation else 0,
@@ -385,7 +385,7 @@ def main(folder: str) -> None:
     os.closerange(3, 1 << 20)
     set_process_option(PR_SET_PDEATHSIG, signal.SIGTERM)
     os.chdir(folder)
-    command: Command = json.loads(read("command.json"))
+    command: ShimCommand = json.loads(read("command.json"))
     if os.getppid() != command["parent_pid"]:
         return
     # A POSIX lock is not inherited by children, and asking for it names its holder. It is lost when any descriptor of

@@ -173,24 +173,24 @@ class SupervisedProcess:
             os.close(descriptor)
         return None if kind == fcntl.F_UNLCK else pid
 
-    def _command(self) -> shim.Command | None:
+    def _command(self) -> shim.ShimCommand | None:
         try:
             return json.loads((self._folder / "command.json").read_bytes())
         except FileNotFoundError:
             return None
 
-    def _state(self) -> shim.State | None:
+    def _state(self) -> shim.ShimState | None:
         """What the shim recorded of the current run."""
         command = self._command()
         try:
-            state: shim.State = json.loads((self._folder / "state.json").read_bytes())
+            state: shim.ShimState = json.loads((self._folder / "state.json").read_bytes())
         except FileNotFoundError:
             return None
         return state if command and state["run_id"] == command["run_id"] else None
 
 
-def _command(spec: CommandSpec) -> shim.Command:
-    return shim.Command(
+def _command(spec: CommandSpec) -> shim.ShimCommand:
+    return shim.ShimCommand(
         run_id=uuid.uuid4().hex,
         parent_pid=os.getpid(),
         arguments=list(spec.arguments),

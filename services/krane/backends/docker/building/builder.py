@@ -16,7 +16,7 @@ from services.krane.backends.docker.building.classic import ClassicBuilder
 from services.krane.backends.docker.building.context import read_ignore
 from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
 from services.krane.backends.docker.building.images import BuiltImages
-from services.krane.backends.docker.building.order import EngineBuilder, Order
+from services.krane.backends.docker.building.request import BuildRequest, EngineBuilder
 from services.krane.backends.docker.building.source import DOCKERFILE, DOCKERIGNORE, Source, read_source
 from services.krane.backends.docker.engine import Engine
 
@@ -49,7 +49,7 @@ class DockerBuilder:
         """Have the engine build an image."""
         source = await asyncio.to_thread(read_source, work.archive, self._max_source_bytes)
         app, key = self._app(source), self._key(work.source_digest)
-        order = Order(
+        request = BuildRequest(
             work=work,
             dockerfile=self._dockerfile(source, app, work.log),
             ignored=read_ignore(source.text(DOCKERIGNORE)),
@@ -57,10 +57,10 @@ class DockerBuilder:
             tag=self._images.tag(key),
             labels=self._images.labels(work, key, app),
         )
-        if len(quote(json.dumps(order.labels))) > MAX_LABELS:
+        if len(quote(json.dumps(request.labels))) > MAX_LABELS:
             raise Invalid("interlock.toml says more than an image can keep: set its variables with `interlock env`")
         builder = await self._engine_builder()
-        image_id = await builder.build(order)
+        image_id = await builder.build(request)
         if image_id:
             return BuiltImage(name=image_id, settings=app.settings)
         image = await self._images.find(key)

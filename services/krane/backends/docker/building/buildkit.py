@@ -11,8 +11,8 @@ from services.krane.backends.docker.building.auth import CREDENTIALS, Auth
 from services.krane.backends.docker.building.dockerfile import prepare_dockerfile
 from services.krane.backends.docker.building.filesync import CONTEXT, DIFF_COPY, DOCKERFILES, FileSync
 from services.krane.backends.docker.building.images import END_SECONDS, BuiltImages, see_cleared
-from services.krane.backends.docker.building.order import Order
 from services.krane.backends.docker.building.output import BuildKitOutput
+from services.krane.backends.docker.building.request import BuildRequest
 from services.krane.backends.docker.building.session import serving
 from services.krane.backends.docker.building.source import DOCKERFILE
 from services.krane.backends.docker.building.tree import Tree, one_file
@@ -29,38 +29,40 @@ class BuildKitBuilder:
         self._engine = engine
         self._images = images
 
-    async def build(self, order: Order) -> str:
+    async def build(self, request: BuildRequest) -> str:
         """Build and tag an image; labels cost nothing here."""
-        dockerfile = prepare_dockerfile(order.dockerfile)
-        output = BuildKitOutput(order.work.log)
+        dockerfile = prepare_dockerfile(request.dockerfile)
+        output = BuildKitOutput(request.work.log)
         try:
-            with closing(await asyncio.to_thread(order.tree)) as source:
+            with closing(await asyncio.to_thread(request.tree)) as source:
                 folders = {CONTEXT: source, DOCKERFILES: one_file(DOCKERFILE, dockerfile.text)}
-                await self._run_to_the_end(order, folders, output)
+                await self._run_to_the_end(request, folders, output)
         finally:
             if not output.image_id:
-                await see_cleared(order.work.build_id, self._images.clear_untagged(order.work.build_id))
+                await see_cleared(request.work.build_id, self._images.clear_untagged(request.work.build_id))
         if output.failure:
             raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
         return output.image_id
 
-    async def _run_to_the_end(self, order: Order, folders: Mapping[str, Tree], output: BuildKitOutput) -> None:
+    async def _run_to_the_end(self, request: BuildRequest, folders: Mapping[str, Tree], output: BuildKitOutput) -> None:
         """Build, until the end is heard, also when cancelled.
 
         What BuildKit runs is no container that could be looked for. It ends with the answer to the request to build.
         """
         build_id = secrets.token_hex(16)
-        building = asyncio.create_task(self._run(build_id, order, folders, output))
+        building = asyncio.create_task(self._run(build_id, request, folders, output))
         try:
             await asyncio.shield(building)
         finally:
             if not building.done():
                 await self._end(build_id, building)
 
-    async def _run(self, build_id: str, order: Order, folders: Mapping[str, Tree], output: BuildKitOutput) -> None:
+    async def _run(
+        self, build_id: str, request: BuildRequest, folders: Mapping[str, Tree], output: BuildKitOutput
+    ) -> None:
         methods = {
             DIFF_COPY: FileSync(folders).diff_copy,
-            CREDENTIALS: Auth(order.work.credentials).answer,
+            CREDENTIALS: Auth(request.work.credentials).answer,
         }
         query = {
             "version": "2",
@@ -68,8 +70,8 @@ class BuildKitBuilder:
             "session": build_id,
             "remote": "client-session",
             "dockerfile": DOCKERFILE,
-            "t": order.tag,
-            "labels": json.dumps(order.labels),
+            "t": request.tag,
+            "labels": json.dumps(request.labels),
         }
         async with (
             self._engine.session(build_id, methods) as (reader, writer),

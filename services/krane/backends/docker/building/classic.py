@@ -4,8 +4,8 @@ from services.domain.errors import PreconditionFailed
 from services.krane.backends.docker.building.context import DOCKERFILE
 from services.krane.backends.docker.building.dockerfile import prepare_dockerfile
 from services.krane.backends.docker.building.images import BuiltImages, see_cleared
-from services.krane.backends.docker.building.order import Order
 from services.krane.backends.docker.building.output import ClassicOutput
+from services.krane.backends.docker.building.request import BuildRequest
 from services.krane.backends.docker.building.source import DOCKERIGNORE
 from services.krane.backends.docker.credentials import registry_config
 from services.krane.backends.docker.engine import Engine
@@ -20,34 +20,34 @@ class ClassicBuilder:
         self._images = images
         self._memory_mib = memory_mib
 
-    async def build(self, order: Order) -> str:
+    async def build(self, request: BuildRequest) -> str:
         """Build and tag an image, and clear up after the build unless it succeeds."""
-        dockerfile = prepare_dockerfile(order.dockerfile, self._images.stage_label, order.labels)
+        dockerfile = prepare_dockerfile(request.dockerfile, self._images.stage_label, request.labels)
         # Both are left out of what is copied.
         added = {DOCKERFILE: dockerfile.text, DOCKERIGNORE: f"{DOCKERFILE}\n{DOCKERIGNORE}\n"}
         query = {
             "version": "1",
             "dockerfile": DOCKERFILE,
-            "t": order.tag,
+            "t": request.tag,
             # No container stays, whether its instruction succeeds or not.
             "rm": "1",
             "forcerm": "1",
             **self._limits,
         }
-        async with self._images.tracing(order.work.source_digest) as traces:
-            output = ClassicOutput(order.work.log, traces, self._memory_mib)
+        async with self._images.tracing(request.work.source_digest) as traces:
+            output = ClassicOutput(request.work.log, traces, self._memory_mib)
             is_built = False
             try:
                 # Whoever stops listening ends the build.
                 async with self._engine.build(
-                    query, order.context(added), registry_config=registry_config(order.work.credentials)
+                    query, request.context(added), registry_config=registry_config(request.work.credentials)
                 ) as progress:
                     async for one in progress:
                         output.take(one)
                 is_built = not output.failure
             finally:
                 if not is_built:
-                    await see_cleared(order.work.build_id, self._images.clear(traces))
+                    await see_cleared(request.work.build_id, self._images.clear(traces))
         if output.failure:
             raise PreconditionFailed(dockerfile.with_own_lines(output.failure))
         return ""

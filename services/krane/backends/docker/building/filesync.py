@@ -9,7 +9,7 @@ from collections.abc import Generator, Iterable, Mapping
 from services.gen.buildkit.v1 import session_pb2 as pb
 from services.krane.backends.docker.building.context import in_background
 from services.krane.backends.docker.building.session import Call, framed
-from services.krane.backends.docker.building.tree import Node, Tree
+from services.krane.backends.docker.building.tree import Tree, TreeNode
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -33,12 +33,12 @@ class FileSync:
         tree = self._folders.get(call.metadata.get("dir-name", [""])[0])
         if tree is None or call.metadata.get("followpaths") == ONLY_DOCKERIGNORE:
             tree = Tree({})
-        async for piece in in_background(told(tree)):
+        async for piece in in_background(stat_packets(tree)):
             await call.send(piece)
         while messages := await call.receive():
             packets = [pb.Packet.FromString(message) for message in messages]
             wanted = [packet.id for packet in packets if packet.type == pb.PACKET_TYPE_REQUEST]
-            async for piece in in_background(sent(tree, wanted)):
+            async for piece in in_background(data_packets(tree, wanted)):
                 await call.send(piece)
             for packet in packets:
                 if packet.type == pb.PACKET_TYPE_ERROR:
@@ -49,14 +49,14 @@ class FileSync:
                     return
 
 
-def told(tree: Tree) -> Generator[bytes]:
+def stat_packets(tree: Tree) -> Generator[bytes]:
     """Every entry, and that there are no more."""
     for path, node in tree.nodes:
         yield _packet(pb.PACKET_TYPE_STAT, stat=_stat(os.fsencode(path), node))
     yield _packet(pb.PACKET_TYPE_STAT)
 
 
-def sent(tree: Tree, numbers: Iterable[int]) -> Generator[bytes]:
+def data_packets(tree: Tree, numbers: Iterable[int]) -> Generator[bytes]:
     """The content of files."""
     for number in numbers:
         for piece in tree.pieces(tree.nodes[number][1], PIECE_BYTES):
@@ -74,5 +74,5 @@ def _packet(
     return framed(pb.Packet(type=kind, stat=stat, id=number, data=data).SerializeToString())
 
 
-def _stat(path: bytes, node: Node) -> pb.Stat:
+def _stat(path: bytes, node: TreeNode) -> pb.Stat:
     return pb.Stat(path=path, mode=node.mode, size=node.size, linkname=os.fsencode(node.link))

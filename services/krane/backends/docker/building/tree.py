@@ -23,7 +23,7 @@ FOLDER, SYMBOLIC_LINK = 1 << 31, 1 << 27
 
 
 @dataclass(frozen=True, slots=True)
-class Node:
+class TreeNode:
     """An entry without its owner, its times and its set-id bits, so that the same source is the same layer."""
 
     # With the bits of os.FileMode.
@@ -38,13 +38,13 @@ class Node:
 class Tree:
     """Files, folders and links."""
 
-    def __init__(self, nodes: Mapping[PurePosixPath, Node], content: IO[bytes] | None = None) -> None:
+    def __init__(self, nodes: Mapping[PurePosixPath, TreeNode], content: IO[bytes] | None = None) -> None:
         """`content` is that of all files, one after the other."""
         self.nodes = list(in_order(nodes).items())
         self._content = content or io.BytesIO()
         self._reading = threading.Lock()
 
-    def pieces(self, node: Node, size: int) -> Generator[bytes]:
+    def pieces(self, node: TreeNode, size: int) -> Generator[bytes]:
         """The content of a file, in pieces of this size at most."""
         for offset in range(node.offset, node.offset + node.size, size):
             yield self._read(offset, min(size, node.offset + node.size - offset))
@@ -76,10 +76,10 @@ def read_tree(archive: Path, max_source_bytes: int, ignored: Ignored, folder: Pa
 def one_file(name: str, text: str) -> Tree:
     """A folder with one file."""
     content = text.encode()
-    return Tree({PurePosixPath(name): Node(0o644, size=len(content))}, io.BytesIO(content))
+    return Tree({PurePosixPath(name): TreeNode(0o644, size=len(content))}, io.BytesIO(content))
 
 
-def in_order(nodes: Mapping[PurePosixPath, Node]) -> dict[PurePosixPath, Node]:
+def in_order(nodes: Mapping[PurePosixPath, TreeNode]) -> dict[PurePosixPath, TreeNode]:
     """Entries as a walk finds them: folders before what they hold, and names beside each other by their bytes.
 
     Folders that are only named by what they hold are there too. Raises Invalid for what a file is to hold.
@@ -87,14 +87,14 @@ def in_order(nodes: Mapping[PurePosixPath, Node]) -> dict[PurePosixPath, Node]:
     whole = dict(nodes)
     for path in nodes:
         for parent in path.parents[:-1]:
-            if not whole.setdefault(parent, Node(FOLDER | FOLDER_MODE)).mode & FOLDER:
+            if not whole.setdefault(parent, TreeNode(FOLDER | FOLDER_MODE)).mode & FOLDER:
                 raise Invalid(f"the source is refused: {str(path)[:120]!r} is in something that is no folder")
     ordered = sorted(whole, key=lambda path: [os.fsencode(part) for part in path.parts])
     first: dict[int, PurePosixPath] = {}
     return {path: _as_link(path, whole[path], first) for path in ordered}
 
 
-def _as_link(path: PurePosixPath, node: Node, first: dict[int, PurePosixPath]) -> Node:
+def _as_link(path: PurePosixPath, node: TreeNode, first: dict[int, PurePosixPath]) -> TreeNode:
     """A file, or another name of it: the one that comes first is the file, whichever it was in the archive."""
     known = first.setdefault(node.offset, path) if node.size else path
     return node if known == path else replace(node, link=str(known))
@@ -102,21 +102,21 @@ def _as_link(path: PurePosixPath, node: Node, first: dict[int, PurePosixPath]) -
 
 def _read_nodes(
     archive: Path, max_source_bytes: int, ignored: Ignored, content: IO[bytes]
-) -> dict[PurePosixPath, Node]:
-    nodes: dict[PurePosixPath, Node] = {}
+) -> dict[PurePosixPath, TreeNode]:
+    nodes: dict[PurePosixPath, TreeNode] = {}
     for tar, entry in checked_entries(archive, max_source_bytes):
         path = PurePosixPath(entry.name)
         if ignored(path) or not path.parts:
             continue
         mode = entry.mode & 0o777
         if entry.isdir():
-            nodes[path] = Node(FOLDER | mode)
+            nodes[path] = TreeNode(FOLDER | mode)
         elif entry.issym():
-            nodes[path] = Node(SYMBOLIC_LINK | 0o777, entry.linkname)
+            nodes[path] = TreeNode(SYMBOLIC_LINK | 0o777, entry.linkname)
         elif entry.islnk():
             check_link(entry, ignored)
             nodes[path] = nodes[PurePosixPath(entry.linkname)]
         elif file := tar.extractfile(entry):
-            nodes[path] = Node(mode, offset=content.tell(), size=entry.size)
+            nodes[path] = TreeNode(mode, offset=content.tell(), size=entry.size)
             shutil.copyfileobj(file, content)
     return nodes

@@ -8,9 +8,9 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 
 from services.domain.errors import Unavailable
-from services.krane.backend import Builds
-from services.krane.backends.hosted.deployments import Deployments
-from services.krane.backends.hosted.tasks import Tasks
+from services.krane.backends.building.builds import SourceBuilds
+from services.krane.backends.hosted.deployments import HostedDeployments
+from services.krane.backends.hosted.tasks import HostedTasks
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import POLL_SECONDS, follow_file
 from services.krane.backends.shared.log_lines import Place
@@ -21,10 +21,12 @@ Send = Callable[[FollowedLine], Awaitable[None]]
 BUILD = ""
 
 
-class LogFollowing:
+class HostedLogs:
     """The readers of one installation's logs."""
 
-    def __init__(self, deployments: Deployments, tasks: Tasks, builds: Builds, folders: Folders) -> None:
+    def __init__(
+        self, deployments: HostedDeployments, tasks: HostedTasks, builds: SourceBuilds, folders: Folders
+    ) -> None:
         self._deployments = deployments
         self._tasks = tasks
         self._builds = builds

@@ -10,7 +10,7 @@ from services.krane.backends.docker.building.tree import Tree, read_tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class BuildRequest:
     """One image to be built."""
 
     work: BuildWork
@@ -34,7 +34,7 @@ class Order:
 class EngineBuilder(Protocol):
     """One of the two builders that an engine may have."""
 
-    async def build(self, order: Order) -> str:
+    async def build(self, request: BuildRequest) -> str:
         """Build and tag an image, and return its id, or nothing where the builder does not say.
 
         When that fails or is cancelled, nothing is left.

@@ -15,7 +15,7 @@ MAX_BYTES = 1024 * 1024
 MAX_LINES = 10_000
 
 
-class Keepsakes:
+class ArchivedLogs:
     """One file for each instance that ever had its container removed, and for each task."""
 
     def __init__(self, engine: Engine, containers: Containers, folders: Folders) -> None:
