@@ -8,24 +8,22 @@ import pytest
 
 from services.cli.__main__ import deploy
 from services.db.tables import Deployment
-from services.domain.settings import SETTING_NAMES, SETTINGS, RunSettings, Setting, Settled
+from services.domain.settings import SETTING_NAMES, SETTINGS, EffectiveSettings, RunSettings, Setting
 from services.gen.ctrl.v1 import control_pb2 as pb
-from services.gen.krane.v1 import build_pb2
+from services.gen.krane.v1 import run_pb2
 
 GUIDE = Path(__file__).parents[1] / "docs" / "guide" / "settings-and-secrets.md"
 
 
-@pytest.mark.parametrize("of", [RunSettings, Settled])
-def test_both_classes_have_the_settings_there_are_in_their_order(of: type[RunSettings | Settled]) -> None:
+@pytest.mark.parametrize("of", [RunSettings, EffectiveSettings])
+def test_both_classes_have_the_settings_there_are_in_their_order(of: type[RunSettings | EffectiveSettings]) -> None:
     assert tuple(field.name for field in fields(of)) == SETTING_NAMES
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=SETTING_NAMES)
 def test_messages_columns_options_and_the_guide_have_every_setting(setting: Setting) -> None:
-    for message in (pb.CreateDeploymentRequest, pb.RunSettings, pb.Deployment):
+    for message in (pb.CreateDeploymentRequest, pb.RunSettings, pb.Deployment, run_pb2.RunSettings):
         assert setting.name in message.DESCRIPTOR.fields_by_name
-    # A command is no setting of a source: its image remembers it.
-    assert (setting.name in build_pb2.AppSettings.DESCRIPTOR.fields_by_name) == (setting.name != "command")
     assert setting.name in Deployment.__table__.columns
     hints = get_type_hints(deploy, include_extras=True).values()
     options = [option for hint in hints for option in getattr(hint, "__metadata__", ())]

@@ -94,7 +94,7 @@ def setting_option(name: str, *, metavar: str | None = None) -> OptionInfo:
         metavar=metavar,
         min=setting.lowest or None,
         max=setting.highest or None,
-        help=f"{setting.text}. Default: as the project says, else the source, else {setting.otherwise}.",
+        help=f"{setting.text}. Default: as the project says, else the source, else {setting.default}.",
         show_default=False,
     )
     return option

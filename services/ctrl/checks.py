@@ -9,7 +9,7 @@ from services.db.deployment_requests import DeploymentRequest
 from services.domain.errors import Invalid
 from services.domain.git import GitSource, check_git
 from services.domain.ids import check_id, check_slug
-from services.domain.settings import RunSettings, check_settings, said_by
+from services.domain.settings import RunSettings, check_settings, settings_from
 from services.domain.variables import check_variables
 from services.gen.ctrl.v1.control_pb2 import CreateDeploymentRequest
 from services.gen.ctrl.v1.control_pb2 import RunSettings as RunSettingsMessage
@@ -94,7 +94,7 @@ def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> Ru
     if said.no_release_command and said.release_command:
         raise Invalid("release_command and no_release_command contradict each other: send one of them")
     given = {field.name: value for field, value in said.ListFields()}
-    settings = said_by(given | ({"release_command": ()} if said.no_release_command else {}))
+    settings = settings_from(given | ({"release_command": ()} if said.no_release_command else {}))
     check_settings(settings)
     return settings
 

@@ -54,7 +54,7 @@ class Configuration:
     async def SetSettings(self, request: pb.SetSettingsRequest) -> pb.SetSettingsResponse:
         """Add or replace settings, all or none."""
         settings = check_run_settings(request.settings)
-        _check_some(settings.given())
+        _check_some(settings.set_fields())
         async with self._database.write() as session:
             project = await _project(session, request)
             change_settings(project, settings)

@@ -6,7 +6,7 @@ from dataclasses import asdict
 from google.protobuf import json_format
 
 from services.db.audit import Transition
-from services.db.deployment_settings import read_settled
+from services.db.deployment_settings import read_effective
 from services.db.tables import (
     DeploymentStep,
     Environment,
@@ -64,7 +64,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         openapi_digest=row.openapi_digest or "",
         created_by=row.created_by,
         git=pb.GitSource(url=row.git_url, ref=row.git_ref or "") if row.git_url else None,
-        **asdict(read_settled(row)),
+        **asdict(read_effective(row)),
     )
 
 
@@ -93,7 +93,7 @@ def detailed_deployment_message(
 
 def settings_message(settings: RunSettings) -> pb.RunSettings:
     """The settings of a project."""
-    return pb.RunSettings(**settings.given(), no_release_command=settings.release_command == ())
+    return pb.RunSettings(**settings.set_fields(), no_release_command=settings.release_command == ())
 
 
 def variable_message(row: Variable) -> pb.Variable:

@@ -31,7 +31,7 @@ async def rehearse(database: Database, krane: KraneClient, project_id: str, targ
         target = await fetch_metadata(session, project_id, target_id)
         hostnames = await _moving(session, project_id, target_id)
     state = await krane.get(target.workspace_id, target_id, probe_now=True)
-    start = check_start(target_id, target.replicas, running_instances(state))
+    start = check_start(target_id, target.run.replicas, running_instances(state))
     return Rehearsal(hostnames=hostnames, start=start)
 
 

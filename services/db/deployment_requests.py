@@ -12,7 +12,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.clock import now_ms
-from services.db.deployment_settings import write_given, write_settled
+from services.db.deployment_settings import write_effective, write_given
 from services.db.ids import new_id
 from services.db.project_settings import read_settings
 from services.db.projects import find_environment, find_project
@@ -20,7 +20,7 @@ from services.db.recorded_environment import record_environment
 from services.db.tables import Deployment
 from services.domain.errors import Conflict
 from services.domain.git import GitSource
-from services.domain.settings import RunSettings, overlay, settle
+from services.domain.settings import RunSettings, overlay, resolve
 from services.domain.status import ENDED, DeploymentStatus
 
 
@@ -139,7 +139,7 @@ async def record_deployment(
         created_at_ms=now_ms(),
     )
     write_given(deployment, given)
-    write_settled(deployment, settle(given))
+    write_effective(deployment, resolve(given))
     await record_environment(session, deployment, request.variables)
     await _supersede_older(session, deployment)
     session.add(deployment)

@@ -1,30 +1,30 @@
-"""What a deployment is run with: what it was given when it was recorded, and what that was settled to."""
+"""The settings of a deployment: those that request and project set, and those it is run with."""
 
 from pydantic import TypeAdapter
 
 from services.db.tables import Deployment
-from services.domain.settings import SETTING_NAMES, RunSettings, Settled
+from services.domain.settings import SETTING_NAMES, EffectiveSettings, RunSettings
 
 _SETTINGS = TypeAdapter(RunSettings)
-_SETTLED = TypeAdapter(Settled)
+_EFFECTIVE = TypeAdapter(EffectiveSettings)
 
 
 def write_given(deployment: Deployment, given: RunSettings) -> None:
-    """Keep what request and project say."""
+    """Keep what request and project set."""
     deployment.given_settings = _SETTINGS.dump_python(given, mode="json", exclude_none=True)
 
 
 def read_given(deployment: Deployment) -> RunSettings:
-    """What request and project said."""
+    """What request and project set."""
     return _SETTINGS.validate_python(deployment.given_settings)
 
 
-def write_settled(deployment: Deployment, settled: Settled) -> None:
+def write_effective(deployment: Deployment, settings: EffectiveSettings) -> None:
     """Run it with these."""
-    for name, value in _SETTLED.dump_python(settled, mode="json").items():
+    for name, value in _EFFECTIVE.dump_python(settings, mode="json").items():
         setattr(deployment, name, value)
 
 
-def read_settled(deployment: Deployment) -> Settled:
+def read_effective(deployment: Deployment) -> EffectiveSettings:
     """What it is run with."""
-    return _SETTLED.validate_python({name: getattr(deployment, name) for name in SETTING_NAMES})
+    return _EFFECTIVE.validate_python({name: getattr(deployment, name) for name in SETTING_NAMES})

@@ -7,7 +7,7 @@ from sqlalchemy import select, update
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.clock import now_ms
-from services.db.deployment_settings import read_given, read_settled, write_settled
+from services.db.deployment_settings import read_effective, read_given, write_effective
 from services.db.recorded_environment import add_source_variables
 from services.db.tables import Deployment, Environment, OpenapiDocument, Project, Workspace
 from services.domain.errors import Conflict, NotFound
@@ -15,7 +15,7 @@ from services.domain.git import GitSource
 from services.domain.live import Candidate
 from services.domain.openapi import Document
 from services.domain.readiness import InstanceProbe
-from services.domain.settings import RunSettings, Settled, settle
+from services.domain.settings import EffectiveSettings, RunSettings, resolve
 from services.domain.status import ENDED, DeploymentStatus, advance
 
 # What a deployment's failure says of each undo that failed for good.
@@ -23,7 +23,7 @@ COULD_NOT_UNDO = "could not undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Metadata(Settled):
+class Metadata:
     """A deployment with its workspace, project and environment, and what it is run with."""
 
     deployment_id: str
@@ -40,6 +40,7 @@ class Metadata(Settled):
     branch: str
     commit_sha: str
     key_auth_id: str | None
+    run: EffectiveSettings
     # Where the source is fetched from; None when it was uploaded, or there is none.
     git: GitSource | None = None
 
@@ -73,8 +74,8 @@ async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: 
         branch=deployment.branch,
         commit_sha=deployment.commit_sha,
         key_auth_id=deployment.key_auth_id,
+        run=read_effective(deployment),
         git=_git_source(deployment),
-        **asdict(read_settled(deployment)),
     )
 
 
@@ -166,15 +167,15 @@ async def set_source(
 
 
 async def set_image(
-    session: AsyncSession, deployment_id: str, image: str, said: RunSettings, environment: Mapping[str, str]
+    session: AsyncSession, deployment_id: str, image: str, settings: RunSettings, environment: Mapping[str, str]
 ) -> None:
-    """Remember what was built, and settle with what its source says. Repeating it changes nothing.
+    """Remember what was built, and add what its source tree sets. Repeating it changes nothing.
 
     Raises Invalid when the variables of source, environment and request are too much together.
     """
     row = await session.get_one(Deployment, deployment_id)
     row.image = image
-    write_settled(row, settle(read_given(row), said))
+    write_effective(row, resolve(read_given(row), settings))
     add_source_variables(row, environment)
 
 

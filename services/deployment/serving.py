@@ -19,7 +19,7 @@ async def ensure_serving(run: Run, target: Metadata) -> Start:
     instances = running_instances(state)
     if instances is not None:
         await saga.step("upsert instances", steps.upsert_instances, target.deployment_id, instances)
-    start = check_start(target.deployment_id, target.replicas, instances)
+    start = check_start(target.deployment_id, target.run.replicas, instances)
     if start is Start.COLD:
         await start_again(run, target)
     return start

@@ -53,7 +53,7 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     metadata = await saga.step("status deploying", steps.set_image, project_id, deployment_id, image, said)
 
     await pull(run, metadata.workspace_id, image)
-    if metadata.release_command:
+    if metadata.run.release_command:
         await run_release(run, metadata, image)
     saga.undo("delete from krane", steps.delete, metadata.workspace_id, deployment_id)
     await saga.step("create in krane", steps.create, metadata, image)
@@ -168,7 +168,7 @@ async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState,
         if state.instances != recorded:
             recorded = state.instances
             await saga.step("upsert instances", steps.upsert_instances, deployment_id, recorded)
-        match assess(recorded, metadata.replicas):
+        match assess(recorded, metadata.run.replicas):
             case Ready():
                 return Done(recorded)
             case Failed(reason):
@@ -176,7 +176,7 @@ async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState,
             case Waiting(reason):
                 return Wait(reason)
 
-    timeout = timedelta(seconds=metadata.ready_seconds or run.settings.ready_timeout_seconds)
+    timeout = timedelta(seconds=metadata.run.ready_seconds or run.settings.ready_timeout_seconds)
     return await saga.poll("poll until ready", decide, timeout, steps.observe, metadata.workspace_id, deployment_id)
 
 

@@ -1,38 +1,37 @@
-"""How a deployment is run, and who says so, setting by setting: the request, else the project, else the source, else a
-default.
+"""How a deployment is run. Request, project and source tree may set each setting; a default fills the rest.
 
-The source's word is heard last of the three: krane alone can read it, when it builds. Until then, what the other
-two gave is kept. What stays empty when all is settled is as the image or krane's own configuration has it.
+The request wins over the project, and the project over the source tree. Only krane reads the source tree, when it
+builds, so its settings come last: until then the row keeps what request and project set.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from services.domain.errors import Invalid
 
 MAX_PORT: Final = 65_535
-# Whoever removes a deployment waits for it, an emergency rollback that cancels one included.
+# Removing a deployment waits this long, also when an emergency rollback cancels one.
 MAX_STOP_SECONDS: Final = 300
 MAX_WORDS: Final = 200
 # Characters of a command.
 MAX_COMMAND: Final = 8192
 
-# A path and a query in their written form; no '@', '#' or '\', which could turn it into another host's URL.
+# A path and a query, percent-encoded; no '@', '#' or '\', which could make it a URL of another host.
 _HEALTH_PATH = re.compile(r"/(?!/)[A-Za-z0-9._~!$&'()*+,;=:%/?-]{0,254}")
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What people are told of a setting, and which numbers it takes."""
+    """What users read about a setting, and the numbers it accepts."""
 
-    # As messages, columns, `interlock config` and the classes below call it.
+    # Messages, rows, `interlock config` and the classes below use this name.
     name: str
     text: str
-    # What counts when nobody says it.
-    otherwise: str
-    # Of numbers; 0 = it is none.
+    # What counts when nobody sets it, in words.
+    default: str
+    # Of numbers; 0: not a number.
     lowest: int = 0
     highest: int = 0
 
@@ -49,13 +48,13 @@ SETTINGS: Final = (
     Setting("command", "What instances run", "as the image says"),
 )
 SETTING_NAMES: Final = tuple(setting.name for setting in SETTINGS)
-# Lists of arguments, for no shell.
+# Lists of arguments; no shell reads them.
 COMMANDS: Final = ("release_command", "command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunSettings:
-    """What one of those who may say so says; None = nothing."""
+    """Settings from one source (request, project or source tree). None: not set there."""
 
     replicas: int | None = None
     cpu_millicores: int | None = None
@@ -64,62 +63,67 @@ class RunSettings:
     port: int | None = None
     stop_seconds: int | None = None
     ready_seconds: int | None = None
-    # Empty: explicitly none, whatever those say who are heard later.
+    # Empty: run none, whatever a later source sets.
     release_command: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
 
-    def given(self) -> dict[str, Any]:
-        """The settings that are said, by name."""
+    def set_fields(self) -> dict[str, Any]:
+        """Return the settings that are set, by name."""
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Settled:
-    """What a deployment is run with."""
+class EffectiveSettings:
+    """The settings that a deployment is run with."""
 
     replicas: int = 1
     cpu_millicores: int = 250
     memory_mib: int = 512
-    # Empty: as its image says, else a TCP connection counts.
+    # Empty: as the image says, else a TCP connection counts.
     health_path: str = ""
-    # 0: as its image says, else as krane chooses.
+    # 0: as the image says, else as krane chooses.
     port: int = 0
-    # 0: as its image says, else as krane is configured.
+    # 0: as the image says, else as krane is configured.
     stop_seconds: int = 0
     # 0: as interlock is configured.
     ready_seconds: int = 0
     # Empty: none.
     release_command: tuple[str, ...] = ()
-    # Empty: as its image says.
+    # Empty: as the image says.
     command: tuple[str, ...] = ()
 
 
-def said_by(given: Mapping[str, Any]) -> RunSettings:
-    """The settings among what is given by name, as a message or a file has them; the rest is not looked at."""
-    said = {name: given[name] for name in SETTING_NAMES if name in given}
-    said |= {name: tuple(said[name]) for name in COMMANDS if name in said}
-    return RunSettings(**said)
+def settings_from(values: Mapping[str, Any]) -> RunSettings:
+    """Pick the settings out of named values, such as the fields of a message; other names are ignored."""
+    found = {name: values[name] for name in SETTING_NAMES if name in values}
+    found |= {name: tuple(found[name]) for name in COMMANDS if name in found}
+    return RunSettings(**found)
 
 
-def overlay(*said: RunSettings) -> RunSettings:
-    """What several say together: of each setting, what the first of them says that says anything."""
-    given: dict[str, Any] = {}
-    for settings in said:
-        given = settings.given() | given
-    return RunSettings(**given)
+def overlay(*sources: RunSettings) -> RunSettings:
+    """Merge settings; for each one the first source that sets it wins."""
+    merged: dict[str, Any] = {}
+    for settings in sources:
+        merged = settings.set_fields() | merged
+    return RunSettings(**merged)
 
 
-def settle(*said: RunSettings) -> Settled:
-    """What a deployment is run with: what they say together, and the defaults."""
-    return Settled(**overlay(*said).given())
+def resolve(*sources: RunSettings) -> EffectiveSettings:
+    """Merge settings, the first source first, and fill in the defaults."""
+    return EffectiveSettings(**overlay(*sources).set_fields())
+
+
+def only(settings: EffectiveSettings, names: Iterable[str]) -> EffectiveSettings:
+    """Return these settings; the others have their defaults."""
+    return EffectiveSettings(**{name: getattr(settings, name) for name in names})
 
 
 def check_settings(settings: RunSettings) -> None:
-    """Raise Invalid when a value that is given cannot be used."""
-    given = settings.given()
+    """Raise Invalid when a value that is set cannot be used."""
+    values = settings.set_fields()
     for setting in SETTINGS:
-        if setting.highest and setting.name in given:
-            _check_range(setting, given[setting.name])
+        if setting.highest and setting.name in values:
+            _check_range(setting, values[setting.name])
     if settings.release_command:
         check_command("release_command", settings.release_command)
     if settings.command is not None:
@@ -142,7 +146,7 @@ def check_command(name: str, words: Sequence[str]) -> None:
 
 
 def check_setting_name(name: str) -> str:
-    """Return the name of a setting as it is; raises Invalid naming those there are."""
+    """Return the name of a setting unchanged; raises Invalid with the list of settings."""
     if name not in SETTING_NAMES:
         raise Invalid(f"there is no setting {name[:80]!r}; use one of: {', '.join(SETTING_NAMES)}")
     return name

@@ -7,7 +7,6 @@ from services.domain.settings import MAX_PORT, MAX_STOP_SECONDS, check_command
 from services.krane.types import DeploymentSpec, TaskSpec
 
 MAX_REPLICAS = 100
-MAX_INTERVAL_MS = 60_000
 MAX_MEMORY_MIB = 1 << 24
 MAX_TASK_SECONDS = 24 * 3600
 ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -58,27 +57,25 @@ def check_spec(spec: DeploymentSpec) -> None:
     """Raise Invalid when a spec cannot be run as it stands. What names an image is for its backend to say."""
     check_id("namespace", spec.namespace)
     check_id("deployment_id", spec.deployment_id)
-    _check_range("replicas", spec.replicas, 1, MAX_REPLICAS)
-    _check_range("memory_size_mib", spec.memory_mib, 1, MAX_MEMORY_MIB)
-    _check_range("port", spec.port, 0, MAX_PORT)
-    _check_range("stop_seconds", spec.stop_seconds, 0, MAX_STOP_SECONDS)
-    if spec.command:
-        check_command("command", spec.command)
-    health = spec.health_check
-    if health.path:
-        check_health_path(health.path)
-    _check_range("health_check.interval_ms", health.interval_ms, 0, MAX_INTERVAL_MS)
-    _check_range("health_check.timeout_ms", health.timeout_ms, 0, MAX_INTERVAL_MS)
+    run = spec.run
+    _check_range("replicas", run.replicas, 1, MAX_REPLICAS)
+    _check_range("memory_mib", run.memory_mib, 1, MAX_MEMORY_MIB)
+    _check_range("port", run.port, 0, MAX_PORT)
+    _check_range("stop_seconds", run.stop_seconds, 0, MAX_STOP_SECONDS)
+    if run.command:
+        check_command("command", run.command)
+    if run.health_path:
+        check_health_path(run.health_path)
 
 
 def check_task(spec: TaskSpec) -> None:
     """Raise Invalid when a command cannot be run as it stands. What names an image is for its backend to say."""
     check_id("namespace", spec.namespace)
     check_id("task_id", spec.task_id)
-    _check_range("memory_size_mib", spec.memory_mib, 1, MAX_MEMORY_MIB)
+    _check_range("memory_mib", spec.run.memory_mib, 1, MAX_MEMORY_MIB)
     if not 0 < spec.timeout_seconds <= MAX_TASK_SECONDS:
         raise Invalid(f"timeout_seconds is {spec.timeout_seconds:g}: use more than 0 and at most {MAX_TASK_SECONDS}")
-    check_command("command", spec.command)
+    check_command("release_command", spec.run.release_command)
 
 
 def _check_range(field: str, value: int, lowest: int, highest: int) -> None:

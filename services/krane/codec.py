@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import asdict
 from typing import Any
 
 import grpc
@@ -18,9 +19,11 @@ from services.domain.errors import (
 from services.domain.git import GitSource
 from services.domain.images import check_registry, check_registry_login
 from services.domain.readiness import InstanceStatus, Probe
-from services.domain.settings import said_by
-from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
+from services.domain.settings import EffectiveSettings, RunSettings, only, resolve, settings_from
+from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, run_pb2, task_pb2
 from services.krane.types import (
+    DEPLOYMENT_SETTINGS,
+    TASK_SETTINGS,
     AppSettings,
     BuildPriority,
     BuildState,
@@ -28,7 +31,6 @@ from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
     FollowedLine,
-    HealthCheck,
     InstanceReport,
     LogQuery,
     RegistryCredential,
@@ -119,38 +121,31 @@ def encode_spec(
         namespace=spec.namespace,
         deployment_id=spec.deployment_id,
         image=spec.image,
-        replicas=spec.replicas,
-        cpu_millicores=spec.cpu_millicores,
-        memory_size_mib=spec.memory_mib,
-        health_check=deployment_pb2.HealthCheck(
-            path=spec.health_check.path,
-            interval_ms=spec.health_check.interval_ms,
-            timeout_ms=spec.health_check.timeout_ms,
-        ),
+        run=encode_run(spec.run),
         environment=environment,
-        port=spec.port,
-        stop_seconds=spec.stop_seconds,
-        command=spec.command,
         registry_credential=credential and encode_credential(credential),
     )
 
 
 def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSpec:
     """What to run, from the wire and not checked yet."""
-    health = request.health_check
     return DeploymentSpec(
         namespace=request.namespace,
         deployment_id=request.deployment_id,
         image=request.image,
-        replicas=request.replicas,
-        cpu_millicores=request.cpu_millicores,
-        memory_mib=request.memory_size_mib,
-        health_check=HealthCheck(path=health.path, interval_ms=health.interval_ms, timeout_ms=health.timeout_ms),
+        run=only(resolve(decode_run(request.run)), DEPLOYMENT_SETTINGS),
         environment_digest=digest_environment(request.environment),
-        port=request.port,
-        stop_seconds=request.stop_seconds,
-        command=tuple(request.command),
     )
+
+
+def encode_run(run: RunSettings | EffectiveSettings) -> run_pb2.RunSettings:
+    """Settings, for the wire: the fields have the same names there."""
+    return run_pb2.RunSettings(**asdict(run))
+
+
+def decode_run(message: run_pb2.RunSettings) -> RunSettings:
+    """Settings, from the wire and not checked yet."""
+    return settings_from({field.name: value for field, value in message.ListFields()})
 
 
 def encode_credential(credential: RegistryCredential) -> image_pb2.RegistryCredential:
@@ -317,7 +312,7 @@ def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
         source=state.source,
         commit=state.commit,
         branch=state.branch,
-        settings=_encode_settings(state.settings),
+        settings=build_pb2.AppSettings(run=encode_run(state.settings.run), environment=state.settings.environment),
     )
 
 
@@ -332,17 +327,8 @@ def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
         source=response.source,
         commit=response.commit,
         branch=response.branch,
-        settings=_decode_settings(response.settings),
+        settings=AppSettings(run=decode_run(response.settings.run), environment=dict(response.settings.environment)),
     )
-
-
-def _encode_settings(said: AppSettings) -> build_pb2.AppSettings:
-    return build_pb2.AppSettings(**said.run.given(), environment=said.environment)
-
-
-def _decode_settings(message: build_pb2.AppSettings) -> AppSettings:
-    run = said_by({field.name: value for field, value in message.ListFields()})
-    return AppSettings(run=run, environment=dict(message.environment))
 
 
 def encode_task_spec(spec: TaskSpec, environment: Mapping[str, str]) -> task_pb2.StartTaskRequest:
@@ -351,9 +337,7 @@ def encode_task_spec(spec: TaskSpec, environment: Mapping[str, str]) -> task_pb2
         namespace=spec.namespace,
         task_id=spec.task_id,
         image=spec.image,
-        command=spec.command,
-        cpu_millicores=spec.cpu_millicores,
-        memory_size_mib=spec.memory_mib,
+        run=encode_run(spec.run),
         environment=environment,
         timeout_seconds=spec.timeout_seconds,
     )
@@ -365,9 +349,7 @@ def decode_task_spec(request: task_pb2.StartTaskRequest) -> TaskSpec:
         namespace=request.namespace,
         task_id=request.task_id,
         image=request.image,
-        command=tuple(request.command),
-        cpu_millicores=request.cpu_millicores,
-        memory_mib=request.memory_size_mib,
+        run=only(resolve(decode_run(request.run)), TASK_SETTINGS),
         timeout_seconds=request.timeout_seconds,
         environment_digest=digest_environment(request.environment),
     )

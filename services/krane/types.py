@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from enum import IntEnum, StrEnum
 
 from services.domain.readiness import InstanceProbe, InstanceState, Probe
-from services.domain.settings import RunSettings
+from services.domain.settings import SETTING_NAMES, EffectiveSettings, RunSettings
 
 
 class WorkloadStatus(StrEnum):
@@ -45,18 +45,6 @@ class TaskStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HealthCheck:
-    """How to ask an instance whether it is healthy. Empty fields: as the image says, else krane's default."""
-
-    # An absolute path, answered 2xx when healthy; empty = TCP connect.
-    path: str = ""
-    # Milliseconds between probes, once one has passed; 0 = default.
-    interval_ms: int = 0
-    # Milliseconds for one probe; 0 = default.
-    timeout_ms: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RegistryCredential:
     """What a registry asks for before it hands out images, or a git server before it hands out commits."""
 
@@ -64,6 +52,11 @@ class RegistryCredential:
     registry: str
     username: str
     password: str = field(repr=False)
+
+
+# What krane acts on. The rest of a spec's settings has its defaults here, so that it never makes another spec.
+DEPLOYMENT_SETTINGS = tuple(name for name in SETTING_NAMES if name not in ("release_command", "ready_seconds"))
+TASK_SETTINGS = ("cpu_millicores", "memory_mib", "release_command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,18 +68,7 @@ class DeploymentSpec:
     deployment_id: str
     # As its backend names images: "artifact@sha256:<hex>", or what a Docker Engine knows or can pull.
     image: str
-    replicas: int
-    # Of each instance; 0 = no limit. The process backend records it and does not limit CPU.
-    cpu_millicores: int
-    # Limit of each instance's whole process tree.
-    memory_mib: int
-    health_check: HealthCheck = field(default_factory=HealthCheck)
-    # Arguments, in which "$PORT" becomes the port. Empty: as the image says.
-    command: tuple[str, ...] = ()
-    # Where instances listen; 0 = as the image says. The process backend gives each a port of its own, whatever this is.
-    port: int = 0
-    # Between asking an instance to end and killing it; 0 = as the image says, else as krane is configured.
-    stop_seconds: int = 0
+    run: EffectiveSettings
     # Of the environment variables that are given beside it. Their values may be secret, and a spec is logged and shown.
     environment_digest: str = ""
 
@@ -187,7 +169,7 @@ class StoredSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSettings:
-    """What a source says of how it is run. Its image remembers it."""
+    """What a source tree sets. Its image remembers it."""
 
     run: RunSettings = field(default_factory=RunSettings)
     # Variables for its instances.
@@ -212,7 +194,7 @@ class BuildState:
     commit: str = ""
     # The default branch of a git source, when that was fetched and the server says its name; empty otherwise.
     branch: str = ""
-    # What the source says, when it succeeded.
+    # What the source tree sets, when it succeeded.
     settings: AppSettings = field(default_factory=AppSettings)
 
 
@@ -226,12 +208,8 @@ class TaskSpec:
     task_id: str
     # As in a DeploymentSpec.
     image: str
-    # The program and its arguments.
-    command: tuple[str, ...]
-    # 0 = no limit. The process backend records it and does not limit CPU.
-    cpu_millicores: int
-    # Limit of the whole process tree.
-    memory_mib: int
+    # Its release_command is what runs.
+    run: EffectiveSettings
     timeout_seconds: float
     # As in a DeploymentSpec.
     environment_digest: str = ""

@@ -1,4 +1,4 @@
-"""What a deployment was given, and what that is settled to when its image is there."""
+"""The settings of a deployment when it is recorded, and when its image is there."""
 
 import pytest
 
@@ -51,7 +51,7 @@ async def change_project(database: Database, settings: RunSettings) -> None:
         change_settings(await find_project(session, "acme", "api"), settings)
 
 
-async def settled(database: Database, project: Project, deployment_id: str) -> Metadata:
+async def effective(database: Database, project: Project, deployment_id: str) -> Metadata:
     async with database.read() as session:
         return await fetch_metadata(session, project.id, deployment_id)
 
@@ -68,10 +68,10 @@ async def test_the_source_has_its_say_when_the_image_is_there_and_only_where_nob
         async with database.write() as session:
             await set_image(session, deployment_id, IMAGE, said, {})
 
-        found = await settled(database, project, deployment_id)
-        assert (found.image, found.replicas, found.cpu_millicores, found.memory_mib) == (IMAGE, 2, 250, 128)
-        assert (found.health_path, found.port, found.stop_seconds) == ("/up", 0, 30)
-        assert (found.release_command, found.command) == (("./project",), ("./request",))
+        found = await effective(database, project, deployment_id)
+        assert (found.image, found.run.replicas, found.run.cpu_millicores, found.run.memory_mib) == (IMAGE, 2, 250, 128)
+        assert (found.run.health_path, found.run.port, found.run.stop_seconds) == ("/up", 0, 30)
+        assert (found.run.release_command, found.run.command) == (("./project",), ("./request",))
 
 
 @pytest.mark.parametrize("says_none", ["request", "project"])
@@ -86,7 +86,7 @@ async def test_no_release_command_wins_over_one_of_the_source(
     async with database.write() as session:
         await set_image(session, deployment_id, IMAGE, RunSettings(release_command=("./source",)), {})
 
-    assert (await settled(database, project, deployment_id)).release_command == ()
+    assert (await effective(database, project, deployment_id)).run.release_command == ()
 
 
 async def test_an_image_is_settled_at_once(database: Database, project: Project) -> None:
@@ -94,9 +94,9 @@ async def test_an_image_is_settled_at_once(database: Database, project: Project)
 
     deployment_id = await record(database, given, image=IMAGE)
 
-    found = await settled(database, project, deployment_id)
-    assert (found.replicas, found.memory_mib, found.port) == (3, 512, 9000)
-    assert found.release_command == ("./migrate", "a b")
+    found = await effective(database, project, deployment_id)
+    assert (found.run.replicas, found.run.memory_mib, found.run.port) == (3, 512, 9000)
+    assert found.run.release_command == ("./migrate", "a b")
 
 
 async def test_variables_of_the_source_are_the_last_that_count(database: Database, project: Project) -> None:

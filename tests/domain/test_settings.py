@@ -5,15 +5,15 @@ from hypothesis import strategies as st
 from services.domain.errors import Invalid
 from services.domain.settings import (
     SETTING_NAMES,
+    EffectiveSettings,
     RunSettings,
-    Settled,
     check_setting_name,
     check_settings,
     overlay,
-    settle,
+    resolve,
 )
 
-SAID = st.builds(
+SETTINGS = st.builds(
     RunSettings,
     replicas=st.none() | st.integers(1, 50),
     cpu_millicores=st.none() | st.integers(10, 64_000),
@@ -27,39 +27,44 @@ SAID = st.builds(
 )
 
 
-@given(request=SAID, project=SAID, source=SAID)
-def test_each_setting_is_as_the_first_says_who_says_it_else_the_default(
+@given(request=SETTINGS, project=SETTINGS, source=SETTINGS)
+def test_each_setting_is_as_the_first_source_sets_it_else_the_default(
     request: RunSettings, project: RunSettings, source: RunSettings
 ) -> None:
-    settled = settle(request, project, source)
+    effective = resolve(request, project, source)
 
     for name in SETTING_NAMES:
-        said = [value for one in (request, project, source) if (value := getattr(one, name)) is not None]
-        assert getattr(settled, name) == (said[0] if said else getattr(Settled(), name))
+        found = [value for one in (request, project, source) if (value := getattr(one, name)) is not None]
+        assert getattr(effective, name) == (found[0] if found else getattr(EffectiveSettings(), name))
 
 
-@given(request=SAID, project=SAID, source=SAID)
-def test_what_request_and_project_say_can_be_put_together_before_the_source_is_heard(
+@given(request=SETTINGS, project=SETTINGS, source=SETTINGS)
+def test_request_and_project_can_be_merged_before_the_source_tree_is_read(
     request: RunSettings, project: RunSettings, source: RunSettings
 ) -> None:
-    assert settle(overlay(request, project), source) == settle(request, project, source)
+    assert resolve(overlay(request, project), source) == resolve(request, project, source)
     check_settings(overlay(request, project, source))
 
 
-def test_nothing_said_is_one_small_instance_that_krane_and_its_image_know_the_rest_of() -> None:
-    settled = settle(RunSettings(), RunSettings())
+def test_without_settings_one_small_instance_runs_and_the_image_says_the_rest() -> None:
+    effective = resolve(RunSettings(), RunSettings())
 
-    assert (settled.replicas, settled.cpu_millicores, settled.memory_mib, settled.health_path) == (1, 250, 512, "")
-    assert (settled.port, settled.stop_seconds, settled.ready_seconds) == (0, 0, 0)
-    assert (settled.release_command, settled.command) == ((), ())
+    assert (effective.replicas, effective.cpu_millicores, effective.memory_mib, effective.health_path) == (
+        1,
+        250,
+        512,
+        "",
+    )
+    assert (effective.port, effective.stop_seconds, effective.ready_seconds) == (0, 0, 0)
+    assert (effective.release_command, effective.command) == ((), ())
 
 
-def test_none_is_something_to_say_of_a_release_command_and_saying_nothing_leaves_it_to_the_next() -> None:
+def test_an_empty_release_command_is_set_and_one_that_is_not_set_leaves_it_to_the_next_source() -> None:
     source = RunSettings(release_command=("./migrate",))
 
-    assert settle(RunSettings(release_command=()), source).release_command == ()
-    assert settle(RunSettings(), source).release_command == ("./migrate",)
-    assert settle(RunSettings(release_command=("./mine",)), RunSettings(release_command=())).release_command == (
+    assert resolve(RunSettings(release_command=()), source).release_command == ()
+    assert resolve(RunSettings(), source).release_command == ("./migrate",)
+    assert resolve(RunSettings(release_command=("./mine",)), RunSettings(release_command=())).release_command == (
         "./mine",
     )
 

@@ -102,10 +102,10 @@ async def test_source_project_and_request_settle_each_setting_and_a_rollback_res
         "TOKEN": "secret",
     }
     record = project.stack.data_dir / "krane" / "deployments" / old.id / "deployment.json"
-    spec = json.loads(record.read_text())["spec"]
-    assert (spec["replicas"], spec["cpu_millicores"], spec["memory_mib"], spec["stop_seconds"]) == (2, 333, 128, 4)
-    assert spec["command"] == MINE
-    assert spec["health_check"]["path"] == "/healthz"
+    run = json.loads(record.read_text())["spec"]["run"]
+    assert (run["replicas"], run["cpu_millicores"], run["memory_mib"], run["stop_seconds"]) == (2, 333, 128, 4)
+    assert run["command"] == MINE
+    assert run["health_path"] == "/healthz"
     assert re.search(r"^cpu millicores +333 *$", project.stack.cli("show", old.id).stdout, re.MULTILINE)
 
 

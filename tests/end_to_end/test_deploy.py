@@ -57,8 +57,8 @@ async def test_the_resources_of_the_row_are_what_krane_runs(project: Project) ->
     deployed = await project.deploy("sized", replicas=2, cpu_millicores=333, memory_mib=222)
 
     record = project.stack.data_dir / "krane" / "deployments" / deployed.id / "deployment.json"
-    spec = json.loads(record.read_text())["spec"]
-    assert (spec["replicas"], spec["cpu_millicores"], spec["memory_mib"]) == (2, 333, 222)
+    run = json.loads(record.read_text())["spec"]["run"]
+    assert (run["replicas"], run["cpu_millicores"], run["memory_mib"]) == (2, 333, 222)
     row = (await project.stack.sql("select * from deployments where id = :id", id=deployed.id))[0]
     assert (row["replicas"], row["cpu_millicores"], row["memory_mib"]) == (2, 333, 222)
 

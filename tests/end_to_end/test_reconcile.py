@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from services.domain.errors import InterlockError, PreconditionFailed
+from services.domain.settings import EffectiveSettings
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
 from services.krane.types import DeploymentSpec, TaskSpec
@@ -268,9 +269,8 @@ SLOW_BUILD = {
 
 
 def spec(namespace: str, deployment_id: str, image: str) -> DeploymentSpec:
-    return DeploymentSpec(
-        namespace=namespace, deployment_id=deployment_id, image=image, replicas=1, cpu_millicores=100, memory_mib=128
-    )
+    run = EffectiveSettings(cpu_millicores=100, memory_mib=128)
+    return DeploymentSpec(namespace=namespace, deployment_id=deployment_id, image=image, run=run)
 
 
 def task(namespace: str, task_id: str, image: str) -> TaskSpec:
@@ -278,9 +278,7 @@ def task(namespace: str, task_id: str, image: str) -> TaskSpec:
         namespace=namespace,
         task_id=task_id,
         image=image,
-        command=("sleep", "3600"),
-        cpu_millicores=100,
-        memory_mib=128,
+        run=EffectiveSettings(release_command=("sleep", "3600"), cpu_millicores=100, memory_mib=128),
         timeout_seconds=3600.0,
     )
 

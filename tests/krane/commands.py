@@ -4,6 +4,7 @@ import os
 import signal
 from typing import Any
 
+from services.domain.settings import EffectiveSettings
 from services.krane.client import KraneClient
 from services.krane.types import TaskSpec, TaskState, TaskStatus
 from tests.krane.docker_image import PYTHON
@@ -20,7 +21,13 @@ def task(task_id: str, image: str, code: str, **fields: Any) -> TaskSpec:
     """A Python program to run once."""
     command = (str(PYTHON), "-S", "-c", code)
     defaults = {"command": command, "cpu_millicores": 500, "memory_mib": 128, "timeout_seconds": 60.0}
-    return TaskSpec(namespace=NAMESPACE, task_id=task_id, image=image, **(defaults | fields))
+    given = defaults | fields
+    run = EffectiveSettings(
+        release_command=given["command"], cpu_millicores=given["cpu_millicores"], memory_mib=given["memory_mib"]
+    )
+    return TaskSpec(
+        namespace=NAMESPACE, task_id=task_id, image=image, run=run, timeout_seconds=given["timeout_seconds"]
+    )
 
 
 async def state_of(client: KraneClient, task_id: str) -> TaskState:

@@ -5,12 +5,14 @@ import io
 import tarfile
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import httpx
 
 from services.domain.git import GitSource
+from services.domain.settings import EffectiveSettings
 from services.krane.backends.shared.folders import Folders
 from services.krane.client import KraneClient
 from services.krane.types import (
@@ -18,7 +20,6 @@ from services.krane.types import (
     BuildStatus,
     DeploymentSpec,
     DeploymentState,
-    HealthCheck,
     InstanceReport,
     RegistryCredential,
 )
@@ -138,11 +139,13 @@ def spec(deployment_id: str, image: str, *, replicas: int = 1, memory_mib: int =
         namespace=NAMESPACE,
         deployment_id=deployment_id,
         image=image,
-        replicas=replicas,
-        cpu_millicores=1000,
-        memory_mib=memory_mib,
-        health_check=HealthCheck(path=path, interval_ms=50, timeout_ms=1000),
+        run=EffectiveSettings(replicas=replicas, cpu_millicores=1000, memory_mib=memory_mib, health_path=path),
     )
+
+
+def with_run(spec: DeploymentSpec, **settings: Any) -> DeploymentSpec:
+    """The same with other settings."""
+    return replace(spec, run=replace(spec.run, **settings))
 
 
 async def state_of(client: KraneClient, deployment_id: str) -> DeploymentState:

@@ -8,9 +8,8 @@ from itertools import pairwise
 
 import pytest
 
-from services.krane.backends.hosted.health import Check, Health, effective_check
+from services.krane.backends.hosted.health import Check, Health, make_check
 from services.krane.backends.hosted.probe import Prober
-from services.krane.types import HealthCheck
 from tests.krane.support import until
 
 
@@ -103,7 +102,7 @@ async def test_one_failed_probe_is_weather_and_two_in_a_row_are_unhealthy() -> N
         seen.append((health.is_healthy, health.reason))
 
     async with server(head(503), head(200), head(502), head(200), head(500)) as port:
-        check = effective_check(HealthCheck(path="/up", interval_ms=1, timeout_ms=1000), "", 2.0)
+        check = Check(path="/up", timeout_ms=1000, interval=0.001, calm_interval=0.001)
         following = asyncio.create_task(health.follow(prober, port, check, note))
 
         async def was_healthy_and_is_not() -> bool:
@@ -148,12 +147,7 @@ async def test_an_instance_is_asked_seldom_while_it_is_calm_and_often_again_once
     assert min(later - earlier for earlier, later in pairwise(asked[calm:])) < check.calm_interval
 
 
-@pytest.mark.parametrize(
-    ("asked", "pauses"), [(HealthCheck(), (0.5, 2.0)), (HealthCheck(interval_ms=50), (0.05, 0.05))]
-)
-def test_how_often_an_instance_is_asked_is_kranes_affair_unless_its_deployment_says_it(
-    asked: HealthCheck, pauses: tuple[float, float]
-) -> None:
-    check = effective_check(asked, "", 2.0)
+def test_a_calm_instance_is_asked_as_often_as_krane_is_configured() -> None:
+    check = make_check("", 2.0)
 
-    assert (check.pause(0.0), check.pause(check.calm_after)) == pauses
+    assert (check.pause(0.0), check.pause(check.calm_after)) == (0.5, 2.0)

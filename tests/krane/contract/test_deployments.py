@@ -9,7 +9,7 @@ from services.domain.errors import Conflict, Invalid, NotFound, PreconditionFail
 from services.domain.readiness import InstanceStatus
 from services.krane.types import WorkloadStatus
 from tests.krane.installation import Krane
-from tests.krane.support import NAMESPACE, ask, healthy, spec, state_of, until
+from tests.krane.support import NAMESPACE, ask, healthy, spec, state_of, until, with_run
 
 HOSTILE_IDS = ["", "..", "../up", "a/b", "-a", ".hidden", "a\n", "a\0b", "a" * 64, "ü"]
 
@@ -45,7 +45,7 @@ async def test_create_with_another_spec_under_the_same_id_is_a_conflict(krane: K
     wanted = await krane.create("taken-1")
 
     with pytest.raises(Conflict, match="taken-1"):
-        await krane.client.create(replace(wanted, replicas=2))
+        await krane.client.create(with_run(wanted, replicas=2))
     with pytest.raises(Conflict, match="taken-1"):
         await krane.client.create(replace(wanted, namespace="umbrella"))
 
@@ -153,13 +153,17 @@ async def test_logs_of_what_is_no_instance_of_the_deployment_are_refused(krane: 
         {"replicas": 0},
         {"replicas": 101},
         {"memory_mib": 0},
-        {"image": "artifact@sha256:../../etc"},
-        {"image": f"source@sha256:{'0' * 64}"},
     ],
 )
-async def test_spec_that_cannot_run_is_refused(krane: Krane, changes: dict[str, str | int]) -> None:
+async def test_settings_that_cannot_be_run_with_are_refused(krane: Krane, changes: dict[str, int]) -> None:
     with pytest.raises(Invalid):
-        await krane.client.create(replace(spec("never-1", krane.image), **changes))
+        await krane.client.create(with_run(spec("never-1", krane.image), **changes))
+
+
+@pytest.mark.parametrize("image", ["artifact@sha256:../../etc", f"source@sha256:{'0' * 64}"])
+async def test_what_names_no_image_is_refused(krane: Krane, image: str) -> None:
+    with pytest.raises(Invalid):
+        await krane.client.create(spec("never-1", image))
 
 
 @pytest.mark.parametrize("path", ["healthz", "//host\r\nX: y", "/with space", "http://elsewhere/"])

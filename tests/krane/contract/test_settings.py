@@ -12,9 +12,9 @@ import pytest
 from services.domain.errors import Conflict, Invalid
 from services.domain.settings import RunSettings
 from services.krane.client import KraneClient
-from services.krane.types import AppSettings, BuildStatus, HealthCheck
+from services.krane.types import AppSettings, BuildStatus
 from tests.krane.installation import GRACE_SECONDS, Kind, Krane, krane_process
-from tests.krane.support import LISTING, NAMESPACE, ask, build, healthy, pack, spec, until
+from tests.krane.support import LISTING, NAMESPACE, ask, build, healthy, pack, spec, until, with_run
 
 EVERYTHING = """
 [start]
@@ -64,20 +64,20 @@ async def test_a_build_answers_what_the_source_says_and_so_does_one_that_finds_t
 async def test_an_app_listens_where_its_deployment_says_else_where_it_says_itself(krane: Krane, port: int) -> None:
     built = await build(krane.client, f"listens-{port}", pack({"interlock.toml": EVERYTHING, "up": "here"}))
 
-    await krane.client.create(replace(spec("listens-1", built.image), port=port))
+    await krane.client.create(with_run(spec("listens-1", built.image), port=port))
 
     assert (await ask(await healthy(krane.client, "listens-1"), "/up")).text == "here"
     await krane.client.delete(NAMESPACE, "listens-1")
 
 
 async def test_an_instance_runs_the_command_of_its_deployment_instead_of_its_images(krane: Krane) -> None:
-    wanted = replace(spec("commanded-1", krane.image), command=LISTING, health_check=HealthCheck(path="/"))
+    wanted = with_run(spec("commanded-1", krane.image, path="/"), command=LISTING)
 
     await krane.client.create(wanted)
 
     assert "Directory listing" in (await ask(await healthy(krane.client, "commanded-1"), "/")).text
     with pytest.raises(Conflict):
-        await krane.client.create(replace(wanted, command=()))
+        await krane.client.create(with_run(wanted, command=()))
     await krane.client.delete(NAMESPACE, "commanded-1")
 
 
@@ -85,9 +85,7 @@ async def test_the_next_krane_goes_on_with_the_command_of_a_deployment_and_start
     kind: Kind, tmp_path: Path, unused_tcp_port: int
 ) -> None:
     async with krane_process(kind, tmp_path, unused_tcp_port) as (process, client):
-        wanted = replace(
-            spec("lasting-1", await kind.image(client)), command=LISTING, health_check=HealthCheck(path="/")
-        )
+        wanted = with_run(spec("lasting-1", await kind.image(client), path="/"), command=LISTING)
         for deployment_id in ("lasting-1", "ended-1"):
             await client.create(replace(wanted, deployment_id=deployment_id))
         for deployment_id in ("lasting-1", "ended-1"):
@@ -115,7 +113,7 @@ async def test_an_app_that_will_not_end_is_killed_when_its_own_time_is_over_by_t
     async with krane_process(kind, tmp_path, unused_tcp_port) as (process, client):
         image = await kind.image(client)
         for deployment_id, stop_seconds in (("stubborn-1", 3), ("stubborn-2", 0)):
-            await client.create(replace(spec(deployment_id, image), stop_seconds=stop_seconds))
+            await client.create(with_run(spec(deployment_id, image), stop_seconds=stop_seconds))
         await asyncio.gather(healthy(client, "stubborn-1"), healthy(client, "stubborn-2"))
         await process.end(signal.SIGKILL)
         await process.start()
@@ -133,11 +131,11 @@ async def test_what_cannot_be_followed_is_refused(krane: Krane) -> None:
     wanted = spec("refused-1", krane.image)
 
     with pytest.raises(Invalid, match="port is 65536: use 0 to 65535"):
-        await krane.client.create(replace(wanted, port=65536))
+        await krane.client.create(with_run(wanted, port=65536))
     with pytest.raises(Invalid, match="stop_seconds is 301: use 0 to 300"):
-        await krane.client.create(replace(wanted, stop_seconds=301))
+        await krane.client.create(with_run(wanted, stop_seconds=301))
     with pytest.raises(Invalid, match="command names no program"):
-        await krane.client.create(replace(wanted, command=("",)))
+        await krane.client.create(with_run(wanted, command=("",)))
     assert await krane.client.get(NAMESPACE, "refused-1") is None
 
 

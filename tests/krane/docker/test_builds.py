@@ -4,7 +4,6 @@ import hashlib
 import json
 import tarfile
 import uuid
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -27,6 +26,7 @@ from tests.krane.support import (
     pack_entries,
     spec,
     until,
+    with_run,
 )
 
 SERVER = (
@@ -102,7 +102,7 @@ async def test_container_listens_where_its_deployment_says(krane: Krane) -> None
     toml = '[start]\ncommand = ["python", "-S", "-m", "http.server", "$PORT"]\nport = 9000\n'
     built = await build(krane.client, "ports", pack({"interlock.toml": toml}))
     for deployment_id, port in (("ports-1", 0), ("ports-2", 7000)):
-        await krane.client.create(replace(spec(deployment_id, built.image), port=port))
+        await krane.client.create(with_run(spec(deployment_id, built.image), port=port))
 
     made = [(await container(krane.kind, f"{deployment_id}-0"))["Config"] for deployment_id in ("ports-1", "ports-2")]
 

@@ -3,17 +3,16 @@
 import asyncio
 import json
 from collections.abc import AsyncGenerator
-from dataclasses import replace
 
 import pytest
 
 from services.domain.errors import PreconditionFailed
-from services.krane.types import BuildStatus, HealthCheck, TaskStatus
+from services.krane.types import BuildStatus, TaskStatus
 from tests.krane.commands import ended, task
 from tests.krane.docker.support import call, container, containers
 from tests.krane.docker_image import PYTHON, derive_image
 from tests.krane.installation import Krane
-from tests.krane.support import LISTING, NAMESPACE, ask, build, healthy, pack, spec
+from tests.krane.support import LISTING, NAMESPACE, ask, build, healthy, pack, spec, with_run
 
 MUTE = "interlock-test-command-mute:1"
 ENTERED = "interlock-test-command-entered:1"
@@ -40,12 +39,12 @@ async def images(krane: Krane) -> AsyncGenerator[None]:
 
 @pytest.mark.usefixtures("images")
 async def test_an_image_that_does_not_say_what_to_run_needs_a_command_and_runs_it(krane: Krane) -> None:
-    silent = replace(spec("mute-1", MUTE), health_check=HealthCheck(path="/"))
+    silent = spec("mute-1", MUTE, path="/")
     with pytest.raises(PreconditionFailed, match="give it a CMD or an ENTRYPOINT, or its deployment a command"):
         await krane.client.create(silent)
     assert await containers(krane.kind, "mute-1-0") == []
 
-    await krane.client.create(replace(silent, command=LISTING))
+    await krane.client.create(with_run(silent, command=LISTING))
 
     assert "Directory listing" in (await ask(await healthy(krane.client, "mute-1"), "/")).text
     await krane.client.delete(NAMESPACE, "mute-1")
@@ -63,7 +62,7 @@ async def test_a_release_command_runs_in_an_image_that_does_not_say_what_to_run(
 
 @pytest.mark.usefixtures("images")
 async def test_a_command_takes_the_place_of_cmd_and_is_given_to_the_entrypoint(krane: Krane) -> None:
-    await krane.client.create(replace(spec("entered-1", ENTERED), command=LISTING, health_check=HealthCheck(path="/")))
+    await krane.client.create(with_run(spec("entered-1", ENTERED, path="/"), command=LISTING))
     await krane.client.start_task(task("entered-2", ENTERED, "print('migrated')"))
 
     state = await ended(krane.client, "entered-2")

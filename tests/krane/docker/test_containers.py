@@ -1,7 +1,6 @@
 """The containers behind instances: their limits, ports and names, and what happens when somebody meddles with them."""
 
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,11 +17,11 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.types import WorkloadStatus
 from tests.krane.docker.support import call, container, containers
 from tests.krane.installation import DockerKind, Krane, serving
-from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell, until
+from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell, until, with_run
 
 
 async def test_limits_and_labels_are_those_that_were_asked_for(krane: Krane) -> None:
-    wanted = replace(spec("limits-1", krane.image, memory_mib=96), cpu_millicores=500)
+    wanted = with_run(spec("limits-1", krane.image, memory_mib=96), cpu_millicores=500)
     await krane.client.create(wanted)
 
     made = await container(krane.kind, "limits-1-0")
@@ -147,7 +146,7 @@ async def test_create_whose_answer_was_lost_is_finished_by_the_same_and_removed_
     async with open_backend(tmp_path, docker_kind.settings) as backend:
         await lost.create(record, 0)
         with pytest.raises(Conflict, match="delete it first"):
-            await backend.deployments.create(replace(wanted, replicas=2), {})
+            await backend.deployments.create(with_run(wanted, replicas=2), {})
         await backend.deployments.delete(NAMESPACE, "lost-1")
         assert await lost.all() == []
 
@@ -183,7 +182,7 @@ async def test_deployment_is_found_again_when_kranes_folder_was_lost(docker_kind
     async with open_backend(tmp_path, docker_kind.settings) as backend:
         assert await backend.deployments.create(wanted, {}) is WorkloadStatus.RUNNING
         with pytest.raises(Conflict, match="kept-2"):
-            await backend.deployments.create(replace(wanted, replicas=2), {})
+            await backend.deployments.create(with_run(wanted, replicas=2), {})
         await backend.deployments.delete(NAMESPACE, "kept-2")
 
 
@@ -204,7 +203,7 @@ async def test_log_outlives_the_rotation_of_its_files(krane: Krane) -> None:
 
 async def test_limits_that_the_machine_cannot_give_are_refused_and_leave_nothing(krane: Krane) -> None:
     with pytest.raises(Invalid, match="CPUs"):
-        await krane.client.create(replace(spec("mighty-1", krane.image), cpu_millicores=10_000_000))
+        await krane.client.create(with_run(spec("mighty-1", krane.image), cpu_millicores=10_000_000))
 
     assert await krane.client.get(NAMESPACE, "mighty-1") is None
     assert await containers(krane.kind, "mighty-1-0") == []

@@ -20,7 +20,7 @@ async def test_a_task_is_a_container_with_limits_and_without_ports_that_goes_whe
 
     found = await container(krane.kind, "contained-1-release")
 
-    assert found["Config"]["Cmd"] == [*wanted.command]
+    assert found["Config"]["Cmd"] == [*wanted.run.release_command]
     assert found["Config"]["Labels"]["interlock.task-id"] == "contained-1"
     assert "not-in-a-label" not in str(found["Config"]["Labels"])
     assert (found["HostConfig"]["Memory"], found["HostConfig"]["NanoCpus"]) == (128 << 20, 500_000_000)

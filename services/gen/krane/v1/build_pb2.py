@@ -23,9 +23,10 @@ _sym_db = _symbol_database.Default()
 
 
 from services.gen.krane.v1 import image_pb2 as krane_dot_v1_dot_image__pb2
+from services.gen.krane.v1 import run_pb2 as krane_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14krane/v1/build.proto\x12\x08krane.v1\x1a\x14krane/v1/image.proto\"$\n\x13UploadSourceRequest\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\":\n\x14UploadSourceResponse\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"%\n\tGitSource\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0b\n\x03ref\x18\x02 \x01(\t\"\xd1\x01\n\x11StartBuildRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08\x62uild_id\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12)\n\x08priority\x18\x04 \x01(\x0e\x32\x17.krane.v1.BuildPriority\x12 \n\x03git\x18\x05 \x01(\x0b\x32\x13.krane.v1.GitSource\x12:\n\x14registry_credentials\x18\x06 \x03(\x0b\x32\x1c.krane.v1.RegistryCredential\"\x14\n\x12StartBuildResponse\"J\n\x0fGetBuildRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08\x62uild_id\x18\x02 \x01(\t\x12\x12\n\ntail_lines\x18\x03 \x01(\r\"\xd3\x01\n\x10GetBuildResponse\x12%\n\x06status\x18\x01 \x01(\x0e\x32\x15.krane.v1.BuildStatus\x12\r\n\x05image\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x11\n\tlog_lines\x18\x04 \x03(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x05 \x01(\x08\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x07 \x01(\t\x12\'\n\x08settings\x18\x08 \x01(\x0b\x32\x15.krane.v1.AppSettings\x12\x0e\n\x06\x62ranch\x18\t \x01(\t\"\xa5\x02\n\x0b\x41ppSettings\x12\x10\n\x08replicas\x18\x01 \x01(\r\x12\x16\n\x0e\x63pu_millicores\x18\x02 \x01(\r\x12\x12\n\nmemory_mib\x18\x03 \x01(\x04\x12\x13\n\x0bhealth_path\x18\x04 \x01(\t\x12\x0c\n\x04port\x18\x05 \x01(\r\x12\x14\n\x0cstop_seconds\x18\x06 \x01(\r\x12\x17\n\x0frelease_command\x18\x07 \x03(\t\x12;\n\x0b\x65nvironment\x18\x08 \x03(\x0b\x32&.krane.v1.AppSettings.EnvironmentEntry\x12\x15\n\rready_seconds\x18\t \x01(\r\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"9\n\x12\x43\x61ncelBuildRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08\x62uild_id\x18\x02 \x01(\t\"\x15\n\x13\x43\x61ncelBuildResponse\"7\n\x12PruneImagesRequest\x12\x0c\n\x04keep\x18\x01 \x03(\t\x12\x13\n\x0bunneeded_ms\x18\x02 \x01(\x04\"&\n\x13PruneImagesResponse\x12\x0f\n\x07removed\x18\x01 \x03(\t*i\n\rBuildPriority\x12\x1e\n\x1a\x42UILD_PRIORITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x42UILD_PRIORITY_NORMAL\x10\x01\x12\x1d\n\x19\x42UILD_PRIORITY_PRODUCTION\x10\x02*\x96\x01\n\x0b\x42uildStatus\x12\x1c\n\x18\x42UILD_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42UILD_STATUS_RUNNING\x10\x01\x12\x1a\n\x16\x42UILD_STATUS_SUCCEEDED\x10\x02\x12\x17\n\x13\x42UILD_STATUS_FAILED\x10\x03\x12\x1a\n\x16\x42UILD_STATUS_CANCELLED\x10\x04\x32\x83\x03\n\x0c\x42uildService\x12O\n\x0cUploadSource\x12\x1d.krane.v1.UploadSourceRequest\x1a\x1e.krane.v1.UploadSourceResponse(\x01\x12G\n\nStartBuild\x12\x1b.krane.v1.StartBuildRequest\x1a\x1c.krane.v1.StartBuildResponse\x12\x41\n\x08GetBuild\x12\x19.krane.v1.GetBuildRequest\x1a\x1a.krane.v1.GetBuildResponse\x12J\n\x0b\x43\x61ncelBuild\x12\x1c.krane.v1.CancelBuildRequest\x1a\x1d.krane.v1.CancelBuildResponse\x12J\n\x0bPruneImages\x12\x1c.krane.v1.PruneImagesRequest\x1a\x1d.krane.v1.PruneImagesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x14krane/v1/build.proto\x12\x08krane.v1\x1a\x14krane/v1/image.proto\x1a\x12krane/v1/run.proto\"$\n\x13UploadSourceRequest\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\":\n\x14UploadSourceResponse\x12\x0e\n\x06source\x18\x01 \x01(\t\x12\x12\n\nsize_bytes\x18\x02 \x01(\x04\"%\n\tGitSource\x12\x0b\n\x03url\x18\x01 \x01(\t\x12\x0b\n\x03ref\x18\x02 \x01(\t\"\xd1\x01\n\x11StartBuildRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08\x62uild_id\x18\x02 \x01(\t\x12\x0e\n\x06source\x18\x03 \x01(\t\x12)\n\x08priority\x18\x04 \x01(\x0e\x32\x17.krane.v1.BuildPriority\x12 \n\x03git\x18\x05 \x01(\x0b\x32\x13.krane.v1.GitSource\x12:\n\x14registry_credentials\x18\x06 \x03(\x0b\x32\x1c.krane.v1.RegistryCredential\"\x14\n\x12StartBuildResponse\"J\n\x0fGetBuildRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08\x62uild_id\x18\x02 \x01(\t\x12\x12\n\ntail_lines\x18\x03 \x01(\r\"\xd3\x01\n\x10GetBuildResponse\x12%\n\x06status\x18\x01 \x01(\x0e\x32\x15.krane.v1.BuildStatus\x12\r\n\x05image\x18\x02 \x01(\t\x12\r\n\x05\x65rror\x18\x03 \x01(\t\x12\x11\n\tlog_lines\x18\x04 \x03(\t\x12\x0e\n\x06\x63\x61\x63hed\x18\x05 \x01(\x08\x12\x0e\n\x06source\x18\x06 \x01(\t\x12\x0e\n\x06\x63ommit\x18\x07 \x01(\t\x12\'\n\x08settings\x18\x08 \x01(\x0b\x32\x15.krane.v1.AppSettings\x12\x0e\n\x06\x62ranch\x18\t \x01(\t\"\x95\x02\n\x0b\x41ppSettings\x12;\n\x0b\x65nvironment\x18\x08 \x03(\x0b\x32&.krane.v1.AppSettings.EnvironmentEntry\x12\"\n\x03run\x18\n \x01(\x0b\x32\x15.krane.v1.RunSettings\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01J\x04\x08\x01\x10\x08J\x04\x08\t\x10\nR\x08replicasR\x0e\x63pu_millicoresR\nmemory_mibR\x0bhealth_pathR\x04portR\x0cstop_secondsR\x0frelease_commandR\rready_seconds\"9\n\x12\x43\x61ncelBuildRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x10\n\x08\x62uild_id\x18\x02 \x01(\t\"\x15\n\x13\x43\x61ncelBuildResponse\"7\n\x12PruneImagesRequest\x12\x0c\n\x04keep\x18\x01 \x03(\t\x12\x13\n\x0bunneeded_ms\x18\x02 \x01(\x04\"&\n\x13PruneImagesResponse\x12\x0f\n\x07removed\x18\x01 \x03(\t*i\n\rBuildPriority\x12\x1e\n\x1a\x42UILD_PRIORITY_UNSPECIFIED\x10\x00\x12\x19\n\x15\x42UILD_PRIORITY_NORMAL\x10\x01\x12\x1d\n\x19\x42UILD_PRIORITY_PRODUCTION\x10\x02*\x96\x01\n\x0b\x42uildStatus\x12\x1c\n\x18\x42UILD_STATUS_UNSPECIFIED\x10\x00\x12\x18\n\x14\x42UILD_STATUS_RUNNING\x10\x01\x12\x1a\n\x16\x42UILD_STATUS_SUCCEEDED\x10\x02\x12\x17\n\x13\x42UILD_STATUS_FAILED\x10\x03\x12\x1a\n\x16\x42UILD_STATUS_CANCELLED\x10\x04\x32\x83\x03\n\x0c\x42uildService\x12O\n\x0cUploadSource\x12\x1d.krane.v1.UploadSourceRequest\x1a\x1e.krane.v1.UploadSourceResponse(\x01\x12G\n\nStartBuild\x12\x1b.krane.v1.StartBuildRequest\x1a\x1c.krane.v1.StartBuildResponse\x12\x41\n\x08GetBuild\x12\x19.krane.v1.GetBuildRequest\x1a\x1a.krane.v1.GetBuildResponse\x12J\n\x0b\x43\x61ncelBuild\x12\x1c.krane.v1.CancelBuildRequest\x1a\x1d.krane.v1.CancelBuildResponse\x12J\n\x0bPruneImages\x12\x1c.krane.v1.PruneImagesRequest\x1a\x1d.krane.v1.PruneImagesResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,36 +35,36 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_APPSETTINGS_ENVIRONMENTENTRY']._loaded_options = None
   _globals['_APPSETTINGS_ENVIRONMENTENTRY']._serialized_options = b'8\001'
-  _globals['_BUILDPRIORITY']._serialized_start=1192
-  _globals['_BUILDPRIORITY']._serialized_end=1297
-  _globals['_BUILDSTATUS']._serialized_start=1300
-  _globals['_BUILDSTATUS']._serialized_end=1450
-  _globals['_UPLOADSOURCEREQUEST']._serialized_start=56
-  _globals['_UPLOADSOURCEREQUEST']._serialized_end=92
-  _globals['_UPLOADSOURCERESPONSE']._serialized_start=94
-  _globals['_UPLOADSOURCERESPONSE']._serialized_end=152
-  _globals['_GITSOURCE']._serialized_start=154
-  _globals['_GITSOURCE']._serialized_end=191
-  _globals['_STARTBUILDREQUEST']._serialized_start=194
-  _globals['_STARTBUILDREQUEST']._serialized_end=403
-  _globals['_STARTBUILDRESPONSE']._serialized_start=405
-  _globals['_STARTBUILDRESPONSE']._serialized_end=425
-  _globals['_GETBUILDREQUEST']._serialized_start=427
-  _globals['_GETBUILDREQUEST']._serialized_end=501
-  _globals['_GETBUILDRESPONSE']._serialized_start=504
-  _globals['_GETBUILDRESPONSE']._serialized_end=715
-  _globals['_APPSETTINGS']._serialized_start=718
-  _globals['_APPSETTINGS']._serialized_end=1011
-  _globals['_APPSETTINGS_ENVIRONMENTENTRY']._serialized_start=961
-  _globals['_APPSETTINGS_ENVIRONMENTENTRY']._serialized_end=1011
-  _globals['_CANCELBUILDREQUEST']._serialized_start=1013
-  _globals['_CANCELBUILDREQUEST']._serialized_end=1070
-  _globals['_CANCELBUILDRESPONSE']._serialized_start=1072
-  _globals['_CANCELBUILDRESPONSE']._serialized_end=1093
-  _globals['_PRUNEIMAGESREQUEST']._serialized_start=1095
-  _globals['_PRUNEIMAGESREQUEST']._serialized_end=1150
-  _globals['_PRUNEIMAGESRESPONSE']._serialized_start=1152
-  _globals['_PRUNEIMAGESRESPONSE']._serialized_end=1190
-  _globals['_BUILDSERVICE']._serialized_start=1453
-  _globals['_BUILDSERVICE']._serialized_end=1840
+  _globals['_BUILDPRIORITY']._serialized_start=1196
+  _globals['_BUILDPRIORITY']._serialized_end=1301
+  _globals['_BUILDSTATUS']._serialized_start=1304
+  _globals['_BUILDSTATUS']._serialized_end=1454
+  _globals['_UPLOADSOURCEREQUEST']._serialized_start=76
+  _globals['_UPLOADSOURCEREQUEST']._serialized_end=112
+  _globals['_UPLOADSOURCERESPONSE']._serialized_start=114
+  _globals['_UPLOADSOURCERESPONSE']._serialized_end=172
+  _globals['_GITSOURCE']._serialized_start=174
+  _globals['_GITSOURCE']._serialized_end=211
+  _globals['_STARTBUILDREQUEST']._serialized_start=214
+  _globals['_STARTBUILDREQUEST']._serialized_end=423
+  _globals['_STARTBUILDRESPONSE']._serialized_start=425
+  _globals['_STARTBUILDRESPONSE']._serialized_end=445
+  _globals['_GETBUILDREQUEST']._serialized_start=447
+  _globals['_GETBUILDREQUEST']._serialized_end=521
+  _globals['_GETBUILDRESPONSE']._serialized_start=524
+  _globals['_GETBUILDRESPONSE']._serialized_end=735
+  _globals['_APPSETTINGS']._serialized_start=738
+  _globals['_APPSETTINGS']._serialized_end=1015
+  _globals['_APPSETTINGS_ENVIRONMENTENTRY']._serialized_start=850
+  _globals['_APPSETTINGS_ENVIRONMENTENTRY']._serialized_end=900
+  _globals['_CANCELBUILDREQUEST']._serialized_start=1017
+  _globals['_CANCELBUILDREQUEST']._serialized_end=1074
+  _globals['_CANCELBUILDRESPONSE']._serialized_start=1076
+  _globals['_CANCELBUILDRESPONSE']._serialized_end=1097
+  _globals['_PRUNEIMAGESREQUEST']._serialized_start=1099
+  _globals['_PRUNEIMAGESREQUEST']._serialized_end=1154
+  _globals['_PRUNEIMAGESRESPONSE']._serialized_start=1156
+  _globals['_PRUNEIMAGESRESPONSE']._serialized_end=1194
+  _globals['_BUILDSERVICE']._serialized_start=1457
+  _globals['_BUILDSERVICE']._serialized_end=1844
 # @@protoc_insertion_point(module_scope)

@@ -1,4 +1,5 @@
 from services.gen.krane.v1 import image_pb2 as _image_pb2
+from services.gen.krane.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -105,7 +106,7 @@ class GetBuildResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[BuildStatus, str]] = ..., image: _Optional[str] = ..., error: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ..., cached: _Optional[bool] = ..., source: _Optional[str] = ..., commit: _Optional[str] = ..., settings: _Optional[_Union[AppSettings, _Mapping]] = ..., branch: _Optional[str] = ...) -> None: ...
 
 class AppSettings(_message.Message):
-    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "environment", "ready_seconds")
+    __slots__ = ("environment", "run")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -113,25 +114,11 @@ class AppSettings(_message.Message):
         key: str
         value: str
         def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
-    REPLICAS_FIELD_NUMBER: _ClassVar[int]
-    CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
-    MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
-    HEALTH_PATH_FIELD_NUMBER: _ClassVar[int]
-    PORT_FIELD_NUMBER: _ClassVar[int]
-    STOP_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
-    READY_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    replicas: int
-    cpu_millicores: int
-    memory_mib: int
-    health_path: str
-    port: int
-    stop_seconds: int
-    release_command: _containers.RepeatedScalarFieldContainer[str]
+    RUN_FIELD_NUMBER: _ClassVar[int]
     environment: _containers.ScalarMap[str, str]
-    ready_seconds: int
-    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., environment: _Optional[_Mapping[str, str]] = ..., ready_seconds: _Optional[int] = ...) -> None: ...
+    run: _run_pb2.RunSettings
+    def __init__(self, environment: _Optional[_Mapping[str, str]] = ..., run: _Optional[_Union[_run_pb2.RunSettings, _Mapping]] = ...) -> None: ...
 
 class CancelBuildRequest(_message.Message):
     __slots__ = ("namespace", "build_id")

@@ -1,4 +1,5 @@
 from services.gen.krane.v1 import image_pb2 as _image_pb2
+from services.gen.krane.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -37,7 +38,7 @@ INSTANCE_STATUS_FAILED: InstanceStatus
 INSTANCE_STATUS_STOPPED: InstanceStatus
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("namespace", "deployment_id", "image", "replicas", "cpu_millicores", "memory_size_mib", "health_check", "environment", "registry_credential", "port", "stop_seconds", "command")
+    __slots__ = ("namespace", "deployment_id", "image", "environment", "registry_credential", "run")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -48,38 +49,16 @@ class CreateDeploymentRequest(_message.Message):
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
-    REPLICAS_FIELD_NUMBER: _ClassVar[int]
-    CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
-    MEMORY_SIZE_MIB_FIELD_NUMBER: _ClassVar[int]
-    HEALTH_CHECK_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
-    PORT_FIELD_NUMBER: _ClassVar[int]
-    STOP_SECONDS_FIELD_NUMBER: _ClassVar[int]
-    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     deployment_id: str
     image: str
-    replicas: int
-    cpu_millicores: int
-    memory_size_mib: int
-    health_check: HealthCheck
     environment: _containers.ScalarMap[str, str]
     registry_credential: _image_pb2.RegistryCredential
-    port: int
-    stop_seconds: int
-    command: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., health_check: _Optional[_Union[HealthCheck, _Mapping]] = ..., environment: _Optional[_Mapping[str, str]] = ..., registry_credential: _Optional[_Union[_image_pb2.RegistryCredential, _Mapping]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ...) -> None: ...
-
-class HealthCheck(_message.Message):
-    __slots__ = ("path", "interval_ms", "timeout_ms")
-    PATH_FIELD_NUMBER: _ClassVar[int]
-    INTERVAL_MS_FIELD_NUMBER: _ClassVar[int]
-    TIMEOUT_MS_FIELD_NUMBER: _ClassVar[int]
-    path: str
-    interval_ms: int
-    timeout_ms: int
-    def __init__(self, path: _Optional[str] = ..., interval_ms: _Optional[int] = ..., timeout_ms: _Optional[int] = ...) -> None: ...
+    run: _run_pb2.RunSettings
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., environment: _Optional[_Mapping[str, str]] = ..., registry_credential: _Optional[_Union[_image_pb2.RegistryCredential, _Mapping]] = ..., run: _Optional[_Union[_run_pb2.RunSettings, _Mapping]] = ...) -> None: ...
 
 class CreateDeploymentResponse(_message.Message):
     __slots__ = ("status",)

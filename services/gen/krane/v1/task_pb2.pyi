@@ -1,3 +1,4 @@
+from services.gen.krane.v1 import run_pb2 as _run_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
@@ -21,7 +22,7 @@ TASK_STATUS_FAILED: TaskStatus
 TASK_STATUS_CANCELLED: TaskStatus
 
 class StartTaskRequest(_message.Message):
-    __slots__ = ("namespace", "task_id", "image", "command", "cpu_millicores", "memory_size_mib", "environment", "timeout_seconds")
+    __slots__ = ("namespace", "task_id", "image", "environment", "timeout_seconds", "run")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -32,20 +33,16 @@ class StartTaskRequest(_message.Message):
     NAMESPACE_FIELD_NUMBER: _ClassVar[int]
     TASK_ID_FIELD_NUMBER: _ClassVar[int]
     IMAGE_FIELD_NUMBER: _ClassVar[int]
-    COMMAND_FIELD_NUMBER: _ClassVar[int]
-    CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
-    MEMORY_SIZE_MIB_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    RUN_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     task_id: str
     image: str
-    command: _containers.RepeatedScalarFieldContainer[str]
-    cpu_millicores: int
-    memory_size_mib: int
     environment: _containers.ScalarMap[str, str]
     timeout_seconds: float
-    def __init__(self, namespace: _Optional[str] = ..., task_id: _Optional[str] = ..., image: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., cpu_millicores: _Optional[int] = ..., memory_size_mib: _Optional[int] = ..., environment: _Optional[_Mapping[str, str]] = ..., timeout_seconds: _Optional[float] = ...) -> None: ...
+    run: _run_pb2.RunSettings
+    def __init__(self, namespace: _Optional[str] = ..., task_id: _Optional[str] = ..., image: _Optional[str] = ..., environment: _Optional[_Mapping[str, str]] = ..., timeout_seconds: _Optional[float] = ..., run: _Optional[_Union[_run_pb2.RunSettings, _Mapping]] = ...) -> None: ...
 
 class StartTaskResponse(_message.Message):
     __slots__ = ()

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.domain.errors import Invalid
-from services.domain.settings import check_command, check_settings, said_by
+from services.domain.settings import check_command, check_settings, settings_from
 from services.domain.variables import check_variables
 from services.krane.types import AppSettings
 
@@ -125,7 +125,7 @@ def _settings(toml: InterlockToml) -> AppSettings:
     # Its command is none of them: the image remembers it, and its Dockerfile may say it as well.
     for section in (toml.resources, toml.health, toml.start, toml.release):
         given |= section.model_dump(exclude={"command"}, exclude_none=True)
-    settings = AppSettings(run=said_by(given), environment=toml.env)
+    settings = AppSettings(run=settings_from(given), environment=toml.env)
     check_app_settings(settings)
     return settings
 

@@ -4,20 +4,23 @@ import asyncio
 import hashlib
 import socket
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import chain
+from typing import Annotated, Any
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from services.config import LOOPBACK
 from services.domain.errors import Conflict, NotFound, PreconditionFailed
+from services.domain.settings import RunSettings
 from services.krane.backends.building.app_config import with_port
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.environments import Environments
 from services.krane.backends.docker.shapes import ContainerDetails, ContainerSummary
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
+from services.krane.backends.shared.records import FOLDED
 from services.krane.types import DeploymentSpec
 from services.telemetry import get_logger
 
@@ -54,21 +57,18 @@ class ContainerRecord:
     spec: DeploymentSpec
     # What the spec's image meant when the deployment was created.
     image_id: str
+    # The fields below follow from the two above; they are not compared, since older versions kept less of them.
     # Where instances listen in their container.
-    container_port: int
-    # The health path that the image asks for; empty = none.
-    health_path: str
-    # How long the image asks to be let end by itself; 0 = it does not.
-    stop_seconds: int = 0
-    # What the image's source asks to run in the place of its CMD; empty = it does not.
-    command: tuple[str, ...] = ()
+    container_port: int = field(compare=False)
+    # What the image's source tree sets, and the command that it runs in the place of the CMD.
+    of_image: RunSettings = field(compare=False)
 
     def instance_id(self, index: int) -> str:
         """The name of one instance for krane's callers."""
         return f"{self.spec.deployment_id}-{index}"
 
 
-RECORD_ADAPTER = TypeAdapter(ContainerRecord)
+RECORD_ADAPTER: TypeAdapter[ContainerRecord] = TypeAdapter(Annotated[ContainerRecord, FOLDED])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,12 +138,20 @@ class Containers:
         """Create the container of one instance, or find it created. Raises Conflict when another has its name."""
         given = await self.environments.find(record.spec)
         labels = self._labels(record, record.instance_id(index))
-        return await self.create_labelled(labels, _config(record, record.instance_id(index), given), mark)
+        config = _config(record, record.instance_id(index), given)
+        return await self.create_labelled(labels, RECORD_ADAPTER, config, mark)
 
     async def create_labelled(
-        self, labels: Mapping[str, str], config: Mapping[str, JsonValue], mark: Mark = Mark.NONE
+        self,
+        labels: Mapping[str, str],
+        record: TypeAdapter[Any],
+        config: Mapping[str, JsonValue],
+        mark: Mark = Mark.NONE,
     ) -> Container:
-        """Create a container with the labels, or find it created. Raises Conflict when another has its name."""
+        """Create a container with the labels, or find it created. `record` reads the label of that name.
+
+        Raises Conflict when another container has its name.
+        """
         name = self._name(labels[INSTANCE_ID], mark)
         try:
             created = await self._engine.create_container(name, {**config, "Labels": {**labels}})
@@ -153,7 +161,7 @@ class Containers:
         except NotFound as error:
             raise PreconditionFailed(f"{name} cannot be created: its image {config['Image']} was removed") from error
         details = await self._engine.inspect_container(created)
-        if details is None or not labels.items() <= (details.config.labels or {}).items():
+        if details is None or not _is_labelled(details, labels, record):
             raise Conflict(f"the container name {name} is taken by another: delete its deployment, or remove it")
         return _container(details)
 
@@ -247,7 +255,7 @@ def mark_of(names: Iterable[str]) -> Mark:
 
 def _config(record: ContainerRecord, instance_id: str, given: Mapping[str, str]) -> dict[str, JsonValue]:
     spec, port = record.spec, f"{record.container_port}/tcp"
-    bounds = limits(memory_mib=spec.memory_mib, cpu_millicores=spec.cpu_millicores)
+    bounds = limits(memory_mib=spec.run.memory_mib, cpu_millicores=spec.run.cpu_millicores)
     return {
         "Image": record.image_id,
         "Env": [*environment_of(given, spec.deployment_id, instance_id), f"PORT={record.container_port}"],
@@ -259,7 +267,7 @@ def _config(record: ContainerRecord, instance_id: str, given: Mapping[str, str])
 
 def _command(record: ContainerRecord) -> dict[str, JsonValue]:
     """What is run in the place of the image's CMD. Its ENTRYPOINT stays, as with `docker run`."""
-    command = with_port(record.spec.command or record.command, str(record.container_port))
+    command = with_port(record.spec.run.command or record.of_image.command or (), str(record.container_port))
     return {"Cmd": [*command]} if command else {}
 
 
@@ -267,6 +275,17 @@ def _free_port() -> dict[str, JsonValue]:
     """A port of loopback that is free now. It is part of the container, so that it stays over restarts."""
     with socket.create_server((LOOPBACK, 0)) as probe:
         return {"HostIp": LOOPBACK, "HostPort": str(probe.getsockname()[1])}
+
+
+def _is_labelled(details: ContainerDetails, labels: Mapping[str, str], record: TypeAdapter[Any]) -> bool:
+    """Whether a container has these labels. Another version may have written the same record otherwise."""
+    found = details.config.labels or {}
+    plain = {name: value for name, value in labels.items() if name != RECORD}
+    try:
+        is_same = record.validate_json(found.get(RECORD, "")) == record.validate_json(labels[RECORD])
+    except ValidationError:
+        return False
+    return is_same and plain.items() <= found.items()
 
 
 def _container(details: ContainerDetails) -> Container:

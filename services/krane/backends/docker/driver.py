@@ -3,6 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping
+from dataclasses import replace
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict, PreconditionFailed
@@ -27,7 +28,7 @@ from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.hosted.deployment import HostedDeployment, Wanted
 from services.krane.backends.hosted.grace import effective_grace
-from services.krane.backends.hosted.health import effective_check
+from services.krane.backends.hosted.health import make_check
 from services.krane.backends.hosted.instance import HISTORY, HostedInstance
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
@@ -81,7 +82,7 @@ class DockerDriver:
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
     ) -> HostedDeployment:
         """A deployment of an image that the engine has or can pull."""
-        image = await find_image(self._engine, spec.image, credential, command=spec.command)
+        image = await find_image(self._engine, spec.image, credential, command=spec.run.command)
         record = make_record(spec, image)
         # Of a creation whose answer was lost; the same one is finished.
         leftover = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
@@ -117,7 +118,7 @@ class DockerDriver:
 
     def _deployment(self, record: ContainerRecord, wanted: Wanted) -> HostedDeployment:
         store = ContainerStore(self._engine, self._containers, self._archived_logs, self._folders, record)
-        instances = [self._instance(record, index) for index in range(record.spec.replicas)]
+        instances = [self._instance(record, index) for index in range(record.spec.run.replicas)]
         return HostedDeployment(record.spec, wanted, store, instances)
 
     def _instance(self, record: ContainerRecord, index: int) -> HostedInstance:
@@ -131,27 +132,26 @@ class DockerDriver:
             stop_grace_seconds=grace_of(record, self._settings),
         )
         history = Record(self._folders.instance(record.spec.deployment_id, index) / "history.json", HISTORY)
-        check = effective_check(record.spec.health_check, record.health_path, self._settings.probe_seconds)
+        path = record.spec.run.health_path or record.of_image.health_path or ""
+        check = make_check(path, self._settings.probe_seconds)
         return HostedInstance(record.instance_id(index), runner, history, check, self._prober)
 
 
 def make_record(spec: DeploymentSpec, image: RunnableImage) -> ContainerRecord:
     """What is kept of a deployment of an image."""
-    said, port = image.app.settings.run, spec.port or image.port
+    port = spec.run.port or image.port
     return ContainerRecord(
         spec=spec,
         image_id=image.id,
         container_port=port,
-        health_path=said.health_path or "",
-        stop_seconds=said.stop_seconds or 0,
-        # The image itself has it with the port that it was built for.
-        command=tuple(with_port(image.app.command, str(port))),
+        # The image itself has the command with the port that it was built for.
+        of_image=replace(image.app.settings.run, command=tuple(with_port(image.app.command, str(port)))),
     )
 
 
 def grace_of(record: ContainerRecord, settings: KraneSettings) -> float:
     """Seconds that its instances get to end by themselves."""
-    return effective_grace(record.spec.stop_seconds, record.stop_seconds, settings.stop_grace_seconds)
+    return effective_grace(record.spec.run.stop_seconds, record.of_image.stop_seconds or 0, settings.stop_grace_seconds)
 
 
 class ContainerStore:
@@ -187,10 +187,10 @@ class ContainerStore:
         """Pull the image again when a container has to be made and the engine does not have it any more."""
         record, spec = self._record, self._record.spec
         found = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
-        if len({container.labels[INSTANCE_ID] for container in found}) == spec.replicas:
+        if len({container.labels[INSTANCE_ID] for container in found}) == spec.run.replicas:
             return
         if await self._engine.inspect_image(record.image_id) is None:
-            image = await find_image(self._engine, spec.image, credential, command=spec.command)
+            image = await find_image(self._engine, spec.image, credential, command=spec.run.command)
             if image.id != record.image_id:
                 raise PreconditionFailed(f"image {spec.image} is another one by now: create a new deployment")
 

@@ -57,7 +57,7 @@ class ContainerRunner:
             return Ending(exit_code=None, was_stopped=False, cause="its container was removed")
         if container is None or not container.has_ended or container.mark is not Mark.NONE:
             return NEVER_RAN
-        return own_ending(container, self._record.spec.memory_mib, is_seen=is_seen)
+        return own_ending(container, self._record.spec.run.memory_mib, is_seen=is_seen)
 
     async def stop(self) -> None:
         """Ask the container to end, and kill it when the grace period is over."""

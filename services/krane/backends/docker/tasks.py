@@ -6,6 +6,7 @@ what is not has not, unless krane's folder was emptied. Its label says then what
 
 from collections.abc import Collection, Mapping
 from functools import partial
+from typing import Annotated
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -25,13 +26,14 @@ from services.krane.backends.docker.images import find_image
 from services.krane.backends.docker.lifetime import Lifetime, own_ending, signed, undisturbed
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.hosted.tasks import MAX_GRACE_SECONDS, Prepared
+from services.krane.backends.shared.records import FOLDED
 from services.krane.backends.supervision.ending import Ending
 from services.krane.types import TaskSpec, task_log_name
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
 
-SPEC = TypeAdapter(TaskSpec)
+SPEC: TypeAdapter[TaskSpec] = TypeAdapter(Annotated[TaskSpec, FOLDED])
 
 
 class DockerTasks:
@@ -72,7 +74,7 @@ class DockerTasks:
 
     async def prepare(self, spec: TaskSpec, environment: Mapping[str, str]) -> Prepared:
         """Create the container."""
-        image = await find_image(self._engine, spec.image, command=spec.command)
+        image = await find_image(self._engine, spec.image, command=spec.run.release_command)
         name = task_log_name(spec.task_id)
         await self._archived_logs.begin(spec.namespace, spec.task_id, name)
         container = await self._containers.create_labelled(
@@ -81,11 +83,12 @@ class DockerTasks:
                 TASK_ID: spec.task_id,
                 RECORD: SPEC.dump_json(spec).decode(),
             },
+            SPEC,
             {
                 "Image": image.id,
-                "Cmd": list(spec.command),
+                "Cmd": list(spec.run.release_command),
                 "Env": environment_of(environment, spec.task_id, name),
-                "HostConfig": limits(memory_mib=spec.memory_mib, cpu_millicores=spec.cpu_millicores),
+                "HostConfig": limits(memory_mib=spec.run.memory_mib, cpu_millicores=spec.run.cpu_millicores),
             },
         )
         begin = partial(self._engine.start_container, container.id)
@@ -119,7 +122,7 @@ class TaskContainer:
             return Ending(exit_code=None, was_stopped=False, cause="its container was not started")
         if container.mark is Mark.HALTED:
             return Ending(exit_code=signed(container.exit_code), was_stopped=True)
-        return own_ending(container, self._spec.memory_mib, is_seen=is_seen)
+        return own_ending(container, self._spec.run.memory_mib, is_seen=is_seen)
 
     async def stop(self) -> None:
         """Ask the container to end, and kill it when the grace period is over."""

@@ -53,7 +53,7 @@ class HostedDeployment:
             namespace=self.spec.namespace,
             deployment_id=self.spec.deployment_id,
             image=self.spec.image,
-            replicas=self.spec.replicas,
+            replicas=self.spec.run.replicas,
             status=self._status,
             instances=tuple(instance.report for instance in self._instances),
         )

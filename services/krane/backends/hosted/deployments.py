@@ -172,7 +172,7 @@ class HostedDeployments:
         deployment = await self._driver.plan(spec, environment, credential)
         await deployment.start()
         self._deployments[spec.deployment_id] = deployment
-        log.info("deployment created", deployment_id=spec.deployment_id, replicas=spec.replicas)
+        log.info("deployment created", deployment_id=spec.deployment_id, replicas=spec.run.replicas)
         return deployment
 
     async def _stop(self, namespace: str, deployment_id: str) -> None:

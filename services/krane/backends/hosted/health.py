@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 from services.domain.readiness import Probe
 from services.krane.backends.hosted.probe import Prober
-from services.krane.types import HealthCheck
 
-DEFAULT_INTERVAL = 0.5
-DEFAULT_TIMEOUT_MS = 2000
+INTERVAL = 0.5
+TIMEOUT_MS = 2000
 # Seconds between probes until the first one passes.
 STARTING_INTERVAL = 0.05
 # One slow answer is weather; two in a row are a state.
@@ -74,12 +73,6 @@ class Health:
         self._probed.set()
 
 
-def effective_check(asked: HealthCheck, image_path: str, calm_interval: float) -> Check:
-    """How an instance is asked: as its deployment says, else its image (empty = TCP connect), else the default."""
-    interval = asked.interval_ms / 1000
-    return Check(
-        path=asked.path or image_path,
-        timeout_ms=asked.timeout_ms or DEFAULT_TIMEOUT_MS,
-        interval=interval or DEFAULT_INTERVAL,
-        calm_interval=interval or calm_interval,
-    )
+def make_check(path: str, calm_interval: float) -> Check:
+    """Ask at krane's intervals; an empty path is a TCP connection."""
+    return Check(path=path, timeout_ms=TIMEOUT_MS, interval=INTERVAL, calm_interval=calm_interval)

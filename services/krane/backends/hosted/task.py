@@ -12,6 +12,7 @@ ends the keeper alone, and the keeper of the next krane takes the run over. Noth
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from pydantic import TypeAdapter
 
@@ -19,6 +20,7 @@ from services.domain.errors import Unavailable
 from services.krane.backends.hosted.runner import CommandRun
 from services.krane.backends.shared.files import Record
 from services.krane.backends.shared.operations import until_done
+from services.krane.backends.shared.records import FOLDED
 from services.krane.backends.supervision.ending import Ending
 from services.krane.types import TaskSpec, TaskState, TaskStatus
 from services.telemetry import get_logger
@@ -38,7 +40,7 @@ class TaskRecord:
     reason: str = ""
 
 
-TASK_RECORD = TypeAdapter(TaskRecord)
+TASK_RECORD: TypeAdapter[TaskRecord] = TypeAdapter(Annotated[TaskRecord, FOLDED])
 
 
 class HostedTask:

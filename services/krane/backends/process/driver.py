@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import TypeAdapter
 
@@ -14,7 +15,7 @@ from services.domain.images import registry_of
 from services.krane.backends.building.app_config import AppConfig
 from services.krane.backends.hosted.deployment import HostedDeployment, Wanted
 from services.krane.backends.hosted.grace import effective_grace
-from services.krane.backends.hosted.health import effective_check
+from services.krane.backends.hosted.health import make_check
 from services.krane.backends.hosted.instance import HISTORY, HostedInstance
 from services.krane.backends.hosted.probe import Prober
 from services.krane.backends.process.artifacts import artifact
@@ -25,6 +26,7 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import follow_file
 from services.krane.backends.shared.log_lines import Place
 from services.krane.backends.shared.logs import tail
+from services.krane.backends.shared.records import FOLDED
 from services.krane.backends.supervision.ending import Ending
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 from services.krane.checks import check_reference
@@ -43,7 +45,7 @@ class ProcessRecord:
     environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
-DEPLOYMENT_RECORD = TypeAdapter(ProcessRecord)
+DEPLOYMENT_RECORD: TypeAdapter[ProcessRecord] = TypeAdapter(Annotated[ProcessRecord, FOLDED])
 
 
 class ProcessDriver:
@@ -117,7 +119,7 @@ class ProcessDriver:
     def _deployment(self, record: ProcessRecord) -> HostedDeployment:
         spec = record.spec
         store = DeploymentFolder(self._folders.deployments / spec.deployment_id, record)
-        instances = [self._instance(record, index) for index in range(spec.replicas)]
+        instances = [self._instance(record, index) for index in range(spec.run.replicas)]
         return HostedDeployment(spec, record.wanted, store, instances)
 
     def _instance(self, record: ProcessRecord, index: int) -> HostedInstance:
@@ -126,7 +128,7 @@ class ProcessDriver:
         instance_id = f"{spec.deployment_id}-{index}"
         folder = self._folders.instance(spec.deployment_id, index)
         command = CommandSpec(
-            arguments=spec.command or record.app.command,
+            arguments=spec.run.command or record.app.command,
             environment=instance_environment(
                 deployment_id=spec.deployment_id,
                 instance_id=instance_id,
@@ -137,15 +139,15 @@ class ProcessDriver:
             working_directory=image.app,
             log=self._log(spec.namespace, spec.deployment_id, instance_id),
             stop_grace_seconds=effective_grace(
-                spec.stop_seconds, record.app.settings.run.stop_seconds or 0, self._settings.stop_grace_seconds
+                spec.run.stop_seconds, record.app.settings.run.stop_seconds or 0, self._settings.stop_grace_seconds
             ),
-            memory_bytes=spec.memory_mib << 20,
+            memory_bytes=spec.run.memory_mib << 20,
         )
         return HostedInstance(
             instance_id,
             ProcessRunner(folder, command, self._ports),
             Record(folder / "history.json", HISTORY),
-            effective_check(spec.health_check, record.app.settings.run.health_path or "", self._settings.probe_seconds),
+            make_check(spec.run.health_path or record.app.settings.run.health_path or "", self._settings.probe_seconds),
             self._prober,
         )
 

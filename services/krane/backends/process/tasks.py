@@ -38,7 +38,7 @@ class ProcessTasks:
             raise PreconditionFailed(f"task {spec.task_id}: {spec.image} is not here: build it again")
         name = task_log_name(spec.task_id)
         command = CommandSpec(
-            arguments=spec.command,
+            arguments=spec.run.release_command,
             environment=instance_environment(
                 deployment_id=spec.task_id,
                 instance_id=name,
@@ -49,7 +49,7 @@ class ProcessTasks:
             working_directory=image.app,
             log=self._folders.logs(spec.namespace, spec.task_id) / f"{name}.log",
             stop_grace_seconds=self._stop_grace_seconds,
-            memory_bytes=spec.memory_mib << 20,
+            memory_bytes=spec.run.memory_mib << 20,
             wanted_port=None,
         )
         process = self._process(spec)
