@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Makes a Docker Engine answer at /var/run/docker.sock, on Debian, as root: installs it, Compose, git, ssh, and the
-# registry and the sshd that tests start, when they are not there, starts it when it does not run, and returns when it
-# answers. It runs on until its pid, in /var/run/docker.pid, is ended.
+# registry, the sshd and the nginx that tests start, when they are not there, starts it when it does not run, and
+# returns when it answers. It runs on until its pid, in /var/run/docker.pid, is ended.
 set -euo pipefail
 export DEBIAN_FRONTEND=noninteractive
 
@@ -34,6 +34,13 @@ if ! command -v sshd >/dev/null; then
     # The package would let everybody knock, on every address: Debian starts no sshd while this is there.
     mkdir --parents /etc/ssh
     touch /etc/ssh/sshd_not_to_be_run
+fi
+# Some tests have it in front of the gateway.
+if ! command -v nginx >/dev/null; then
+    packages+=(nginx)
+    # The package would serve to everybody, on every address.
+    mkdir --parents /etc/systemd/system
+    ln --symbolic --force /dev/null /etc/systemd/system/nginx.service
 fi
 if ((${#packages[@]})); then
     apt-get update -qq

@@ -6,7 +6,7 @@ Restate's own settings live in restate.toml. Defaults run everything on one mach
 from enum import StrEnum
 from pathlib import Path
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, IPvAnyNetwork
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -99,6 +99,12 @@ class GatewaySettings(BaseModel):
     xds_port: int = 18000
     agent_port: int = 18001
     concurrency: int = 2
+    # Proxies in front whose word on a request's client (X-Forwarded-For, -Proto, -Host, -Port) is taken: one that
+    # terminates TLS, say. What anybody else claims is removed. JSON: ["10.0.0.0/8", "127.0.0.1/32"]
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
+    # How many headers a request and an answer may have, and how large they may be together.
+    max_headers: int = Field(default=500, ge=1, le=1000)
+    max_headers_kib: int = Field(default=128, ge=1, le=256)
     # Seconds between looks at the routing revision when nobody asks for a sync.
     poll_seconds: float = 1.0
 

@@ -13,6 +13,7 @@ from services.db.engine import Database
 from services.db.migrations import migrate
 from services.domain.errors import InterlockError
 from services.krane.backends.docker.engine import Engine
+from tests.nginx_server import nginx as nginx_program
 from tests.pieces import KRANE, InPieces, piece_of, place_of
 from tests.registry_server import RegistryServer, is_installed
 from tests.ssh_server import SshServer, sshd
@@ -95,6 +96,15 @@ def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> SshServer:
     if not sshd():
         _go_without("sshd is not installed: scripts/start_docker_engine.sh does that")
     return SshServer(tmp_path_factory.mktemp("sshd"))
+
+
+@pytest.fixture(scope="session")
+def nginx() -> str:
+    """The program that tests let run in front. Without it they are skipped, and fail in continuous integration."""
+    found = nginx_program()
+    if not found:
+        _go_without("nginx is not installed: scripts/start_docker_engine.sh does that")
+    return found
 
 
 def _go_without(reason: str) -> Never:

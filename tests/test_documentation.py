@@ -29,7 +29,7 @@ OTHER_VARIABLES = {
     "INTERLOCK_DEPLOYMENT_ID",
     "INTERLOCK_INSTANCE_ID",
 }
-UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_mib": "MiB"}
+UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_kib": "KiB", "_mib": "MiB"}
 BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(interlock [^`]+)`")
 SEPARATORS = {"|", "<", ">", "&&", ";"}

@@ -19,7 +19,6 @@ from services.gateway.bootstrap import write_bootstrap
 from services.gateway.follower import Follower
 from services.gateway.home import gateway_home, hold_home
 from services.gateway.publisher import Publisher
-from services.gateway.resources import listener
 from services.gateway.server import GatewayService
 from services.gateway.store import SnapshotStore
 from services.gateway.xds.cache import ResourceCache
@@ -66,11 +65,7 @@ class Agent:
         gateway, home = settings.gateway, gateway_home(settings)
         cache = ResourceCache()
         self._discovery = AggregatedDiscoveryService(cache, gateway.id)
-        self._publisher = Publisher(
-            cache,
-            SnapshotStore(home / "snapshot.json"),
-            listener(gateway.host, gateway.port, home / "access.log"),
-        )
+        self._publisher = Publisher(cache, SnapshotStore(home / "snapshot.json"), gateway, home / "access.log")
         self._follower = Follower(database, self._publisher, self._discovery, gateway)
         self._service = GatewayService(gateway.id, self._publisher, self._follower, self._discovery)
         self._health = health.aio.HealthServicer()

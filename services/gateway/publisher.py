@@ -1,24 +1,28 @@
 """What this gateway serves, and how it comes to serve something else."""
 
 import asyncio
+from pathlib import Path
 
+from services.config import GatewaySettings
 from services.domain.routes import RouteTable
+from services.gateway.ingress import listener
 from services.gateway.resources import changed_resources, removed_resources
 from services.gateway.snapshot import EMPTY, Snapshot, difference, take_snapshot
 from services.gateway.store import SnapshotStore
-from services.gateway.xds.cache import Resource, ResourceCache
+from services.gateway.xds.cache import ResourceCache
 
 
 class Publisher:
     """Owns the published route table: in the cache for Envoy, on disk for the next start. Revisions only grow."""
 
-    def __init__(self, cache: ResourceCache, store: SnapshotStore, listener: Resource) -> None:
+    def __init__(self, cache: ResourceCache, store: SnapshotStore, gateway: GatewaySettings, access_log: Path) -> None:
         self.table: RouteTable | None = None
         self.published = asyncio.Event()
         self._cache = cache
         self._store = store
+        self._gateway = gateway
         self._snapshot = EMPTY
-        cache.commit(cache.revision, [listener])
+        cache.commit(cache.revision, [listener(gateway, access_log)])
 
     async def restore(self) -> None:
         """Publish what was saved, if anything was."""
@@ -37,7 +41,7 @@ class Publisher:
 
     def _commit(self, table: RouteTable, snapshot: Snapshot) -> None:
         change = difference(self._snapshot, snapshot)
-        self._cache.commit(table.revision, changed_resources(change), removed_resources(change))
+        self._cache.commit(table.revision, changed_resources(change, self._gateway), removed_resources(change))
         self._snapshot = snapshot
         self.table = table
         self.published.set()

@@ -8,77 +8,44 @@ whole.
 
 from collections.abc import Iterable
 from datetime import timedelta
-from pathlib import Path
 
 from google.protobuf.message import Message
 
+from services.config import GatewaySettings
 from services.domain.routes import Route
 from services.gateway import envoy_api as envoy
-from services.gateway.snapshot import EMPTY, Change, Endpoint, RoutedDeployment, Snapshot, difference
+from services.gateway.ingress import HOSTNAME_HEADER
+from services.gateway.snapshot import EMPTY, Change, RoutedDeployment, Snapshot, difference
 from services.gateway.xds.cache import Resource, ResourceKey, ResourceType, make_resource
 
 CONNECT_TIMEOUT = timedelta(seconds=2)
 # Shorter than the keep-alive of common servers (node and uvicorn: 5 s), so that Envoy closes first and a request never
 # meets a connection that the instance is just closing.
 UPSTREAM_IDLE_TIMEOUT = timedelta(seconds=4)
-# Quiet websockets and event streams live this long, and so do idle client connections.
-IDLE_TIMEOUT = timedelta(hours=1)
-REQUEST_HEADERS_TIMEOUT = timedelta(seconds=10)
-# A resource that does not arrive must not hold up others for Envoy's default of 15 s.
-FETCH_TIMEOUT = timedelta(seconds=2)
 MAX_CONNECTIONS = 100_000
 MAX_RETRIES = 1_000
 RETRIES = 2
-
-LISTENER = "ingress"
-# Response flags (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage) of answers
-# that Envoy gives itself, and what the reader is told. Answers of instances carry none of them.
-REPLIES = (
-    (("NR",), "No deployment is assigned to this hostname."),
-    (("UH",), "The deployment behind this hostname has no healthy instance at the moment."),
-    (("UF", "UC", "UR", "UPE"), "The instance behind this hostname could not be reached, or broke off the connection."),
-    (("NC",), "The deployment behind this hostname is not known to this gateway."),
-    (("UO",), "The deployment behind this hostname has too many requests at the moment."),
-    (("SI",), "The connection was idle for too long."),
+# What an instance is told of its client, beside Host, which is as the client sent it. What the listener has left of a
+# trusted proxy's word stands.
+TOLD = (
+    ("x-forwarded-for", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "OVERWRITE_IF_EXISTS_OR_ADD"),
+    ("x-real-ip", "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%", "OVERWRITE_IF_EXISTS_OR_ADD"),
+    ("x-forwarded-host", "%REQ(:AUTHORITY)%", "ADD_IF_ABSENT"),
+    # A client that names no port, and no trusted proxy, came to the port of plain HTTP.
+    ("x-forwarded-port", "80", "ADD_IF_ABSENT"),
 )
-ACCESS_LOG_FIELDS = {
-    "time": "%START_TIME%",
-    "request_id": "%REQ(X-REQUEST-ID)%",
-    "method": "%REQ(:METHOD)%",
-    "hostname": "%REQ(:AUTHORITY)%",
-    # Without the query: it may hold secrets.
-    "path": "%PATH(NQ)%",
-    "protocol": "%PROTOCOL%",
-    "status": "%RESPONSE_CODE%",
-    "flags": "%RESPONSE_FLAGS%",
-    "deployment_id": "%UPSTREAM_CLUSTER%",
-    "instance": "%UPSTREAM_HOST%",
-    "bytes_received": "%BYTES_RECEIVED%",
-    "bytes_sent": "%BYTES_SENT%",
-    "duration_ms": "%DURATION%",
-}
-# Scope keys are compared byte by byte, and hostnames are not case-sensitive.
-LOWER_CASE = """
-function envoy_on_request(request)
-  local sent = request:headers():get(":authority")
-  if sent == nil then return end
-  local lower = string.lower(sent)
-  if lower ~= sent then
-    request:headers():replace(":authority", lower)
-    request:clearRouteCache()
-  end
-end
-"""
+# What is between Envoy's own parts.
+NOT_TOLD = (HOSTNAME_HEADER, "x-envoy-external-address")
 
 
-def all_resources(snapshot: Snapshot) -> list[Resource]:
+def all_resources(snapshot: Snapshot, gateway: GatewaySettings) -> list[Resource]:
     """Everything that serves a snapshot, apart from the listener."""
-    return changed_resources(difference(EMPTY, snapshot))
+    return changed_resources(difference(EMPTY, snapshot), gateway)
 
 
-def changed_resources(change: Change) -> list[Resource]:
+def changed_resources(change: Change, gateway: GatewaySettings) -> list[Resource]:
     """What a change adds or alters."""
-    resources = [resource for deployment in change.deployments for resource in _deployment(deployment)]
+    resources = [resource for deployment in change.deployments for resource in _deployment(deployment, gateway)]
     return resources + [_hostname_scope(route) for route in change.routes]
 
 
@@ -96,22 +63,9 @@ def own_scope_key(deployment_id: str) -> str:
     return f"\n{deployment_id}"
 
 
-def listener(host: str, port: int, access_log: Path) -> Resource:
-    """The one listener: plain HTTP on `host`:`port`, one JSON line a request in `access_log`."""
-    manager = _filter("envoy.filters.network.http_connection_manager", _connection_manager(access_log))
-    content = envoy.Listener(
-        name=LISTENER,
-        address=_address(Endpoint(host=host, port=port)),
-        # A second Envoy on the same port has to fail, not to take half of the traffic.
-        enable_reuse_port={"value": False},
-        filter_chains=[{"filters": [manager]}],
-    )
-    return make_resource(ResourceType.LISTENER, LISTENER, content)
-
-
-def _deployment(deployment: RoutedDeployment) -> Iterable[Resource]:
+def _deployment(deployment: RoutedDeployment, gateway: GatewaySettings) -> Iterable[Resource]:
     id = deployment.id
-    yield make_resource(ResourceType.CLUSTER, id, _cluster(id), needs=id)
+    yield make_resource(ResourceType.CLUSTER, id, _cluster(id, gateway), needs=id)
     yield make_resource(ResourceType.ENDPOINTS, id, _load_assignment(deployment))
     yield make_resource(ResourceType.ROUTES, id, _route_configuration(id))
     yield _scope(_own_scope_name(id), own_scope_key(id), id, leads=True)
@@ -133,11 +87,11 @@ def _scope(name: str, key: str, deployment_id: str, *, leads: bool) -> Resource:
     return make_resource(ResourceType.SCOPE, name, content, needs=deployment_id, leads=leads)
 
 
-def _cluster(deployment_id: str) -> Message:
+def _cluster(deployment_id: str, gateway: GatewaySettings) -> Message:
     return envoy.Cluster(
         name=deployment_id,
         type="EDS",
-        eds_cluster_config={"eds_config": _ads()},
+        eds_cluster_config={"eds_config": envoy.ads()},
         connect_timeout=CONNECT_TIMEOUT,
         circuit_breakers={
             "thresholds": [
@@ -162,7 +116,11 @@ def _cluster(deployment_id: str) -> Message:
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": envoy.pack(
                 envoy.HttpProtocolOptions(
                     explicit_http_config={"http_protocol_options": {}},
-                    common_http_protocol_options={"idle_timeout": UPSTREAM_IDLE_TIMEOUT},
+                    common_http_protocol_options={
+                        "idle_timeout": UPSTREAM_IDLE_TIMEOUT,
+                        "max_headers_count": {"value": gateway.max_headers},
+                        "max_response_headers_kb": {"value": gateway.max_headers_kib},
+                    },
                 )
             )
         },
@@ -170,7 +128,10 @@ def _cluster(deployment_id: str) -> Message:
 
 
 def _load_assignment(deployment: RoutedDeployment) -> Message:
-    endpoints = [{"endpoint": {"address": _address(endpoint)}} for endpoint in deployment.endpoints]
+    endpoints = [
+        {"endpoint": {"address": envoy.socket_address(endpoint.host, endpoint.port)}}
+        for endpoint in deployment.endpoints
+    ]
     return envoy.ClusterLoadAssignment(cluster_name=deployment.id, endpoints=[{"lb_endpoints": endpoints}])
 
 
@@ -184,7 +145,7 @@ def _route_configuration(deployment_id: str) -> Message:
             "retry_on": "connect-failure,refused-stream,reset-before-request",
             "num_retries": {"value": RETRIES},
             "retry_host_predicate": [
-                _filter("envoy.retry_host_predicates.previous_hosts", envoy.PreviousHostsPredicate())
+                envoy.extension("envoy.retry_host_predicates.previous_hosts", envoy.PreviousHostsPredicate())
             ],
             "host_selection_retry_max_attempts": 3,
         },
@@ -194,59 +155,8 @@ def _route_configuration(deployment_id: str) -> Message:
         virtual_hosts=[
             {"name": deployment_id, "domains": ["*"], "routes": [{"match": {"prefix": "/"}, "route": action}]}
         ],
-    )
-
-
-def _connection_manager(access_log: Path) -> Message:
-    return envoy.HttpConnectionManager(
-        stat_prefix="ingress",
-        scoped_routes={
-            "name": "hostnames",
-            "scope_key_builder": {
-                "fragments": [{"header_value_extractor": {"name": ":authority", "index": 0}}],
-            },
-            "rds_config_source": _ads(),
-            "scoped_rds": {"scoped_rds_config_source": _ads()},
-        },
-        http_filters=[
-            _filter("envoy.filters.http.lua", envoy.Lua(default_source_code={"inline_string": LOWER_CASE})),
-            _filter("envoy.filters.http.router", envoy.Router(suppress_envoy_headers=True)),
+        request_headers_to_add=[
+            {"header": {"key": name, "value": value}, "append_action": action} for name, value, action in TOLD
         ],
-        strip_any_host_port=True,
-        strip_trailing_host_dot=True,
-        # The first proxy that clients meet: what they claim about themselves in X-Forwarded-For is not believed.
-        use_remote_address={"value": True},
-        server_header_transformation="PASS_THROUGH",
-        upgrade_configs=[{"upgrade_type": "websocket"}],
-        common_http_protocol_options={"idle_timeout": IDLE_TIMEOUT},
-        stream_idle_timeout=IDLE_TIMEOUT,
-        request_headers_timeout=REQUEST_HEADERS_TIMEOUT,
-        access_log=[_filter("envoy.access_loggers.file", _access_log(access_log))],
-        local_reply_config={"mappers": [_reply(flags, text) for flags, text in REPLIES]},
+        request_headers_to_remove=NOT_TOLD,
     )
-
-
-def _access_log(path: Path) -> Message:
-    return envoy.FileAccessLog(path=str(path), log_format={"json_format": ACCESS_LOG_FIELDS})
-
-
-def _reply(flags: tuple[str, ...], text: str) -> dict[str, object]:
-    return {
-        "filter": {"response_flag_filter": {"flags": flags}},
-        "body_format_override": {
-            "text_format_source": {"inline_string": f"%RESPONSE_CODE%: {text}\n"},
-            "content_type": "text/plain; charset=utf-8",
-        },
-    }
-
-
-def _filter(name: str, configuration: Message) -> dict[str, object]:
-    return {"name": name, "typed_config": envoy.pack(configuration)}
-
-
-def _address(endpoint: Endpoint) -> dict[str, object]:
-    return {"socket_address": {"address": endpoint.host, "port_value": endpoint.port}}
-
-
-def _ads() -> dict[str, object]:
-    return {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": FETCH_TIMEOUT}

@@ -1,8 +1,10 @@
 """A little real HTTP server that says its name: plain answers, its own errors, event streams, websockets."""
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from urllib.parse import parse_qsl, urlsplit
 
 EVENT_SECONDS = 0.02
 
@@ -13,7 +15,6 @@ class Backend:
     def __init__(self, name: str) -> None:
         self.name = name
         self.address = ""
-        self.hosts: list[str] = []
 
     async def serve_connection(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer requests until the client hangs up."""
@@ -26,17 +27,25 @@ class Backend:
             writer.close()
 
     async def _answer(self, head: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        request_line, *headers = head.decode().split("\r\n")
-        path = request_line.split(" ")[1]
-        self.hosts += [line.split(": ", 1)[1] for line in headers if line.lower().startswith("host: ")]
-        if path == "/socket":
-            await self._echo(reader, writer)
-        elif path == "/events":
-            await self._stream(writer)
-        elif path == "/broken":
-            writer.write(_response("503 Service Unavailable", f"{self.name} is broken"))
-        else:
-            writer.write(_response("200 OK", self.name))
+        request_line, *lines = head.decode().rstrip("\r\n").split("\r\n")
+        target = urlsplit(request_line.split(" ")[1])
+        match target.path:
+            case "/socket":
+                await self._echo(reader, writer)
+            case "/events":
+                await self._stream(writer)
+            case "/broken":
+                writer.write(_response("503 Service Unavailable", f"{self.name} is broken"))
+            case "/request":
+                writer.write(_response("200 OK", json.dumps([request_line, *(line.split(": ", 1) for line in lines)])))
+            case "/headers":
+                wanted = dict(parse_qsl(target.query))
+                headers = "".join(f"x-{n}: {'v' * int(wanted['size'])}\r\n" for n in range(int(wanted["count"])))
+                writer.write(_response("200 OK", self.name, headers))
+            case "/nonsense":
+                writer.write(b"220 this is not HTTP\r\n")
+            case _:
+                writer.write(_response("200 OK", self.name))
         await writer.drain()
 
     async def _echo(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -55,8 +64,8 @@ class Backend:
             await asyncio.sleep(EVENT_SECONDS)
 
 
-def _response(status: str, body: str) -> bytes:
-    head = f"HTTP/1.1 {status}\r\nserver: backend\r\ncontent-length: {len(body)}\r\n\r\n"
+def _response(status: str, body: str, headers: str = "") -> bytes:
+    head = f"HTTP/1.1 {status}\r\nserver: backend\r\n{headers}content-length: {len(body)}\r\n\r\n"
     return f"{head}{body}".encode()
 
 
@@ -71,7 +80,8 @@ async def running_backend(name: str) -> AsyncGenerator[Backend]:
         await backend.serve_connection(reader, writer)
         connections.pop(writer).set()
 
-    async with await asyncio.start_server(accept, "127.0.0.1", 0) as server:
+    # Requests with many headers are read as a whole.
+    async with await asyncio.start_server(accept, "127.0.0.1", 0, limit=1024 * 1024) as server:
         host, port = server.sockets[0].getsockname()
         backend.address = f"{host}:{port}"
         yield backend

@@ -1,6 +1,7 @@
 """A whole gateway on this machine: a database, the agent as a process of its own, a real Envoy."""
 
 import asyncio
+import json
 import os
 import random
 import signal
@@ -61,11 +62,12 @@ async def eventually(condition: Callable[[], Awaitable[bool]], what: str) -> Non
         raise AssertionError(f"not in time: {what}") from None
 
 
-def lab_settings(data_dir: Path, **changes: object) -> Settings:
+def lab_settings(data_dir: Path, gateway: Mapping[str, object] | None = None, **changes: object) -> Settings:
     """Settings of a gateway with ports of its own."""
     port, admin, xds, agent = free_ports(4)
-    gateway = GatewaySettings(port=port, envoy_admin_port=admin, xds_port=xds, agent_port=agent, poll_seconds=0.2)
-    return Settings(data_dir=data_dir, gateway=gateway).model_copy(update=changes)
+    ports = {"port": port, "envoy_admin_port": admin, "xds_port": xds, "agent_port": agent}
+    chosen = GatewaySettings.model_validate({**ports, "poll_seconds": 0.2, **(gateway or {})})
+    return Settings(data_dir=data_dir, gateway=chosen).model_copy(update=changes)
 
 
 async def stop_process(process: asyncio.subprocess.Process, number: int = signal.SIGTERM) -> None:
@@ -90,8 +92,10 @@ async def running_envoy(settings: Settings) -> AsyncGenerator[asyncio.subprocess
 @asynccontextmanager
 async def running_agent_process(settings: Settings) -> AsyncGenerator[asyncio.subprocess.Process]:
     """The gateway's agent."""
-    names = {f"INTERLOCK_GATEWAY__{name.upper()}": str(value) for name, value in settings.gateway.model_dump().items()}
-    environment = dict(os.environ, **names)
+    gateway = settings.gateway.model_dump(mode="json")
+    environment = dict(os.environ)
+    for name, value in gateway.items():
+        environment[f"INTERLOCK_GATEWAY__{name.upper()}"] = value if isinstance(value, str) else json.dumps(value)
     environment["INTERLOCK_DATA_DIR"] = str(settings.data_dir)
     environment["INTERLOCK_DATABASE_URL"] = settings.database_url
     with (settings.data_dir / "agent.log").open("ab") as log:

@@ -13,11 +13,12 @@ from envoy.service.discovery.v3.discovery_pb2 import (
     DeltaDiscoveryRequest,  # pyright: ignore[reportAttributeAccessIssue] -- has no type stubs
 )
 
-from services.config import Settings
+from services.config import GatewaySettings, Settings
 from services.domain.routes import Route, RouteTable
 from services.gateway import envoy_api
 from services.gateway.home import gateway_home
-from services.gateway.resources import all_resources, listener
+from services.gateway.ingress import listener
+from services.gateway.resources import all_resources
 from services.gateway.snapshot import take_snapshot
 from services.gateway.xds.cache import Resource, ResourceCache, ResourceKey, ResourceType, make_resource
 from services.gateway.xds.service import METHOD, SERVICE, AggregatedDiscoveryService
@@ -33,7 +34,8 @@ def served(hostname: str, backend: Backend) -> list[Resource]:
     """A hostname that a backend answers."""
     id = f"dep-{backend.name}"
     route = Route(hostname=hostname, deployment_id=id)
-    return all_resources(take_snapshot(RouteTable(revision=0, routes=(route,), addresses={id: (backend.address,)})))
+    table = RouteTable(revision=0, routes=(route,), addresses={id: (backend.address,)})
+    return all_resources(take_snapshot(table), GatewaySettings())
 
 
 def scope(name: str, hostname: str, deployment_id: str) -> Resource:
@@ -54,7 +56,7 @@ def bad_cluster(name: str) -> Resource:
 async def discovery(settings: Settings, cache: ResourceCache) -> AsyncGenerator[AggregatedDiscoveryService]:
     """A discovery service that listens."""
     access_log = gateway_home(settings) / "access.log"
-    cache.commit(cache.revision, [listener(settings.gateway.host, settings.gateway.port, access_log)])
+    cache.commit(cache.revision, [listener(settings.gateway, access_log)])
     service = AggregatedDiscoveryService(cache, settings.gateway.id)
     server = grpc.aio.server()
     service.add_to(server)

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from services.config import GatewaySettings, Settings
 from services.domain.errors import Conflict, Invalid
@@ -65,3 +66,11 @@ def test_envoy_is_started_with_the_bootstrap_of_its_gateway_on_loopback(tmp_path
     bootstrap = json.loads(path.read_text())
     assert bootstrap["node"]["id"] == "gw-7"
     assert bootstrap["admin"]["address"]["socket_address"]["address"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("trusted", ["10.0.0.1/8", "10.0.0.0/33", "proxy.example.com"])
+def test_a_trusted_proxy_that_is_no_network_is_refused(monkeypatch: pytest.MonkeyPatch, trusted: str) -> None:
+    monkeypatch.setenv("INTERLOCK_GATEWAY__TRUSTED_PROXIES", json.dumps(["127.0.0.1", "::1/128", trusted]))
+
+    with pytest.raises(ValidationError, match=r"gateway.trusted_proxies.2\n"):
+        Settings()

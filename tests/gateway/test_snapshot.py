@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.config import GatewaySettings
 from services.domain.errors import Invalid
 from services.domain.routes import Route, RouteTable
 from services.gateway.resources import all_resources, changed_resources, removed_resources
@@ -21,6 +22,7 @@ from services.gateway.snapshot import (
 )
 from services.gateway.xds.cache import Resource, ResourceKey, ResourceType
 
+GATEWAY = GatewaySettings()
 PROPERTY = settings(deadline=None, derandomize=True, max_examples=50)
 HOSTNAMES = st.from_regex(r"[a-z]{1,8}\.example\.com", fullmatch=True)
 DEPLOYMENTS = st.sampled_from([f"dep-{letter}" for letter in "abcde"])
@@ -62,21 +64,23 @@ def test_the_order_of_the_table_does_not_show_in_the_bytes(original: RouteTable,
         addresses={id: tuple(found) for id, found in shuffle.sample(addresses, len(addresses))},
     )
 
-    assert encode(all_resources(take_snapshot(shuffled))) == encode(all_resources(take_snapshot(original)))
+    assert encode(all_resources(take_snapshot(shuffled), GATEWAY)) == encode(
+        all_resources(take_snapshot(original), GATEWAY)
+    )
 
 
 @PROPERTY
 @given(TABLES, TABLES)
 def test_a_change_leads_from_one_snapshot_to_the_other(before: RouteTable, after: RouteTable) -> None:
     one, other = take_snapshot(before), take_snapshot(after)
-    served = {resource.key: resource.version for resource in all_resources(one)}
+    served = {resource.key: resource.version for resource in all_resources(one, GATEWAY)}
 
     change = difference(one, other)
     for key in removed_resources(change):
         del served[key]
-    served |= {resource.key: resource.version for resource in changed_resources(change)}
+    served |= {resource.key: resource.version for resource in changed_resources(change, GATEWAY)}
 
-    assert served == {resource.key: resource.version for resource in all_resources(other)}
+    assert served == {resource.key: resource.version for resource in all_resources(other, GATEWAY)}
 
 
 def test_moving_a_hostname_changes_one_scope_and_nothing_else() -> None:
@@ -85,7 +89,7 @@ def test_moving_a_hostname_changes_one_scope_and_nothing_else() -> None:
 
     change = difference(before, after)
 
-    assert [resource.key for resource in changed_resources(change)] == [
+    assert [resource.key for resource in changed_resources(change, GATEWAY)] == [
         ResourceKey(ResourceType.SCOPE, "a.example.com"),
         ResourceKey(ResourceType.SCOPE, "c.example.com"),
     ]
