@@ -28,6 +28,7 @@ from services.cli.exit_codes import ExitCode, of_ended, of_error
 from services.cli.following import follow_logs
 from services.cli.git import Revision, revision_of
 from services.cli.packing import CHUNK_BYTES, copy_archive, pack
+from services.cli.planning import plan
 from services.cli.progress import follow, still_running
 from services.cli.render import (
     attention_text,
@@ -69,6 +70,7 @@ app.add_typer(secrets_app, name="secrets")
 app.add_typer(credentials_app, name="credentials")
 # What they were called while they were for registries alone.
 app.add_typer(credentials_app, name="registry", hidden=True)
+app.command()(plan)
 
 DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]
 DryRunOption = Annotated[

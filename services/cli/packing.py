@@ -19,7 +19,7 @@ GZIP = b"\x1f\x8b"
 
 def pack(root: Path, target: IO[bytes]) -> None:
     """Write the archive of `root`; raises Invalid for too much, for special files, and for links that lead outside."""
-    files = sorted(_walk(root))
+    files = sorted(source_paths(root))
     size = sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())
     if size > MAX_BYTES:
         raise Invalid(f"{root} holds {size >> 20} MiB; at most {MAX_BYTES >> 20} MiB can be deployed, leave data out")
@@ -46,13 +46,14 @@ def copy_archive(source: IO[bytes], target: IO[bytes]) -> None:
             chunk = source.read(CHUNK_BYTES)
 
 
-def _walk(folder: Path) -> Iterator[Path]:
+def source_paths(folder: Path) -> Iterator[Path]:
+    """What of a folder is sent: files, folders and links, in no order."""
     for path in folder.iterdir():
         if path.name in SKIPPED:
             continue
         yield path
         if path.is_dir() and not path.is_symlink():
-            yield from _walk(path)
+            yield from source_paths(path)
 
 
 def _add(archive: tarfile.TarFile, root: Path, path: Path) -> None:

@@ -1,0 +1,48 @@
+"""`interlock plan`: how a folder would be installed, built and started, and which file says so. Nothing is sent."""
+
+import json
+from dataclasses import asdict
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from services.cli.arguments import parse_command
+from services.cli.packing import source_paths
+from services.cli.render import printable
+from services.cli.session import Output, session_of
+from services.domain.plan import SourceFiles, Speaker, make_plan, plan_lines
+from services.domain.settings import RunSettings
+
+
+class Backend(StrEnum):
+    """What would build it."""
+
+    PROCESS = "process"
+    DOCKER = "docker"
+
+
+def plan(
+    context: typer.Context,
+    folder: Annotated[
+        Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The folder to be deployed.")
+    ] = Path(),
+    command: Annotated[str, typer.Option(help="What `deploy --command` would be given.")] = "",
+    backend: Annotated[Backend, typer.Option(help="docker uses a Dockerfile, process does not.")] = Backend.PROCESS,
+) -> None:
+    """Show how a folder would be built and started, line by line with the file that says it; nothing is deployed."""
+    settings = RunSettings(command=tuple(parse_command(command)) or None)
+    made = make_plan(
+        _read(folder), [Speaker(name="request", settings=settings)], builds_dockerfiles=backend is Backend.DOCKER
+    )
+    if session_of(context).output is Output.JSON:
+        typer.echo(json.dumps(asdict(made), indent=2))
+    else:
+        typer.echo(printable("\n".join(plan_lines(made))))
+    made.check_start()
+
+
+def _read(folder: Path) -> SourceFiles:
+    names = [path.relative_to(folder).as_posix() for path in source_paths(folder) if path.is_file()]
+    return SourceFiles.collect(names, lambda name: (folder / name).read_bytes())

@@ -1,0 +1,295 @@
+"""The plan of a source, out of all that its files say."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from services.domain.errors import Invalid
+from services.domain.plan.files import SourceFiles
+from services.domain.plan.interlock_toml import INTERLOCK_TOML, TomlSettings, read_interlock_toml
+from services.domain.plan.model import Command, Language, Line, Plan, ProcessLine, StaticFolder, Step
+from services.domain.plan.node import NodeApp, is_node, node_app
+from services.domain.plan.procfile import PROCFILE, RELEASE, WEB, parse_procfile, shell_words
+from services.domain.plan.python_packages import is_python, python_packages, python_version
+from services.domain.plan.python_start import (
+    add_servers,
+    collect_static,
+    django_manage,
+    missing_framework,
+    python_start,
+)
+from services.domain.plan.static_site import static_site
+from services.domain.settings import RunSettings
+
+DOCKERFILE = "Dockerfile"
+_NODE_PROGRAMS = frozenset({"node", "npm", "npx", "pnpm", "yarn", "bun", "next", "nodemon", "tsx"})
+_PYTHON_PROGRAMS = frozenset(
+    {"python", "python3", "gunicorn", "uvicorn", "hypercorn", "daphne", "waitress-serve", "flask"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Speaker:
+    """What somebody outside of the source says about how it is run."""
+
+    # "request" or "project".
+    name: str
+    settings: RunSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Said:
+    """What is said outright: by those outside, by interlock.toml, and by the Procfile."""
+
+    start: Command | None
+    release: Command | None
+    build: Step | None
+    static: StaticFolder | None
+    port: Line | None
+    health: Line | None
+    not_run: tuple[ProcessLine, ...]
+
+
+def make_plan(files: SourceFiles, speakers: Sequence[Speaker] = (), *, builds_dockerfiles: bool = False) -> Plan:
+    """The plan of a source; of `speakers` the first that says something counts.
+
+    Raises Invalid when a file of the source cannot be read, or asks for what is not to be had. A plan that does not say
+    how the app is started says what to add.
+    """
+    said = _said(files, speakers)
+    has_dockerfile = DOCKERFILE in files.names
+    if has_dockerfile and builds_dockerfiles:
+        return _dockerfile_plan(files, said, speakers)
+    plan = _detected(files, said)
+    if not has_dockerfile:
+        return plan
+    if plan.start is None and plan.static is None:
+        return replace(plan, missing_start=_dockerfile_refusal())
+    return replace(
+        plan, warnings=(*plan.warnings, "Dockerfile is not used: this backend runs processes, not containers")
+    )
+
+
+def _said(files: SourceFiles, speakers: Sequence[Speaker]) -> _Said:
+    toml = read_interlock_toml(files)
+    lines = {line.name: line for line in parse_procfile(files.text(PROCFILE))}
+    return _Said(
+        start=_command(
+            [(speaker.name, speaker.settings.command) for speaker in speakers], toml.command, lines.get(WEB)
+        ),
+        release=_command(
+            [(speaker.name, speaker.settings.release_command) for speaker in speakers],
+            toml.release_command,
+            lines.get(RELEASE),
+        ),
+        build=Step(arguments=toml.build_command, source=INTERLOCK_TOML) if toml.build_command else None,
+        static=_said_folder(toml),
+        port=_value([(speaker.name, speaker.settings.port) for speaker in speakers], toml.port),
+        health=_value([(speaker.name, speaker.settings.health_path) for speaker in speakers], toml.health_path),
+        not_run=tuple(line for line in lines.values() if line.name not in (WEB, RELEASE)),
+    )
+
+
+def _said_folder(toml: TomlSettings) -> StaticFolder | None:
+    folder = toml.static_folder.strip("/").removeprefix("./")
+    if ".." in folder.split("/"):
+        raise Invalid(f"interlock.toml is not valid: static.folder {toml.static_folder!r} leads out of the source")
+    return StaticFolder(folder=folder or ".", source=INTERLOCK_TOML) if toml.static_folder else None
+
+
+def _command(
+    outside: Iterable[tuple[str, tuple[str, ...] | None]], toml: tuple[str, ...], line: ProcessLine | None
+) -> Command | None:
+    for name, arguments in outside:
+        if arguments is not None:
+            # Empty: explicitly none.
+            return Command(arguments=arguments, source=name) if arguments else None
+    if toml:
+        return Command(arguments=toml, source=INTERLOCK_TOML)
+    return Command(arguments=shell_words(line), source=PROCFILE) if line else None
+
+
+def _value(outside: Iterable[tuple[str, object]], toml: object) -> Line | None:
+    for name, value in outside:
+        if value is not None:
+            return Line(value=str(value), source=name)
+    return Line(value=str(toml), source=INTERLOCK_TOML) if toml else None
+
+
+def _dockerfile_plan(files: SourceFiles, said: _Said, speakers: Sequence[Speaker]) -> Plan:
+    """The Dockerfile says it all, unless somebody outside or interlock.toml says otherwise; a Procfile is not read."""
+    start, release = (
+        command if command and command.source != PROCFILE else None for command in (said.start, said.release)
+    )
+    warnings = ("Procfile is not used: the Dockerfile says how the app is started",) if PROCFILE in files.names else ()
+    return Plan(
+        language=Line(value=Language.DOCKERFILE, source=DOCKERFILE),
+        start=start,
+        release=release,
+        port=said.port,
+        health=said.health,
+        warnings=warnings,
+    )
+
+
+def _detected(files: SourceFiles, said: _Said) -> Plan:
+    if said.static and said.start is None and not is_node(files):
+        return _static_plan(said, said.static)
+    is_of_python, is_of_node = is_python(files), is_node(files)
+    if not is_of_python and not is_of_node:
+        is_of_python = bool(files.python_files())
+    if is_of_python and is_of_node:
+        is_of_node = _is_meant_for_node(files, said)
+        is_of_python = not is_of_node
+    if is_of_node:
+        return _node_plan(files, said)
+    if is_of_python:
+        return _python_plan(files, said)
+    if said.start is None and (folder := static_site(files)):
+        return _static_plan(said, folder)
+    return _other_plan(files, said)
+
+
+def _is_meant_for_node(files: SourceFiles, said: _Said) -> bool:
+    """Which of two languages starts the app: as its command says, else the one that has something to start."""
+    words = _words(said.start)
+    if not words.isdisjoint(_NODE_PROGRAMS):
+        return True
+    if not words.isdisjoint(_PYTHON_PROGRAMS):
+        return False
+    if python_start(files, python_packages(files)) is not None:
+        return False
+    app = node_app(files, said.build)
+    return app.start is not None or app.static is not None
+
+
+def _words(command: Command | None) -> set[str]:
+    return (
+        {word.rpartition("/")[2] for argument in command.arguments for word in argument.split()} if command else set()
+    )
+
+
+def _python_plan(files: SourceFiles, said: _Said) -> Plan:
+    packages = python_packages(files)
+    version, odd = python_version(files)
+    start = said.start or python_start(files, packages)
+    servers = add_servers(start, packages) if start else []
+    collect = None if said.build else collect_static(files)
+    warnings = [*odd, *packages.warnings]
+    if unrequired := missing_framework(files, packages):
+        warnings.append(unrequired)
+    if django_manage(files) and said.release is None:
+        warnings.append(
+            "there is no release command, so migrations are not run: python manage.py migrate is the usual one"
+        )
+    return Plan(
+        language=Line(
+            value=Language.PYTHON, source=packages.manager.source if packages.manager else _a_python_file(files)
+        ),
+        version=version,
+        package_manager=packages.manager,
+        install=(*packages.steps, *servers),
+        build=tuple(step for step in (said.build, collect) if step),
+        start=start,
+        release=said.release,
+        port=said.port,
+        health=said.health,
+        static=None if start else said.static,
+        not_run=said.not_run,
+        warnings=tuple(warnings),
+        missing_start="" if start or said.static else _python_how_to(files),
+    )
+
+
+def _node_plan(files: SourceFiles, said: _Said) -> Plan:
+    app = node_app(files, said.build)
+    start = said.start or app.start
+    static = None if said.start else said.static or app.static
+    warnings = [*app.warnings, *_python_left_out(files), *_port_warnings(app, said)]
+    return Plan(
+        language=Line(
+            value=Language.NODE, source="package.json" if "package.json" in files.names else _source_of(start)
+        ),
+        version=app.version,
+        package_manager=app.manager,
+        install=app.install,
+        build=app.build,
+        start=None if static else start,
+        release=said.release,
+        port=said.port or app.port,
+        health=said.health,
+        static=static,
+        not_run=said.not_run,
+        warnings=tuple(warnings),
+        missing_start="" if start or static else _node_how_to(),
+    )
+
+
+def _python_left_out(files: SourceFiles) -> Iterable[str]:
+    if is_python(files):
+        yield "what the source has for Python is not installed: it is run by Node"
+
+
+def _port_warnings(app: NodeApp, said: _Said) -> Iterable[str]:
+    if app.port and not said.port:
+        yield (
+            f"{app.port.source} listens on port {app.port.value}, whatever PORT says: "
+            "read process.env.PORT there, or it is reached in a container alone"
+        )
+
+
+def _static_plan(said: _Said, folder: StaticFolder) -> Plan:
+    return Plan(
+        language=Line(value=Language.STATIC, source=folder.source),
+        build=(said.build,) if said.build else (),
+        release=said.release,
+        port=said.port,
+        health=said.health,
+        static=folder,
+        not_run=said.not_run,
+    )
+
+
+def _other_plan(files: SourceFiles, said: _Said) -> Plan:
+    return Plan(
+        language=Line(value=Language.OTHER, source=said.start.source if said.start else "default"),
+        build=(said.build,) if said.build else (),
+        start=said.start,
+        release=said.release,
+        port=said.port,
+        health=said.health,
+        not_run=said.not_run,
+        missing_start="" if said.start else how_to('["./run"]', "./run"),
+    )
+
+
+def how_to(toml: str, command: str, more: str = "") -> str:
+    """What to add to a source that does not say how it is started."""
+    return (
+        f"the source does not say how it is started: add a file interlock.toml with [start] command = {toml}, "
+        f'a Procfile with a line "web: {command}"{more}, or deploy with --command {command!r}'
+    )
+
+
+def _python_how_to(files: SourceFiles) -> str:
+    tops = [name for name in files.python_files() if "/" not in name and name != "setup.py"]
+    script = tops[0] if len(tops) == 1 else "app.py"
+    return how_to(f'["python", "{script}"]', f"python {script}")
+
+
+def _node_how_to() -> str:
+    return how_to('["node", "server.js"]', "node server.js", ', a "start" script in package.json')
+
+
+def _dockerfile_refusal() -> str:
+    return (
+        "the source says only by its Dockerfile how it is built and started, and this backend runs processes: "
+        "start interlock with INTERLOCK_KRANE__BACKEND=docker, or deploy with --command and what the command is"
+    )
+
+
+def _a_python_file(files: SourceFiles) -> str:
+    return next(iter(files.python_files()), "default")
+
+
+def _source_of(command: Command | None) -> str:
+    return command.source if command else "default"

@@ -1,0 +1,21 @@
+"""A source that is nothing but files to serve."""
+
+from services.domain.plan.files import SourceFiles
+from services.domain.plan.model import StaticFolder
+
+# What a Staticfile of Cloud Foundry and Railpack says: "root: dist".
+STATICFILE = "Staticfile"
+_INDEX = "index.html"
+_FOLDERS = ("public", "dist", "build", "site", "_site", "www", "html", "out")
+
+
+def static_site(files: SourceFiles) -> StaticFolder | None:
+    """The folder to serve; None when there is no index.html where one is expected."""
+    for line in files.text(STATICFILE).splitlines():
+        key, _, value = line.partition(":")
+        if key.strip() == "root" and value.strip():
+            return StaticFolder(folder=value.strip().strip("\"'").strip("/"), source=STATICFILE)
+    if _INDEX in files.names:
+        return StaticFolder(folder=".", source=_INDEX)
+    folder = next((folder for folder in _FOLDERS if f"{folder}/{_INDEX}" in files.names), "")
+    return StaticFolder(folder=folder, source=f"{folder}/{_INDEX}") if folder else None

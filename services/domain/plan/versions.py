@@ -1,0 +1,130 @@
+"""Versions as people write them: of Python as specifiers, of Node as npm ranges."""
+
+import re
+from collections.abc import Sequence
+
+Triple = tuple[int, int, int]
+# From one version to before another; no end is the last.
+Interval = tuple[Triple, Triple | None]
+
+_PYTHON_FILE = re.compile(r"(?:(?:c?python)-?)?v?(?P<version>\d+(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)")
+_NUMBERS = re.compile(r"v?(?P<numbers>\d+(?:\.\d+){0,2})(?P<rest>(?:\.[xX*]){0,2}(?:[-+].*)?)")
+_POETRY_PART = re.compile(r"(?P<operator>\^|~=|~|==|!=|>=|<=|>|<|=)?\s*(?P<version>[0-9][0-9A-Za-z.*]*)")
+_NPM_COMPARATOR = re.compile(r"(?P<operator>\^|~>?|>=|<=|>|<|=)?\s*(?P<version>[vV]?[0-9xX*][0-9A-Za-z.*+-]*)")
+_HYPHEN = re.compile(r"\s*(\S+)\s+-\s+(\S+)\s*")
+
+
+def python_request(text: str) -> str:
+    """The version that a `.python-version` or `runtime.txt` names, as "3.12"; empty when it names none of CPython."""
+    lines = (line.partition("#")[0].strip() for line in text.splitlines())
+    first = next((line for line in lines if line), "")
+    match = _PYTHON_FILE.fullmatch(first)
+    return match["version"] if match else ""
+
+
+def python_specifier(constraint: str) -> str:
+    """A constraint of Poetry or Pipenv on Python as a PEP 440 specifier: "3.11" is any 3.11. Empty: any version."""
+    return ",".join(
+        f"{part}.*" if re.fullmatch(r"==\d+(?:\.\d+)?", part) else part
+        for part in package_specifier(constraint).split(",")
+    )
+
+
+def package_specifier(constraint: str) -> str:
+    """A constraint of Poetry or Pipenv as a PEP 440 specifier; empty when any version will do.
+
+    Of alternatives ("||") the first counts.
+    """
+    parts: list[str] = []
+    for match in _POETRY_PART.finditer(constraint.partition("||")[0]):
+        operator, version = match["operator"] or "==", match["version"]
+        numbers = [int(number) for number in re.findall(r"\d+", version)[:3]]
+        if operator == "^":
+            parts += [f">={version}", f"<{_dotted(_above_caret(numbers))}"]
+        elif operator == "~":
+            parts += [f">={version}", f"<{_dotted(_above(numbers[:2]))}"]
+        else:
+            parts.append(f"{'==' if operator == '=' else operator}{version}")
+    return ",".join(parts)
+
+
+def node_intervals(text: str) -> tuple[Interval, ...]:
+    """The versions that an npm range allows; empty when it cannot be read, or names a release line by its name."""
+    intervals = [_alternative(alternative) for alternative in text.split("||")]
+    return tuple(interval for interval in intervals if interval is not None)
+
+
+def is_within(version: Triple, intervals: Sequence[Interval]) -> bool:
+    """Whether a version lies in one of them."""
+    return any(low <= version and (high is None or version < high) for low, high in intervals)
+
+
+def is_older(version: Triple, intervals: Sequence[Interval]) -> bool:
+    """Whether a version is before all of them."""
+    return bool(intervals) and all(version < low for low, _ in intervals)
+
+
+def triple(text: str) -> Triple | None:
+    """The numbers of a version, such as "v20.11.1"."""
+    match = _NUMBERS.match(text.strip())
+    return _filled([int(number) for number in match["numbers"].split(".")]) if match else None
+
+
+def _alternative(text: str) -> Interval | None:
+    if hyphen := _HYPHEN.fullmatch(text):
+        return _both(_comparator(">=", hyphen[1]), _comparator("<=", hyphen[2]))
+    found: Interval | None = None
+    for match in _NPM_COMPARATOR.finditer(text.strip()):
+        found = _both(found, _comparator(match["operator"] or "", match["version"]))
+    return found
+
+
+def _both(one: Interval | None, other: Interval | None) -> Interval | None:
+    if one is None or other is None:
+        return one or other
+    ends = [end for end in (one[1], other[1]) if end is not None]
+    return max(one[0], other[0]), min(ends) if ends else None
+
+
+def _comparator(operator: str, version: str) -> Interval | None:
+    match = _NUMBERS.match(version)
+    if match is None:
+        # "*" and "x" are any version.
+        return (0, 0, 0), None
+    numbers = [int(number) for number in match["numbers"].split(".")]
+    low = _filled(numbers)
+    match operator:
+        case "^":
+            return low, _above_caret(numbers)
+        case "~" | "~>":
+            return low, _above(numbers[:2])
+        case ">=":
+            return low, None
+        case ">":
+            return _above(numbers), None
+        case "<":
+            return (0, 0, 0), low
+        case "<=":
+            return (0, 0, 0), _above(numbers)
+        case _:
+            return low, _above(numbers)
+
+
+def _above(numbers: Sequence[int]) -> Triple:
+    """The first version that does not begin with these numbers any more."""
+    return _filled([*numbers[:-1], numbers[-1] + 1])
+
+
+def _above_caret(numbers: Sequence[int]) -> Triple:
+    """The first version that differs in the leftmost number that is not 0."""
+    leading = next((place for place, number in enumerate(numbers) if number), len(numbers) - 1)
+    return _above(numbers[: leading + 1])
+
+
+def _filled(numbers: Sequence[int]) -> Triple:
+    first, second, third = [*numbers, 0, 0, 0][:3]
+    return first, second, third
+
+
+def _dotted(numbers: Triple) -> str:
+    return ".".join(map(str, numbers if numbers[2] else numbers[:2]))
