@@ -8,21 +8,26 @@ Statuses: 400 INVALID_ARGUMENT, 404 NOT_FOUND, 409 ABORTED, 412 FAILED_PRECONDIT
 504 DEADLINE_EXCEEDED, anything else INTERNAL.
 """
 
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from typing import Final, cast
+from types import SimpleNamespace
+from typing import Any, Final, cast
 
 import grpc
+import grpc.aio
 from google.protobuf.descriptor import MethodDescriptor, ServiceDescriptor
 from google.protobuf.message import Message
 from google.protobuf.message_factory import GetMessageClass
 
 from services.ctrl.checks import check_idempotency_key
-from services.ctrl.grpc_door import Context, UnaryCall, service_handlers
 from services.domain.errors import Invalid
 from services.domain.ids import check_id
 from services.durable.client import RestateClient
 from services.durable.serde import read_message
 from services.gen.hydra.v1 import deployment_pb2, routing_pb2
+from services.gen.hydra.v1.deployment_pb2_grpc import add_DeploymentServiceServicer_to_server
+from services.gen.hydra.v1.routing_pb2_grpc import add_RoutingServiceServicer_to_server
+from services.rpc.serving import Context
 
 KEY_METADATA: Final = "x-restate-key"
 IDEMPOTENCY_METADATA: Final = "idempotency-key"
@@ -32,6 +37,8 @@ _DEPLOYMENT: Final[ServiceDescriptor] = deployment_pb2.DESCRIPTOR.services_by_na
 _ROUTING: Final[ServiceDescriptor] = routing_pb2.DESCRIPTOR.services_by_name["RoutingService"]
 BRIDGED: Final = (_DEPLOYMENT, _ROUTING)
 
+Carrier = Callable[[Message, Context], Awaitable[Message]]
+
 
 class Bridge:
     """The door for hydra.v1."""
@@ -39,11 +46,15 @@ class Bridge:
     def __init__(self, restate: RestateClient) -> None:
         self._restate = restate
 
-    def handlers(self) -> list[grpc.GenericRpcHandler]:
-        """gRPC handlers of every bridged service."""
-        return [service_handlers(service, self._carrier) for service in BRIDGED]
+    def add_to(self, server: grpc.aio.Server) -> None:
+        """Serve every bridged service."""
+        add_DeploymentServiceServicer_to_server(self._carriers(_DEPLOYMENT), server)
+        add_RoutingServiceServicer_to_server(self._carriers(_ROUTING), server)
 
-    def _carrier(self, method: MethodDescriptor) -> UnaryCall:
+    def _carriers(self, service: ServiceDescriptor) -> Any:
+        return SimpleNamespace(**{method.name: self._carrier(method) for method in service.methods})
+
+    def _carrier(self, method: MethodDescriptor) -> Carrier:
         if method.name not in _DEPLOYMENT.methods_by_name:
             return _refuse_internal
 

@@ -24,15 +24,17 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from services.ctrl.control import CONTROL_SERVICE, Method, Stream, streaming_methods, unary_methods
-from services.ctrl.errors import INTERNAL_MESSAGE, http_error
 from services.ctrl.openapi import openapi_document
 from services.domain.errors import InterlockError, Invalid
+from services.rpc.errors import internal_message, status_of
 from services.telemetry import get_logger
 
 MAX_BODY_BYTES: Final = 1024 * 1024
 # Seconds for a client to send its body.
 BODY_SECONDS: Final = 10.0
 _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
+
+_INTERNAL_MESSAGE: Final = internal_message("ctrl")
 
 _log = get_logger(__name__)
 
@@ -101,7 +103,7 @@ async def _json_lines(messages: AsyncGenerator[Message]) -> AsyncGenerator[str]:
                 yield _as_json(message) + "\n"
         except InterlockError as error:
             # The status is sent already.
-            _, code, text = http_error(error)
+            _, code, text = _described(error)
             yield json.dumps({"code": code, "message": text}) + "\n"
 
 
@@ -154,7 +156,7 @@ async def _openapi(_: Request) -> Response:
 
 async def _answer_domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, InterlockError)
-    status, code, message = http_error(error)
+    status, code, message = _described(error)
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("call failed", path=request.url.path, error=error.message)
     return _error(status, code, message)
@@ -166,7 +168,14 @@ async def _answer_http_error(_: Request, error: Exception) -> Response:
 
 
 async def _answer_bug(_: Request, __: Exception) -> Response:
-    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, InterlockError.code, INTERNAL_MESSAGE)
+    return _error(HTTPStatus.INTERNAL_SERVER_ERROR, InterlockError.code, _INTERNAL_MESSAGE)
+
+
+def _described(error: InterlockError) -> tuple[int, str, str]:
+    """The status, code and message that a caller gets; causes and stack traces stay in the log."""
+    if status_of(error) is None:
+        return InterlockError.http_status, InterlockError.code, _INTERNAL_MESSAGE
+    return error.http_status, error.code, error.message
 
 
 def _error(status: int, code: str, message: str) -> JSONResponse:

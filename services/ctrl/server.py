@@ -2,13 +2,11 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 
-import grpc
 import grpc.aio
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+from grpc_health.v1 import health, health_pb2
 from hypercorn.asyncio import serve as serve_http  # pyright: ignore[reportUnknownVariableType]
 from hypercorn.config import Config
 from starlette.applications import Starlette
@@ -21,7 +19,7 @@ from services.ctrl.configuration import Configuration
 from services.ctrl.control import CONTROL_SERVICE, Stream, bind
 from services.ctrl.deployments import Deployments
 from services.ctrl.dispatcher import Dispatcher
-from services.ctrl.grpc_door import control_handlers
+from services.ctrl.grpc_door import add_control
 from services.ctrl.http_door import http_app
 from services.ctrl.images import Images
 from services.ctrl.logs import Logs
@@ -32,6 +30,7 @@ from services.db.engine import Database
 from services.durable.client import RestateClient
 from services.keyring import Keyring
 from services.krane.client import KraneClient
+from services.rpc.serving import announce, create_server
 from services.telemetry import get_logger
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
@@ -63,9 +62,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         streams: Mapping[str, Stream] = {"FollowLogs": Logs(database, following).FollowLogs}
         projects, configuration = Projects(database, settings.gateway.port), Configuration(database, keyring)
         methods = bind(projects, configuration, Registries(database, keyring), deployments, operations, attention)
-        grpc_server = await _grpc_server(
-            settings.ctrl, [control_handlers(methods, streams, deployments.UploadSource), *Bridge(restate).handlers()]
-        )
+        grpc_server = await _grpc_server(settings.ctrl)
+        add_control(grpc_server, methods, streams, deployments.UploadSource)
+        Bridge(restate).add_to(grpc_server)
         stack.push_async_callback(grpc_server.stop, GRACE_SECONDS)
         await grpc_server.start()
         await _run(settings.ctrl, http_app(methods, streams), dispatcher, following, stop)
@@ -85,22 +84,17 @@ async def _run(
         await following.close()
 
 
-async def _grpc_server(settings: CtrlSettings, handlers: Sequence[grpc.GenericRpcHandler]) -> grpc.aio.Server:
-    server = grpc.aio.server(
-        options=[
-            ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
-            ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
-            # Two servers on one port would each get some of the calls.
-            ("grpc.so_reuseport", 0),
-        ]
+async def _grpc_server(settings: CtrlSettings) -> grpc.aio.Server:
+    server = create_server(
+        "ctrl",
+        ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
+        ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
     )
-    server.add_generic_rpc_handlers(handlers)
     names = [service.full_name for service in (CONTROL_SERVICE, *BRIDGED)]
     servicer = health.aio.HealthServicer()
     for name in names:
         await servicer.set(name, health_pb2.HealthCheckResponse.SERVING)
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection([*names, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    announce(server, names, servicer)
     server.add_insecure_port(f"{settings.host}:{settings.grpc_port}")
     return server
 

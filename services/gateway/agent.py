@@ -8,9 +8,8 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
-import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+import grpc.aio
+from grpc_health.v1 import health, health_pb2
 
 from services.config import LOOPBACK, Settings
 from services.db.engine import Database
@@ -24,16 +23,13 @@ from services.gateway.store import SnapshotStore
 from services.gateway.xds.cache import ResourceCache
 from services.gateway.xds.service import AggregatedDiscoveryService
 from services.gen.gateway.v1 import gateway_pb2
-from services.gen.gateway.v1.gateway_pb2_grpc import (
-    add_GatewayServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
-)
+from services.gen.gateway.v1.gateway_pb2_grpc import add_GatewayServiceServicer_to_server
+from services.rpc.serving import announce, create_server
 from services.telemetry import get_logger
 
 SERVICE_NAME = gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"].full_name
 STOP_GRACE_SECONDS = 1.0
 SERVER_OPTIONS = (
-    # Without this, two agents on one port would share the calls instead of the second one failing.
-    ("grpc.so_reuseport", 0),
     # A reconnecting Envoy sends the name and version of everything it holds.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
@@ -99,8 +95,7 @@ class Agent:
     async def _agent_server(self) -> AsyncGenerator[grpc.aio.Server]:
         async with _server(self._gateway.agent_port, STOP_GRACE_SECONDS) as server:
             add_GatewayServiceServicer_to_server(self._service, server)
-            health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-            reflection.enable_server_reflection((SERVICE_NAME, health.SERVICE_NAME, reflection.SERVICE_NAME), server)
+            announce(server, [SERVICE_NAME], self._health)
             yield server
 
     @asynccontextmanager
@@ -114,7 +109,7 @@ class Agent:
 @asynccontextmanager
 async def _server(port: int, stop_grace: float | None) -> AsyncGenerator[grpc.aio.Server]:
     """A server bound to a port, not yet started; stopped at the end of the block."""
-    server = grpc.aio.server(options=SERVER_OPTIONS)
+    server = create_server("the gateway", *SERVER_OPTIONS)
     try:
         server.add_insecure_port(f"{LOOPBACK}:{port}")
     except RuntimeError as error:

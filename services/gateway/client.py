@@ -2,25 +2,24 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import TYPE_CHECKING
 
-import grpc
+import grpc.aio
 
 from services.domain.routes import RouteTable
-from services.gateway.codec import decode_routes, statuses_as_errors
+from services.gateway.codec import decode_routes
 from services.gateway.snapshot import parse_endpoint
 from services.gen.gateway.v1 import gateway_pb2
+from services.gen.gateway.v1.gateway_pb2_grpc import GatewayServiceStub
+from services.rpc.calling import call, open_channel
+
+if TYPE_CHECKING:
+    from services.gen.gateway.v1.gateway_pb2_grpc import GatewayServiceAsyncStub
 
 # What an agent may need beyond the wait that it was asked for: a read of all routes, and the way there and back.
 MARGIN = timedelta(seconds=5)
-CHANNEL_OPTIONS = (
-    ("grpc.enable_http_proxy", 0),
-    ("grpc.max_receive_message_length", -1),
-    # An agent that came back should be found at once, not after gRPC's default of up to 120 s.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-)
-
-Calls = grpc.aio.UnaryUnaryMultiCallable
+# All routes of an installation are one message.
+UNLIMITED = ("grpc.max_receive_message_length", -1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,13 +48,13 @@ class GatewayClient:
     """
 
     def __init__(self) -> None:
-        self._agents: dict[str, _AgentCalls] = {}
+        self._channels: dict[str, grpc.aio.Channel] = {}
 
     async def sync(self, address: str, revision: int, wait: timedelta) -> SyncResult:
         """Have a gateway publish what the database says, and wait (5 s at most) until Envoy serves `revision`."""
         request = gateway_pb2.SyncRequest(revision=revision, wait_ms=round(wait / timedelta(milliseconds=1)))
-        async with statuses_as_errors(f"cannot sync the gateway at {address} to revision {revision}"):
-            response = await self._calls(address).sync(request, timeout=(wait + MARGIN).total_seconds())
+        tried = f"cannot sync the gateway at {address} to revision {revision}"
+        response = await call(self._agent(address).Sync, request, timeout=wait + MARGIN, tried=tried)
         return SyncResult(
             gateway_id=response.gateway_id,
             acknowledged_revision=response.acknowledged_revision,
@@ -64,9 +63,8 @@ class GatewayClient:
 
     async def snapshot(self, address: str) -> GatewaySnapshot:
         """What a gateway serves at this moment."""
-        async with statuses_as_errors(f"cannot read the snapshot of the gateway at {address}"):
-            request = gateway_pb2.GetSnapshotRequest()
-            response = await self._calls(address).get_snapshot(request, timeout=MARGIN.total_seconds())
+        request, tried = gateway_pb2.GetSnapshotRequest(), f"cannot read the snapshot of the gateway at {address}"
+        response = await call(self._agent(address).GetSnapshot, request, timeout=MARGIN, tried=tried)
         return GatewaySnapshot(
             gateway_id=response.gateway_id,
             acknowledged_revision=response.acknowledged_revision,
@@ -75,29 +73,12 @@ class GatewayClient:
 
     async def close(self) -> None:
         """Close every channel."""
-        for agent in self._agents.values():
-            await agent.channel.close()
-        self._agents.clear()
+        for channel in self._channels.values():
+            await channel.close()
+        self._channels.clear()
 
-    def _calls(self, address: str) -> "_AgentCalls":
-        if address not in self._agents:
+    def _agent(self, address: str) -> "GatewayServiceAsyncStub":
+        if address not in self._channels:
             parse_endpoint(address)
-            self._agents[address] = _AgentCalls(grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS))
-        return self._agents[address]
-
-
-class _AgentCalls:
-    """What the generated stub offers, with types."""
-
-    def __init__(self, channel: grpc.aio.Channel) -> None:
-        self.channel = channel
-        self.sync: Calls[gateway_pb2.SyncRequest, gateway_pb2.SyncResponse] = channel.unary_unary(
-            "/gateway.v1.GatewayService/Sync",
-            request_serializer=gateway_pb2.SyncRequest.SerializeToString,
-            response_deserializer=gateway_pb2.SyncResponse.FromString,
-        )
-        self.get_snapshot: Calls[gateway_pb2.GetSnapshotRequest, gateway_pb2.GetSnapshotResponse] = channel.unary_unary(
-            "/gateway.v1.GatewayService/GetSnapshot",
-            request_serializer=gateway_pb2.GetSnapshotRequest.SerializeToString,
-            response_deserializer=gateway_pb2.GetSnapshotResponse.FromString,
-        )
+            self._channels[address] = open_channel(address, UNLIMITED)
+        return GatewayServiceStub(self._channels[address])

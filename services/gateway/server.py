@@ -1,21 +1,17 @@
 """The agent's gRPC surface: gateway.v1.GatewayService."""
 
 from datetime import timedelta
-from typing import Any
-
-import grpc
 
 from services.domain.errors import Invalid, Unavailable
-from services.gateway.codec import encode_routes, errors_as_statuses
+from services.gateway.codec import encode_routes
 from services.gateway.follower import Follower
 from services.gateway.publisher import Publisher
 from services.gateway.xds.service import AggregatedDiscoveryService
 from services.gen.gateway.v1 import gateway_pb2
 from services.gen.gateway.v1.gateway_pb2_grpc import GatewayServiceServicer
+from services.rpc.serving import Context
 
 MAX_WAIT_MS = 5_000
-
-Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class GatewayService(GatewayServiceServicer):
@@ -31,33 +27,31 @@ class GatewayService(GatewayServiceServicer):
 
     async def Sync(self, request: gateway_pb2.SyncRequest, context: Context) -> gateway_pb2.SyncResponse:
         """Publish what the database says now and wait for Envoy, `wait_ms` at most."""
-        async with errors_as_statuses(context):
-            _check_sync(request)
-            refused = await self._refresh(request.revision)
-            if not refused:
-                await self._discovery.wait_acked(request.revision, timedelta(milliseconds=request.wait_ms))
-                self._follower.nudge()
-            rejection = self._discovery.rejection
-            return gateway_pb2.SyncResponse(
-                gateway_id=self._gateway_id,
-                acknowledged_revision=self._acknowledged,
-                rejection=refused or (rejection.message if rejection else ""),
-            )
+        _check_sync(request)
+        refused = await self._refresh(request.revision)
+        if not refused:
+            await self._discovery.wait_acked(request.revision, timedelta(milliseconds=request.wait_ms))
+            self._follower.nudge()
+        rejection = self._discovery.rejection
+        return gateway_pb2.SyncResponse(
+            gateway_id=self._gateway_id,
+            acknowledged_revision=self._acknowledged,
+            rejection=refused or (rejection.message if rejection else ""),
+        )
 
     async def GetSnapshot(
         self, request: gateway_pb2.GetSnapshotRequest, context: Context
     ) -> gateway_pb2.GetSnapshotResponse:
         """What this gateway serves."""
-        async with errors_as_statuses(context):
-            table = self._publisher.table
-            if table is None:
-                raise Unavailable(f"gateway {self._gateway_id!r} has no routes yet: it waits for the database")
-            return gateway_pb2.GetSnapshotResponse(
-                gateway_id=self._gateway_id,
-                revision=table.revision,
-                acknowledged_revision=self._acknowledged,
-                routes=encode_routes(table),
-            )
+        table = self._publisher.table
+        if table is None:
+            raise Unavailable(f"gateway {self._gateway_id!r} has no routes yet: it waits for the database")
+        return gateway_pb2.GetSnapshotResponse(
+            gateway_id=self._gateway_id,
+            revision=table.revision,
+            acknowledged_revision=self._acknowledged,
+            routes=encode_routes(table),
+        )
 
     @property
     def _acknowledged(self) -> int:

@@ -1,0 +1,85 @@
+"""gRPC clients: how a part calls another, and which errors it gets.
+
+An answer that comes too late, or not at all since the connection was closed, is weather: Unavailable.
+"""
+
+import asyncio
+from collections.abc import AsyncGenerator, Generator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Any, Final, TypeVar
+
+import grpc
+import grpc.aio
+from google.protobuf.message import Message
+
+from services.domain.errors import DeadlineExceeded, InterlockError, Unavailable
+from services.rpc.errors import error_of
+
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
+
+CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
+    ("grpc.enable_http_proxy", 0),
+    # A part's restarts are quick, and so is the next attempt; gRPC's default is up to 120 s.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 1_000),
+)
+
+
+def open_channel(address: str, *options: tuple[str, Any]) -> grpc.aio.Channel:
+    """A connection to "host:port"; it is made on the first call, and again after the other side was restarted."""
+    return grpc.aio.insecure_channel(address, options=[*CHANNEL_OPTIONS, *options])
+
+
+async def call(
+    method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+    request: Request,
+    *,
+    timeout: timedelta,
+    tried: str = "",
+    late: type[InterlockError] = Unavailable,
+) -> Response:
+    """Call a method of a stub; raises as `statuses_as_errors` says."""
+    with statuses_as_errors(tried, late=late):
+        return await method(request, timeout=timeout.total_seconds())
+
+
+async def follow(
+    method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request, *, tried: str = ""
+) -> AsyncGenerator[Response]:
+    """The answers of a method of a stub, without a deadline. Close the generator."""
+    with statuses_as_errors(tried):
+        answers = method(request)
+        try:
+            async for answer in answers:
+                yield answer
+        finally:
+            answers.cancel()
+
+
+@contextmanager
+def statuses_as_errors(tried: str = "", *, late: type[InterlockError] = Unavailable) -> Generator[None]:
+    """Raise the error that the status of a call stands for; `late` when its deadline has passed.
+
+    The message of Unavailable begins with what was tried. A status that stands for none of our errors is an
+    InterlockError: a bug on the other side.
+    """
+    try:
+        yield
+    except grpc.aio.AioRpcError as error:
+        kind, details = error_of(error.code()), error.details() or error.code().name
+        if kind is DeadlineExceeded:
+            kind = late
+        raise kind(f"{tried}: {details}" if tried and kind is Unavailable else details) from error
+    except grpc.aio.UsageError as error:
+        raise Unavailable(_closed(tried)) from error
+    except asyncio.CancelledError as error:
+        # A channel that is closed cancels its calls, not the task that waits for them.
+        if (task := asyncio.current_task()) is None or task.cancelling():
+            raise
+        raise Unavailable(_closed(tried)) from error
+
+
+def _closed(tried: str) -> str:
+    return f"{tried or 'cannot call'}: the connection was closed"

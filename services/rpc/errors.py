@@ -1,0 +1,45 @@
+"""Our errors as gRPC statuses, both ways. This is the only table of them."""
+
+from typing import Final
+
+import grpc
+
+from services.domain.errors import (
+    Conflict,
+    DeadlineExceeded,
+    InterlockError,
+    Invalid,
+    NotFound,
+    PreconditionFailed,
+    Unavailable,
+)
+
+_STATUS_OF: Final[dict[type[InterlockError], grpc.StatusCode]] = {
+    Invalid: grpc.StatusCode.INVALID_ARGUMENT,
+    NotFound: grpc.StatusCode.NOT_FOUND,
+    # Not ALREADY_EXISTS: a conflict is also a cancelled operation or a lost race.
+    Conflict: grpc.StatusCode.ABORTED,
+    PreconditionFailed: grpc.StatusCode.FAILED_PRECONDITION,
+    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
+    Unavailable: grpc.StatusCode.UNAVAILABLE,
+}
+_ERROR_OF: Final[dict[grpc.StatusCode, type[InterlockError]]] = {
+    **{status: kind for kind, status in _STATUS_OF.items()},
+    # A closing channel says this.
+    grpc.StatusCode.CANCELLED: Unavailable,
+}
+
+
+def status_of(error: Exception) -> grpc.StatusCode | None:
+    """The status that stands for an error; None for any other, which is a bug and for the log alone."""
+    return _STATUS_OF.get(type(error)) if isinstance(error, InterlockError) else None
+
+
+def error_of(status: grpc.StatusCode) -> type[InterlockError]:
+    """The error that a status stands for; InterlockError when it stands for none."""
+    return _ERROR_OF.get(status, InterlockError)
+
+
+def internal_message(part: str) -> str:
+    """What callers are told of a bug in a part."""
+    return f"something broke inside of {part}; its log says what"
