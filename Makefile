@@ -62,10 +62,11 @@ host-down: ## stop it, instances too; volumes stay, and `make host-up` starts ag
 chaos: setup ## users and faults on one installation, then every promise checked: SEED=1 MINUTES=3
 	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),3)
 
-check: setup ## format, lint, types, import rules, generated code, migrations
+check: setup ## format, lint, types, import rules, contracts, generated code, migrations
 	@$(BIN)/ruff format --quiet --check $(wildcard $(PATHS))
 	@$(BIN)/ruff check --quiet $(wildcard $(PATHS))
 	@$(BIN)/python scripts/generate_protos.py --check
+	@$(BIN)/python scripts/check_protos.py
 	@$(BIN)/lint-imports >.stamps/imports.log 2>&1 || { cat .stamps/imports.log; exit 1; }
 	@$(BIN)/python scripts/check_migrations.py
 	@node tools/node_modules/pyright/index.js --pythonpath $(BIN)/python >.stamps/pyright.log 2>&1 || { cat .stamps/pyright.log; exit 1; }
