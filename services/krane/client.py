@@ -6,16 +6,21 @@ time; every call may be repeated.
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
 from typing import Self, TypeVar
 
-import grpc
+import grpc.aio
 from google.protobuf.message import Message
 
 from services.domain.errors import NotFound, Unavailable
 from services.domain.git import GitSource
 from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
+from services.gen.krane.v1.build_pb2_grpc import BuildServiceStub
+from services.gen.krane.v1.deployment_pb2_grpc import DeploymentServiceStub
+from services.gen.krane.v1.image_pb2_grpc import ImageServiceStub
+from services.gen.krane.v1.task_pb2_grpc import TaskServiceStub
 from services.krane.codec import (
     DEPLOYMENT_STATUS_OF_WIRE,
     decode_build,
@@ -27,7 +32,6 @@ from services.krane.codec import (
     encode_log_query,
     encode_spec,
     encode_task_spec,
-    raising,
 )
 from services.krane.types import (
     BuildPriority,
@@ -44,19 +48,15 @@ from services.krane.types import (
     TaskState,
     WorkloadStatus,
 )
+from services.rpc.calling import call, follow, open_channel, statuses_as_errors
 
-Answer = TypeVar("Answer", bound=Message)
+Request = TypeVar("Request", bound=Message)
+Response = TypeVar("Response", bound=Message)
 
 DEADLINE_SECONDS = 10.0
 # Calls that wait for processes to end or for trees of files to be removed.
 STOP_DEADLINE_SECONDS = 30.0
 UPLOAD_DEADLINE_SECONDS = 300.0
-CHANNEL_OPTIONS = (
-    ("grpc.enable_http_proxy", 0),
-    # krane's restarts are quick, and so is the next attempt.
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-)
 CHUNK_BYTES = 1024 * 1024
 
 
@@ -64,7 +64,11 @@ class KraneClient:
     """A connection to krane; it is made on the first call and again after krane was restarted."""
 
     def __init__(self, address: str) -> None:
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._channel = open_channel(address)
+        self._deployments = DeploymentServiceStub(self._channel)
+        self._builds = BuildServiceStub(self._channel)
+        self._tasks = TaskServiceStub(self._channel)
+        self._images = ImageServiceStub(self._channel)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -83,14 +87,14 @@ class KraneClient:
         request = image_pb2.ResolveImageRequest(
             namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
         )
-        return (await self._call("ImageService/ResolveImage", request, image_pb2.ResolveImageResponse)).image
+        return (await self._call(self._images.ResolveImage, request)).image
 
     async def pull_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> bool:
         """Whether an image is here; it is being fetched when it is not: ask again."""
         request = image_pb2.PullImageRequest(
             namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
         )
-        return (await self._call("ImageService/PullImage", request, image_pb2.PullImageResponse)).is_here
+        return (await self._call(self._images.PullImage, request)).is_here
 
     async def create(
         self,
@@ -102,11 +106,8 @@ class KraneClient:
 
         The credential is for the registry of its image.
         """
-        response = await self._call(
-            "DeploymentService/CreateDeployment",
-            encode_spec(spec, environment or {}, credential),
-            deployment_pb2.CreateDeploymentResponse,
-        )
+        request = encode_spec(spec, environment or {}, credential)
+        response = await self._call(self._deployments.CreateDeployment, request)
         return DEPLOYMENT_STATUS_OF_WIRE[response.status]
 
     async def get(
@@ -122,9 +123,7 @@ class KraneClient:
             namespace=namespace, deployment_id=deployment_id, probe_now=probe_now
         )
         try:
-            response = await self._call(
-                "DeploymentService/GetDeployment", request, deployment_pb2.GetDeploymentResponse, deadline_seconds
-            )
+            response = await self._call(self._deployments.GetDeployment, request, deadline_seconds)
         except NotFound:
             return None
         return decode_deployment(response)
@@ -132,17 +131,13 @@ class KraneClient:
     async def list(self, namespace: str = "") -> tuple[DeploymentState, ...]:
         """All deployments of a namespace, or of all namespaces, by id."""
         request = deployment_pb2.ListDeploymentsRequest(namespace=namespace)
-        response = await self._call(
-            "DeploymentService/ListDeployments", request, deployment_pb2.ListDeploymentsResponse
-        )
+        response = await self._call(self._deployments.ListDeployments, request)
         return tuple(map(decode_deployment, response.deployments))
 
     async def stop(self, namespace: str, deployment_id: str) -> None:
         """End the instances and keep what is needed to start them again."""
         request = deployment_pb2.StopDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
-        await self._call(
-            "DeploymentService/StopDeployment", request, deployment_pb2.StopDeploymentResponse, STOP_DEADLINE_SECONDS
-        )
+        await self._call(self._deployments.StopDeployment, request, STOP_DEADLINE_SECONDS)
 
     async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
         """Start what is stopped or failed. The credential is for an image that has to be pulled again."""
@@ -151,17 +146,12 @@ class KraneClient:
             deployment_id=deployment_id,
             registry_credential=credential and encode_credential(credential),
         )
-        await self._call("DeploymentService/StartDeployment", request, deployment_pb2.StartDeploymentResponse)
+        await self._call(self._deployments.StartDeployment, request)
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
         """End the instances and forget the deployment; succeeds when it is gone."""
         request = deployment_pb2.DeleteDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
-        await self._call(
-            "DeploymentService/DeleteDeployment",
-            request,
-            deployment_pb2.DeleteDeploymentResponse,
-            STOP_DEADLINE_SECONDS,
-        )
+        await self._call(self._deployments.DeleteDeployment, request, STOP_DEADLINE_SECONDS)
 
     async def logs(
         self, namespace: str, deployment_id: str, *, instance_id: str = "", tail_lines: int = 0
@@ -170,7 +160,7 @@ class KraneClient:
         request = deployment_pb2.GetLogsRequest(
             namespace=namespace, deployment_id=deployment_id, instance_id=instance_id, tail_lines=tail_lines
         )
-        response = await self._call("DeploymentService/GetLogs", request, deployment_pb2.GetLogsResponse)
+        response = await self._call(self._deployments.GetLogs, request)
         return tuple(LogLine(instance_id=line.instance_id, text=line.text) for line in response.lines)
 
     async def follow_logs(self, query: LogQuery) -> AsyncGenerator[FollowedLine]:
@@ -178,25 +168,10 @@ class KraneClient:
 
         Raises Unavailable when the stream breaks: ask again with the cursors of the last lines. Close the generator.
         """
-        follow = self._channel.unary_stream(
-            "/krane.v1.DeploymentService/FollowLogs",
-            request_serializer=deployment_pb2.FollowLogsRequest.SerializeToString,
-            response_deserializer=deployment_pb2.FollowLogsResponse.FromString,
-        )
-        try:
-            call = follow(encode_log_query(query))
-        except grpc.aio.UsageError as error:
-            raise Unavailable("the connection to krane is closed") from error
-        try:
-            with raising("DeploymentService/FollowLogs"):
-                async for response in call:
-                    yield decode_followed_line(response)
-        except asyncio.CancelledError as error:
-            if not call.cancelled() or _is_cancelled():
-                raise
-            raise Unavailable("the connection to krane was closed") from error
-        finally:
-            call.cancel()
+        tried = "krane did not answer FollowLogs"
+        async with aclosing(follow(self._deployments.FollowLogs, encode_log_query(query), tried=tried)) as responses:
+            async for response in responses:
+                yield decode_followed_line(response)
 
     async def upload_source(self, chunks: AsyncIterable[bytes]) -> StoredSource:
         """Store a gzipped tar that comes in pieces of any size.
@@ -204,13 +179,8 @@ class KraneClient:
         The pieces come only once, so a krane that is just being started again is waited for before the first is sent.
         """
         await self._reach()
-        call = self._channel.stream_unary(
-            "/krane.v1.BuildService/UploadSource",
-            request_serializer=build_pb2.UploadSourceRequest.SerializeToString,
-            response_deserializer=build_pb2.UploadSourceResponse.FromString,
-        )
-        with raising("UploadSource"):
-            response = await call(_requests(chunks), timeout=UPLOAD_DEADLINE_SECONDS)
+        with statuses_as_errors("krane did not answer UploadSource"):
+            response = await self._builds.UploadSource(_requests(chunks), timeout=UPLOAD_DEADLINE_SECONDS)
         return StoredSource(source=response.source, size_bytes=response.size_bytes)
 
     async def start_build(
@@ -226,13 +196,13 @@ class KraneClient:
         The credentials are for the git server, and the registries of its base images.
         """
         request = encode_build_request(namespace, build_id, origin, priority, credentials)
-        await self._call("BuildService/StartBuild", request, build_pb2.StartBuildResponse)
+        await self._call(self._builds.StartBuild, request)
 
     async def get_build(self, namespace: str, build_id: str, *, tail_lines: int = 0) -> BuildState | None:
         """How far a build is; None when it is unknown. 0 lines = krane's default."""
         request = build_pb2.GetBuildRequest(namespace=namespace, build_id=build_id, tail_lines=tail_lines)
         try:
-            response = await self._call("BuildService/GetBuild", request, build_pb2.GetBuildResponse)
+            response = await self._call(self._builds.GetBuild, request)
         except NotFound:
             return None
         return decode_build(response)
@@ -240,43 +210,41 @@ class KraneClient:
     async def cancel_build(self, namespace: str, build_id: str) -> None:
         """End a build and everything it started; succeeds when there is nothing to end."""
         request = build_pb2.CancelBuildRequest(namespace=namespace, build_id=build_id)
-        await self._call("BuildService/CancelBuild", request, build_pb2.CancelBuildResponse, STOP_DEADLINE_SECONDS)
+        await self._call(self._builds.CancelBuild, request, STOP_DEADLINE_SECONDS)
 
     async def prune_images(self, keep: Iterable[str], unneeded: timedelta) -> tuple[str, ...]:
         """Remove the sources and images that nobody kept or used for `unneeded`; returns what was removed, sorted."""
         request = build_pb2.PruneImagesRequest(keep=keep, unneeded_ms=int(unneeded.total_seconds() * 1000))
-        response = await self._call(
-            "BuildService/PruneImages", request, build_pb2.PruneImagesResponse, STOP_DEADLINE_SECONDS
-        )
+        response = await self._call(self._builds.PruneImages, request, STOP_DEADLINE_SECONDS)
         return tuple(response.removed)
 
     async def start_task(self, spec: TaskSpec, environment: Mapping[str, str] | None = None) -> None:
         """Run a command once, with these environment variables, or find that it was begun."""
-        await self._call("TaskService/StartTask", encode_task_spec(spec, environment or {}), task_pb2.StartTaskResponse)
+        await self._call(self._tasks.StartTask, encode_task_spec(spec, environment or {}))
 
     async def get_task(self, namespace: str, task_id: str, *, tail_lines: int = 0) -> TaskState | None:
         """How far a task is; None when it is unknown. 0 lines = krane's default."""
         request = task_pb2.GetTaskRequest(namespace=namespace, task_id=task_id, tail_lines=tail_lines)
         try:
-            response = await self._call("TaskService/GetTask", request, task_pb2.GetTaskResponse)
+            response = await self._call(self._tasks.GetTask, request)
         except NotFound:
             return None
         return decode_task(response)
 
     async def list_tasks(self) -> tuple[TaskName, ...]:
         """Every task that is known, ended ones included."""
-        response = await self._call("TaskService/ListTasks", task_pb2.ListTasksRequest(), task_pb2.ListTasksResponse)
+        response = await self._call(self._tasks.ListTasks, task_pb2.ListTasksRequest())
         return tuple(TaskName(namespace=task.namespace, task_id=task.task_id) for task in response.tasks)
 
     async def cancel_task(self, namespace: str, task_id: str) -> None:
         """Stop a command and everything it started; succeeds when there is nothing to stop."""
         request = task_pb2.CancelTaskRequest(namespace=namespace, task_id=task_id)
-        await self._call("TaskService/CancelTask", request, task_pb2.CancelTaskResponse, STOP_DEADLINE_SECONDS)
+        await self._call(self._tasks.CancelTask, request, STOP_DEADLINE_SECONDS)
 
     async def delete_task(self, namespace: str, task_id: str) -> None:
         """Stop a command and forget the task, except for its log; succeeds when it is gone."""
         request = task_pb2.DeleteTaskRequest(namespace=namespace, task_id=task_id)
-        await self._call("TaskService/DeleteTask", request, task_pb2.DeleteTaskResponse, STOP_DEADLINE_SECONDS)
+        await self._call(self._tasks.DeleteTask, request, STOP_DEADLINE_SECONDS)
 
     async def _reach(self) -> None:
         try:
@@ -286,21 +254,13 @@ class KraneClient:
             raise Unavailable(f"krane was not reached within {DEADLINE_SECONDS:g} s; is it running?") from error
 
     async def _call(
-        self, method: str, request: Message, answer: type[Answer], deadline_seconds: float = DEADLINE_SECONDS
-    ) -> Answer:
-        # Not through the generated stubs, which have no types.
-        call = self._channel.unary_unary(
-            f"/krane.v1.{method}",
-            request_serializer=type(request).SerializeToString,
-            response_deserializer=answer.FromString,
-        )
-        with raising(method):
-            return await call(request, timeout=deadline_seconds)
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
+        self,
+        method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+        request: Request,
+        deadline_seconds: float = DEADLINE_SECONDS,
+    ) -> Response:
+        tried = f"krane did not answer {type(request).__name__.removesuffix('Request')}"
+        return await call(method, request, timeout=timedelta(seconds=deadline_seconds), tried=tried)
 
 
 async def _requests(chunks: AsyncIterable[bytes]) -> AsyncIterator[build_pb2.UploadSourceRequest]:

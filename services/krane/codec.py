@@ -1,20 +1,10 @@
-"""Between krane's types and the wire, in both directions, errors included. Only here and beside it is gen touched."""
+"""Between krane's types and the wire, in both directions. Only here and beside it is gen touched."""
 
-from collections.abc import AsyncGenerator, Generator, Iterable, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any
-
-import grpc
 
 from services.domain.errors import (
-    Conflict,
-    DeadlineExceeded,
-    InterlockError,
     Invalid,
-    NotFound,
-    PreconditionFailed,
-    Unavailable,
 )
 from services.domain.git import GitSource
 from services.domain.images import check_registry, check_registry_login
@@ -40,21 +30,6 @@ from services.krane.types import (
     WorkloadStatus,
     digest_environment,
 )
-
-STATUS_CODES: dict[type[InterlockError], grpc.StatusCode] = {
-    Invalid: grpc.StatusCode.INVALID_ARGUMENT,
-    NotFound: grpc.StatusCode.NOT_FOUND,
-    Conflict: grpc.StatusCode.ALREADY_EXISTS,
-    PreconditionFailed: grpc.StatusCode.FAILED_PRECONDITION,
-    DeadlineExceeded: grpc.StatusCode.DEADLINE_EXCEEDED,
-    Unavailable: grpc.StatusCode.UNAVAILABLE,
-}
-# To a caller a late answer is weather: the same call may succeed later. CANCELLED is what a closing channel says.
-ERRORS: dict[grpc.StatusCode, type[InterlockError]] = {
-    **{code: error for error, code in STATUS_CODES.items()},
-    grpc.StatusCode.DEADLINE_EXCEEDED: Unavailable,
-    grpc.StatusCode.CANCELLED: Unavailable,
-}
 
 DEPLOYMENT_STATUSES = {
     WorkloadStatus.PENDING: deployment_pb2.DEPLOYMENT_STATUS_PENDING,
@@ -90,27 +65,6 @@ INSTANCE_STATUS_OF_WIRE = {wire: status for status, wire in INSTANCE_STATUSES.it
 BUILD_STATUS_OF_WIRE = {wire: status for status, wire in BUILD_STATUSES.items()}
 TASK_STATUS_OF_WIRE = {wire: status for status, wire in TASK_STATUSES.items()}
 BUILD_PRIORITY_OF_WIRE = {wire: priority for priority, wire in BUILD_PRIORITIES.items()}
-
-
-@asynccontextmanager
-async def refusing(context: "grpc.aio.ServicerContext[Any, Any]") -> AsyncGenerator[None]:
-    """Answer an error with its status. Anything else is a bug: gRPC logs it and answers UNKNOWN."""
-    try:
-        yield
-    except InterlockError as error:
-        await context.abort(STATUS_CODES.get(type(error), grpc.StatusCode.INTERNAL), error.message)
-
-
-@contextmanager
-def raising(call: str) -> Generator[None]:
-    """Raise the error that a status stands for."""
-    try:
-        yield
-    except grpc.aio.AioRpcError as error:
-        kind = ERRORS.get(error.code(), InterlockError)
-        if kind is Unavailable:
-            raise Unavailable(f"krane did not answer {call}: {error.details()}") from error
-        raise kind(error.details() or f"krane refused {call}") from error
 
 
 def encode_spec(

@@ -6,28 +6,20 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-import grpc
-from grpc_health.v1 import health, health_pb2_grpc
-from grpc_reflection.v1alpha import reflection
+import grpc.aio
+from grpc_health.v1 import health
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict
 from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
-from services.gen.krane.v1.build_pb2_grpc import (
-    add_BuildServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
-)
-from services.gen.krane.v1.deployment_pb2_grpc import (
-    add_DeploymentServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
-)
-from services.gen.krane.v1.image_pb2_grpc import (
-    add_ImageServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
-)
-from services.gen.krane.v1.task_pb2_grpc import (
-    add_TaskServiceServicer_to_server,  # pyright: ignore[reportUnknownVariableType] -- generated without types
-)
+from services.gen.krane.v1.build_pb2_grpc import add_BuildServiceServicer_to_server
+from services.gen.krane.v1.deployment_pb2_grpc import add_DeploymentServiceServicer_to_server
+from services.gen.krane.v1.image_pb2_grpc import add_ImageServiceServicer_to_server
+from services.gen.krane.v1.task_pb2_grpc import add_TaskServiceServicer_to_server
 from services.krane.backend import Backend
 from services.krane.backends.opening import open_backend
 from services.krane.servicers import BuildServicer, DeploymentServicer, ImageServicer, TaskServicer
+from services.rpc.serving import announce, create_server
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -70,15 +62,12 @@ async def running(data_dir: Path, settings: KraneSettings) -> AsyncGenerator[str
 
 
 def _create_server(backend: Backend) -> grpc.aio.Server:
-    # Without SO_REUSEPORT a second krane on the same port is refused, and does not share its calls.
-    server = grpc.aio.server(options=[("grpc.so_reuseport", 0)])
+    server = create_server("krane")
     add_DeploymentServiceServicer_to_server(DeploymentServicer(backend), server)
     add_BuildServiceServicer_to_server(BuildServicer(backend), server)
     add_TaskServiceServicer_to_server(TaskServicer(backend), server)
     add_ImageServiceServicer_to_server(ImageServicer(backend), server)
-    servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    reflection.enable_server_reflection([*SERVICES, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
+    announce(server, SERVICES, health.aio.HealthServicer())
     return server
 
 

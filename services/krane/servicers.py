@@ -1,9 +1,6 @@
 """The gRPC services: decode, call the backend, encode."""
 
 from collections.abc import AsyncIterator
-from typing import Any, TypeAlias
-
-import grpc
 
 from services.domain.errors import Invalid
 from services.gen.krane.v1 import (
@@ -30,11 +27,9 @@ from services.krane.codec import (
     encode_deployment,
     encode_followed_line,
     encode_task,
-    refusing,
 )
 from services.krane.types import BuildPriority, FollowedLine
-
-Context: TypeAlias = "grpc.aio.ServicerContext[Any, Any]"
+from services.rpc.serving import Context
 
 MAX_TAIL_LINES = 10_000
 DEFAULT_LOG_LINES = 100
@@ -53,71 +48,66 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
         self, request: deployment_pb2.CreateDeploymentRequest, context: Context
     ) -> deployment_pb2.CreateDeploymentResponse:
         """Start instances."""
-        async with refusing(context):
-            credential = decode_credential(request.registry_credential)
-            status = await self._deployments.create(decode_spec(request), dict(request.environment), credential)
-            return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUSES[status])
+        credential = decode_credential(request.registry_credential)
+        status = await self._deployments.create(decode_spec(request), dict(request.environment), credential)
+        return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUSES[status])
 
     async def GetDeployment(
         self, request: deployment_pb2.GetDeploymentRequest, context: Context
     ) -> deployment_pb2.GetDeploymentResponse:
         """Say how a deployment is."""
-        async with refusing(context):
-            if request.probe_now:
-                return encode_deployment(await self._deployments.probe(request.namespace, request.deployment_id))
-            return encode_deployment(self._deployments.get(request.namespace, request.deployment_id))
+        if request.probe_now:
+            return encode_deployment(await self._deployments.probe(request.namespace, request.deployment_id))
+        return encode_deployment(self._deployments.get(request.namespace, request.deployment_id))
 
     async def ListDeployments(
         self, request: deployment_pb2.ListDeploymentsRequest, context: Context
     ) -> deployment_pb2.ListDeploymentsResponse:
         """Say how all deployments are."""
-        async with refusing(context):
-            namespace = request.namespace and check_id("namespace", request.namespace)
-            states = self._deployments.in_namespace(namespace)
-            return deployment_pb2.ListDeploymentsResponse(deployments=map(encode_deployment, states))
+        namespace = request.namespace and check_id("namespace", request.namespace)
+        states = self._deployments.in_namespace(namespace)
+        return deployment_pb2.ListDeploymentsResponse(deployments=map(encode_deployment, states))
 
     async def StopDeployment(
         self, request: deployment_pb2.StopDeploymentRequest, context: Context
     ) -> deployment_pb2.StopDeploymentResponse:
         """End instances."""
-        async with refusing(context):
-            await self._deployments.stop(request.namespace, request.deployment_id)
-            return deployment_pb2.StopDeploymentResponse()
+        await self._deployments.stop(request.namespace, request.deployment_id)
+        return deployment_pb2.StopDeploymentResponse()
 
     async def StartDeployment(
         self, request: deployment_pb2.StartDeploymentRequest, context: Context
     ) -> deployment_pb2.StartDeploymentResponse:
         """Start instances again."""
-        async with refusing(context):
-            credential = decode_credential(request.registry_credential)
-            await self._deployments.start(request.namespace, request.deployment_id, credential)
-            return deployment_pb2.StartDeploymentResponse()
+        credential = decode_credential(request.registry_credential)
+        await self._deployments.start(request.namespace, request.deployment_id, credential)
+        return deployment_pb2.StartDeploymentResponse()
 
     async def DeleteDeployment(
         self, request: deployment_pb2.DeleteDeploymentRequest, context: Context
     ) -> deployment_pb2.DeleteDeploymentResponse:
         """End instances and forget the deployment."""
-        async with refusing(context):
-            await self._deployments.delete(request.namespace, request.deployment_id)
-            return deployment_pb2.DeleteDeploymentResponse()
+        await self._deployments.delete(request.namespace, request.deployment_id)
+        return deployment_pb2.DeleteDeploymentResponse()
 
     async def GetLogs(self, request: deployment_pb2.GetLogsRequest, context: Context) -> deployment_pb2.GetLogsResponse:
         """Hand out the newest log lines."""
-        async with refusing(context):
-            count = _tail_lines(request.tail_lines, DEFAULT_LOG_LINES)
-            lines = await self._deployments.logs(request.namespace, request.deployment_id, request.instance_id, count)
-            return deployment_pb2.GetLogsResponse(
-                lines=[deployment_pb2.LogLine(instance_id=line.instance_id, text=line.text) for line in lines]
-            )
+        count = _tail_lines(request.tail_lines, DEFAULT_LOG_LINES)
+        lines = await self._deployments.logs(request.namespace, request.deployment_id, request.instance_id, count)
+        return deployment_pb2.GetLogsResponse(
+            lines=[deployment_pb2.LogLine(instance_id=line.instance_id, text=line.text) for line in lines]
+        )
 
-    async def FollowLogs(self, request: deployment_pb2.FollowLogsRequest, context: Context) -> None:
+    # The stub knows of generators only. Lines come from several readers at a time, and each of them writes.
+    async def FollowLogs(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, request: deployment_pb2.FollowLogsRequest, context: Context
+    ) -> None:
         """Send log lines, as fast as the caller takes them."""
 
         async def send(line: FollowedLine) -> None:
             await context.write(encode_followed_line(line))
 
-        async with refusing(context):
-            await self._logs.follow(decode_log_query(request), send)
+        await self._logs.follow(decode_log_query(request), send)
 
 
 class ImageServicer(image_pb2_grpc.ImageServiceServicer):
@@ -130,17 +120,15 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
         self, request: image_pb2.ResolveImageRequest, context: Context
     ) -> image_pb2.ResolveImageResponse:
         """Say what an image means."""
-        async with refusing(context):
-            credential = decode_credential(request.registry_credential)
-            image = await self._deployments.resolve(request.namespace, request.image, credential)
-            return image_pb2.ResolveImageResponse(image=image)
+        credential = decode_credential(request.registry_credential)
+        image = await self._deployments.resolve(request.namespace, request.image, credential)
+        return image_pb2.ResolveImageResponse(image=image)
 
     async def PullImage(self, request: image_pb2.PullImageRequest, context: Context) -> image_pb2.PullImageResponse:
         """Fetch an image."""
-        async with refusing(context):
-            credential = decode_credential(request.registry_credential)
-            is_here = await self._deployments.pull(request.namespace, request.image, credential)
-            return image_pb2.PullImageResponse(is_here=is_here)
+        credential = decode_credential(request.registry_credential)
+        is_here = await self._deployments.pull(request.namespace, request.image, credential)
+        return image_pb2.PullImageResponse(is_here=is_here)
 
 
 class BuildServicer(build_pb2_grpc.BuildServiceServicer):
@@ -155,40 +143,35 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
         self, request_iterator: AsyncIterator[build_pb2.UploadSourceRequest], context: Context
     ) -> build_pb2.UploadSourceResponse:
         """Store a source."""
-        async with refusing(context):
-            stored = await self._sources.store(request.chunk async for request in request_iterator)
-            return build_pb2.UploadSourceResponse(source=stored.source, size_bytes=stored.size_bytes)
+        stored = await self._sources.store(request.chunk async for request in request_iterator)
+        return build_pb2.UploadSourceResponse(source=stored.source, size_bytes=stored.size_bytes)
 
     async def StartBuild(self, request: build_pb2.StartBuildRequest, context: Context) -> build_pb2.StartBuildResponse:
         """Begin a build."""
-        async with refusing(context):
-            # What a newer caller may ask for is an ordinary build to this krane.
-            priority = BUILD_PRIORITY_OF_WIRE.get(request.priority, BuildPriority.NORMAL)
-            credentials = [one for sent in request.registry_credentials if (one := decode_credential(sent))]
-            await self._builds.start(request.namespace, request.build_id, decode_origin(request), priority, credentials)
-            return build_pb2.StartBuildResponse()
+        # What a newer caller may ask for is an ordinary build to this krane.
+        priority = BUILD_PRIORITY_OF_WIRE.get(request.priority, BuildPriority.NORMAL)
+        credentials = [one for sent in request.registry_credentials if (one := decode_credential(sent))]
+        await self._builds.start(request.namespace, request.build_id, decode_origin(request), priority, credentials)
+        return build_pb2.StartBuildResponse()
 
     async def GetBuild(self, request: build_pb2.GetBuildRequest, context: Context) -> build_pb2.GetBuildResponse:
         """Say how far a build is."""
-        async with refusing(context):
-            count = _tail_lines(request.tail_lines, DEFAULT_BUILD_LINES)
-            return encode_build(self._builds.get(request.namespace, request.build_id, count))
+        count = _tail_lines(request.tail_lines, DEFAULT_BUILD_LINES)
+        return encode_build(self._builds.get(request.namespace, request.build_id, count))
 
     async def CancelBuild(
         self, request: build_pb2.CancelBuildRequest, context: Context
     ) -> build_pb2.CancelBuildResponse:
         """End a build."""
-        async with refusing(context):
-            await self._builds.cancel(request.namespace, request.build_id)
-            return build_pb2.CancelBuildResponse()
+        await self._builds.cancel(request.namespace, request.build_id)
+        return build_pb2.CancelBuildResponse()
 
     async def PruneImages(
         self, request: build_pb2.PruneImagesRequest, context: Context
     ) -> build_pb2.PruneImagesResponse:
         """Remove what nobody needs."""
-        async with refusing(context):
-            removed = await self._pruning.prune(request.keep, request.unneeded_ms / 1000)
-            return build_pb2.PruneImagesResponse(removed=removed)
+        removed = await self._pruning.prune(request.keep, request.unneeded_ms / 1000)
+        return build_pb2.PruneImagesResponse(removed=removed)
 
 
 class TaskServicer(task_pb2_grpc.TaskServiceServicer):
@@ -199,35 +182,30 @@ class TaskServicer(task_pb2_grpc.TaskServiceServicer):
 
     async def StartTask(self, request: task_pb2.StartTaskRequest, context: Context) -> task_pb2.StartTaskResponse:
         """Run a command once."""
-        async with refusing(context):
-            await self._tasks.start(decode_task_spec(request), dict(request.environment))
-            return task_pb2.StartTaskResponse()
+        await self._tasks.start(decode_task_spec(request), dict(request.environment))
+        return task_pb2.StartTaskResponse()
 
     async def GetTask(self, request: task_pb2.GetTaskRequest, context: Context) -> task_pb2.GetTaskResponse:
         """Say how far a task is."""
-        async with refusing(context):
-            count = _tail_lines(request.tail_lines, DEFAULT_TASK_LINES)
-            return encode_task(await self._tasks.get(request.namespace, request.task_id, count))
+        count = _tail_lines(request.tail_lines, DEFAULT_TASK_LINES)
+        return encode_task(await self._tasks.get(request.namespace, request.task_id, count))
 
     async def ListTasks(self, request: task_pb2.ListTasksRequest, context: Context) -> task_pb2.ListTasksResponse:
         """Say which tasks there are."""
-        async with refusing(context):
-            named = [(name.namespace, name.task_id) for name in self._tasks.names()]
-            return task_pb2.ListTasksResponse(
-                tasks=[task_pb2.ListTasksResponse.Task(namespace=n, task_id=t) for n, t in named]
-            )
+        named = [(name.namespace, name.task_id) for name in self._tasks.names()]
+        return task_pb2.ListTasksResponse(
+            tasks=[task_pb2.ListTasksResponse.Task(namespace=n, task_id=t) for n, t in named]
+        )
 
     async def CancelTask(self, request: task_pb2.CancelTaskRequest, context: Context) -> task_pb2.CancelTaskResponse:
         """Stop a command."""
-        async with refusing(context):
-            await self._tasks.cancel(request.namespace, request.task_id)
-            return task_pb2.CancelTaskResponse()
+        await self._tasks.cancel(request.namespace, request.task_id)
+        return task_pb2.CancelTaskResponse()
 
     async def DeleteTask(self, request: task_pb2.DeleteTaskRequest, context: Context) -> task_pb2.DeleteTaskResponse:
         """Stop a command and forget the task."""
-        async with refusing(context):
-            await self._tasks.delete(request.namespace, request.task_id)
-            return task_pb2.DeleteTaskResponse()
+        await self._tasks.delete(request.namespace, request.task_id)
+        return task_pb2.DeleteTaskResponse()
 
 
 def _tail_lines(asked: int, default: int) -> int:

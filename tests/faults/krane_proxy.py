@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 import grpc
 
 from services.config import LOOPBACK
-from services.krane.client import CHANNEL_OPTIONS
+from services.rpc.calling import open_channel
 
 # Makes the call and returns krane's answer.
 Call = Callable[[], Awaitable[bytes]]
@@ -94,7 +94,7 @@ class KraneProxy(grpc.GenericRpcHandler):
 
     def connect(self, address: str) -> None:
         """Say where krane is; until then nothing is answered."""
-        self._channel = grpc.aio.insecure_channel(address, options=CHANNEL_OPTIONS)
+        self._channel = open_channel(address)
 
     def let(self, method: str, deployment_id: str, weather: Weather) -> None:
         """Let a weather happen to the calls of a method ("CreateDeployment") that name a deployment."""

@@ -159,7 +159,7 @@ async def test_a_channel_that_is_closed_is_weather(world: World, make: Callable[
 
     await world.channel.close()
 
-    with pytest.raises(Unavailable, match="closed|[Cc]ancelled"):
+    with pytest.raises(Unavailable, match=r"(?i)closed|cancelled"):
         await waiting
     with pytest.raises(Unavailable, match="closed"):
         await make(world)
@@ -190,11 +190,9 @@ async def test_a_caller_that_is_cancelled_is_cancelled(world: World, make: Calla
 async def test_what_is_no_message_is_refused(world: World, arity: str, method: str) -> None:
     raw = getattr(world.channel, arity)(f"/ctrl.v1.ControlService/{method}")
     sent = b"\x0a\xff\xff\xff\xff\xff"
+    answer = raw(iter([sent]) if arity == "stream_unary" else sent)
 
-    with pytest.raises(Invalid, match=f"not a valid ctrl.v1.ControlService/{method} request"), statuses_as_errors():
-        answer = raw(iter([sent]) if arity == "stream_unary" else sent)
-        if arity == "unary_stream":
-            async for _ in answer:
-                pass
-        else:
-            await answer
+    with pytest.raises(grpc.aio.AioRpcError, match=f"not a valid ctrl.v1.ControlService/{method} request") as caught:
+        await (anext(aiter(answer)) if arity == "unary_stream" else answer)
+
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT

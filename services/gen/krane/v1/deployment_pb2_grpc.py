@@ -83,7 +83,7 @@ class DeploymentServiceServicer:
 
     def CreateDeployment(self, request, context):
         """Start `replicas` instances. The same request again is the same deployment; another request under the same id is
-        ALREADY_EXISTS.
+        ABORTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

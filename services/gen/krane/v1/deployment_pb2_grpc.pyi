@@ -35,7 +35,7 @@ class DeploymentServiceStub:
     def __new__(cls, channel: _aio.Channel) -> DeploymentServiceAsyncStub: ...
     CreateDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_pb2.CreateDeploymentRequest, _deployment_pb2.CreateDeploymentResponse]
     """Start `replicas` instances. The same request again is the same deployment; another request under the same id is
-    ALREADY_EXISTS.
+    ABORTED.
     """
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_deployment_pb2.GetDeploymentRequest, _deployment_pb2.GetDeploymentResponse]
     """NOT_FOUND when nothing is known under the id."""
@@ -63,7 +63,7 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateDeployment: _aio.UnaryUnaryMultiCallable[_deployment_pb2.CreateDeploymentRequest, _deployment_pb2.CreateDeploymentResponse]  # type: ignore[assignment]
     """Start `replicas` instances. The same request again is the same deployment; another request under the same id is
-    ALREADY_EXISTS.
+    ABORTED.
     """
     GetDeployment: _aio.UnaryUnaryMultiCallable[_deployment_pb2.GetDeploymentRequest, _deployment_pb2.GetDeploymentResponse]  # type: ignore[assignment]
     """NOT_FOUND when nothing is known under the id."""
@@ -94,7 +94,7 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.CreateDeploymentResponse, _abc.Awaitable[_deployment_pb2.CreateDeploymentResponse]]:
         """Start `replicas` instances. The same request again is the same deployment; another request under the same id is
-        ALREADY_EXISTS.
+        ABORTED.
         """
 
     @_abc_1.abstractmethod

@@ -70,7 +70,7 @@ class TaskServiceServicer:
 
     def StartTask(self, request, context):
         """Begin to run the command and return once it runs. The same request again is the same run, also when it has ended;
-        another request under the same id is ALREADY_EXISTS.
+        another request under the same id is ABORTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -37,7 +37,7 @@ class TaskServiceStub:
     def __new__(cls, channel: _aio.Channel) -> TaskServiceAsyncStub: ...
     StartTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.StartTaskRequest, _task_pb2.StartTaskResponse]
     """Begin to run the command and return once it runs. The same request again is the same run, also when it has ended;
-    another request under the same id is ALREADY_EXISTS.
+    another request under the same id is ABORTED.
     """
     GetTask: _grpc.UnaryUnaryMultiCallable[_task_pb2.GetTaskRequest, _task_pb2.GetTaskResponse]
     """NOT_FOUND when nothing is known under the id."""
@@ -58,7 +58,7 @@ class TaskServiceAsyncStub(TaskServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     StartTask: _aio.UnaryUnaryMultiCallable[_task_pb2.StartTaskRequest, _task_pb2.StartTaskResponse]  # type: ignore[assignment]
     """Begin to run the command and return once it runs. The same request again is the same run, also when it has ended;
-    another request under the same id is ALREADY_EXISTS.
+    another request under the same id is ABORTED.
     """
     GetTask: _aio.UnaryUnaryMultiCallable[_task_pb2.GetTaskRequest, _task_pb2.GetTaskResponse]  # type: ignore[assignment]
     """NOT_FOUND when nothing is known under the id."""
@@ -82,7 +82,7 @@ class TaskServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_task_pb2.StartTaskResponse, _abc.Awaitable[_task_pb2.StartTaskResponse]]:
         """Begin to run the command and return once it runs. The same request again is the same run, also when it has ended;
-        another request under the same id is ALREADY_EXISTS.
+        another request under the same id is ABORTED.
         """
 
     @_abc_1.abstractmethod
