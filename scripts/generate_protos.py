@@ -20,7 +20,8 @@ def generate(target: Path) -> None:
     sources = sorted(str(path) for path in PROTO.rglob("*.proto"))
     arguments = [f"--python_out={target}", f"--pyi_out={target}", f"--grpc_python_out={target}"]
     # protoc finds its plugins on PATH, where an environment that was not activated is not.
-    arguments += [f"--plugin={Path(sys.executable).with_name('protoc-gen-mypy_grpc')}", f"--mypy_grpc_out=quiet:{target}"]
+    plugin = Path(sys.executable).with_name("protoc-gen-mypy_grpc")
+    arguments += [f"--plugin={plugin}", f"--mypy_grpc_out=quiet:{target}"]
     if protoc.main(["protoc", f"-I{PROTO}", *arguments, *sources]) != 0:
         sys.exit("protoc failed")
     for path in [*target.rglob("*.py"), *target.rglob("*.pyi")]:

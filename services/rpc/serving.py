@@ -6,6 +6,8 @@ check of who calls, is another interceptor beside it.
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
 from contextlib import aclosing, asynccontextmanager
+from inspect import isasyncgen
+from types import AsyncGeneratorType
 from typing import Any, TypeAlias
 
 import grpc
@@ -76,10 +78,8 @@ class Calls(grpc.aio.ServerInterceptor):
         async def answer_many(sent: Any, context: Context) -> None:
             async with self._errors_as_statuses(path, context):
                 answers = method(decoded(sent), context)
-                if isinstance(answers, AsyncGenerator):
-                    await _write(answers, context)
-                else:
-                    await answers
+                # A servicer may also write by itself.
+                await (_write(answers, context) if isasyncgen(answers) else answers)
 
         return getattr(grpc, f"{kind}_rpc_method_handler")(
             answer_many if handler.response_streaming else answer_one, response_serializer=handler.response_serializer
@@ -103,7 +103,7 @@ def _arity(is_stream: bool) -> str:
     return "stream" if is_stream else "unary"
 
 
-async def _write(answers: AsyncGenerator[Any], context: Context) -> None:
+async def _write(answers: AsyncGeneratorType[Any, Any], context: Context) -> None:
     async with aclosing(answers):
         async for answer in answers:
             # Returns when the caller has room for more.

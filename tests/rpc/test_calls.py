@@ -37,7 +37,7 @@ class World:
 
     async def serve(self) -> grpc.aio.Server:
         server = create_server("this part")
-        methods = SimpleNamespace(
+        methods: Any = SimpleNamespace(
             **{method.name: self._one for method in pb.DESCRIPTOR.services_by_name["ControlService"].methods}
         )
 
