@@ -11,6 +11,7 @@ from pathlib import Path
 from rich.table import Table
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import status_of
 from services.domain.errors import NotFound
 from services.durable.client import RestateClient
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -71,8 +72,8 @@ async def ended(control: ControlClient, deployment_id: str, wanted: str) -> pb.D
 
     async def look() -> pb.Deployment | None:
         found = await control.get_deployment(deployment_id)
-        return found if found.status in ENDED else None
+        return found if status_of(found) in ENDED else None
 
     found = await eventually(look, f"{deployment_id} to be {wanted}", timeout=60)
-    assert found.status == wanted, found
+    assert status_of(found) == wanted, found
     return found

@@ -47,6 +47,7 @@ from services.cli.render import (
 from services.cli.session import Output, Session, session_of
 from services.ctrl import defaults
 from services.ctrl.client import ControlClient, MoveOptions
+from services.ctrl.enums import status_of
 from services.domain.errors import InterlockError
 from services.gen.ctrl.v1 import control_pb2 as pb
 
@@ -275,7 +276,7 @@ def cancel(
     """Ask a deployment to stop and to undo what it did; `watch` waits for that."""
     session = session_of(context)
     response = session.run(lambda client: client.cancel_deployment(deployment, reason))
-    verb = "is being cancelled" if response.cancelling else f"has ended already: {response.deployment.status}"
+    verb = "is being cancelled" if response.cancelling else f"has ended already: {status_of(response.deployment)}"
     session.show(response, f"{deployment} {verb}")
 
 

@@ -2,6 +2,7 @@
 
 from enum import IntEnum
 
+from services.ctrl.enums import status_of
 from services.domain.errors import (
     Conflict,
     DeadlineExceeded,
@@ -50,7 +51,7 @@ def of_error(error: InterlockError) -> ExitCode:
 
 def of_ended(deployment: pb.Deployment) -> ExitCode:
     """The exit code for a deployment that has ended."""
-    match DeploymentStatus(deployment.status):
+    match status_of(deployment):
         case DeploymentStatus.FAILED:
             return _BY_FAILED_STEP.get(deployment.failure.step, ExitCode.ERROR)
         case DeploymentStatus.CANCELLED | DeploymentStatus.SUPERSEDED:

@@ -11,8 +11,9 @@ from rich.live import Live
 
 from services.cli.render import step_line, steps_text
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import status_of
 from services.domain.errors import DeadlineExceeded, Unavailable
-from services.domain.status import ENDED, DeploymentStatus
+from services.domain.status import ENDED
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 POLL_SECONDS = 0.25
@@ -30,7 +31,7 @@ async def follow(client: ControlClient, deployment_id: str, console: Console, ti
                     deployment = await _read(client, deployment_id)
                     if deployment is not None:
                         progress.show(deployment.steps)
-                        if DeploymentStatus(deployment.status) in ENDED:
+                        if status_of(deployment) in ENDED:
                             return deployment
                     await asyncio.sleep(POLL_SECONDS)
     except TimeoutError as error:

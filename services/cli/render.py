@@ -8,6 +8,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from services.ctrl.enums import INSTANCE_STATUS, START, STICKY, TRANSITION_KIND, status_of
 from services.domain.live import Start
 from services.domain.settings import COMMANDS, SETTING_NAMES
 from services.domain.status import DeploymentStatus
@@ -48,7 +49,7 @@ def deployments_table(deployments: Iterable[pb.Deployment]) -> RenderableType:
         table.add_row(
             deployment.id,
             deployment.environment,
-            status_text(deployment.status),
+            status_text(status_of(deployment)),
             "live" if deployment.is_live else "",
             printable(deployment.branch),
             deployment.commit[:7],
@@ -62,7 +63,7 @@ def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
     """One line for each domain."""
     table = _table("URL", "FOLLOWS", "ENVIRONMENT", "DEPLOYMENT")
     for domain in domains:
-        table.add_row(domain.url, domain.sticky, domain.environment, domain.deployment_id)
+        table.add_row(domain.url, STICKY.decode(domain.sticky), domain.environment, domain.deployment_id)
     return table
 
 
@@ -108,10 +109,10 @@ def transitions_table(transitions: Iterable[pb.Transition]) -> RenderableType:
     """One line for each thing that happened."""
     table = _table("WHEN", "WHAT", "DEPLOYMENT", "LIVE", "WHO AND WHY")
     for entry in transitions:
-        moved = entry.live_before != entry.live_after
+        moved, what = entry.live_before != entry.live_after, TRANSITION_KIND.decode(entry.what)
         table.add_row(
             _moment(entry.at_ms),
-            f"{entry.what}, undone" if entry.is_undone else entry.what,
+            f"{what}, undone" if entry.is_undone else what,
             entry.deployment_id,
             f"from {entry.live_before or 'nothing'}" if moved else "",
             _first_line(entry.note),
@@ -154,7 +155,7 @@ def step_line(step: pb.Step) -> Text:
 
 def result_text(deployment: pb.Deployment) -> RenderableType:
     """How a deployment ended: its URLs, or why there are none."""
-    lines = [Text.assemble(deployment.id, " is ", status_text(deployment.status))]
+    lines = [Text.assemble(deployment.id, " is ", status_text(status_of(deployment)))]
     if deployment.is_live:
         lines[0].append(" and live")
     if deployment.failure.reason:
@@ -193,7 +194,7 @@ def moved_text(response: pb.RollbackResponse | pb.PromoteResponse) -> Renderable
     """What a rollback or promote did, or would do."""
     moved = "live would move" if response.dry_run else "live moved"
     way = f"from {response.source_deployment_id} to {response.target_deployment_id}"
-    lines = [Text(f"{moved} {way}, {_STARTS[Start(response.start)]}")]
+    lines = [Text(f"{moved} {way}, {_STARTS[START.decode(response.start)]}")]
     lines += [Text(f"cancelled for it: {name}", style="yellow") for name in response.preempted_deployment_ids]
     lines += [Text(hostname) for hostname in response.domains]
     return Group(*lines)
@@ -223,14 +224,14 @@ def attention_text(items: Sequence[pb.Attention]) -> RenderableType:
     return Group(*lines)
 
 
-def status_text(status: str) -> Text:
+def status_text(status: DeploymentStatus) -> Text:
     """A status in its colour."""
-    return Text(status, style=_STATUS_STYLES.get(DeploymentStatus(status), "cyan"))
+    return Text(status, style=_STATUS_STYLES.get(status, "cyan"))
 
 
 def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "deployment", deployment.id
-    yield "status", status_text(deployment.status) + (" (live)" if deployment.is_live else "")
+    yield "status", status_text(status_of(deployment)) + (" (live)" if deployment.is_live else "")
     yield "project", f"{deployment.project} / {deployment.environment}"
     yield "branch", printable(f"{deployment.branch} {deployment.commit[:7]}".strip())
     yield "message", _first_line(deployment.message)
@@ -269,7 +270,14 @@ def _instances_table(instances: Iterable[pb.Instance]) -> RenderableType:
     for instance in instances:
         healthy = "yes" if instance.healthy else "no"
         reason = printable(instance.reason)
-        table.add_row(instance.id, instance.address, instance.status, healthy, str(instance.restarts), reason)
+        table.add_row(
+            instance.id,
+            instance.address,
+            INSTANCE_STATUS.decode(instance.status),
+            healthy,
+            str(instance.restarts),
+            reason,
+        )
     return table
 
 

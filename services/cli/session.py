@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TypeVar
 
 import typer
-from google.protobuf import json_format
 from google.protobuf.message import Message
 from pydantic import ValidationError
 from rich.console import Console, RenderableType
 
 from services.ctrl.client import ControlClient
 from services.domain.errors import Unavailable
+from services.rpc.json import to_json
 from services.runtime.ready import Ready
 
 Result = TypeVar("Result")
@@ -81,18 +81,12 @@ class Session:
         if self.output is Output.TEXT:
             self.out.print(text)
             return
-        typer.echo(
-            json_format.MessageToJson(
-                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
-            )
-        )
+        typer.echo(to_json(message))
 
     def show_line(self, message: Message, text: str) -> None:
         """Print one of many results as a line: the message as JSON, or the text, whatever its length."""
         if self.output is Output.JSON:
-            text = json_format.MessageToJson(
-                message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=None
-            )
+            text = to_json(message, indent=None)
         typer.echo(text)
 
     def _find_ctrl(self) -> str:

@@ -27,6 +27,7 @@ from services.ctrl.control import CONTROL_SERVICE, Method, Stream, streaming_met
 from services.ctrl.openapi import openapi_document
 from services.domain.errors import InterlockError, Invalid
 from services.rpc.errors import internal_message, status_of
+from services.rpc.json import from_json, to_json
 from services.telemetry import get_logger
 
 MAX_BODY_BYTES: Final = 1024 * 1024
@@ -83,7 +84,7 @@ def _is_own(hosts: list[str]) -> bool:
 def _call_route(method: MethodDescriptor, call: Method) -> Route:
     async def endpoint(request: Request) -> Response:
         answer = await call(await _read_message(method, request))
-        return Response(_as_json(answer, indent=2), media_type="application/json")
+        return Response(to_json(answer), media_type="application/json")
 
     return Route(f"/{CONTROL_SERVICE.full_name}/{method.name}", endpoint, methods=["POST"])
 
@@ -100,26 +101,19 @@ async def _json_lines(messages: AsyncGenerator[Message]) -> AsyncGenerator[str]:
     async with aclosing(messages):
         try:
             async for message in messages:
-                yield _as_json(message) + "\n"
+                yield to_json(message, indent=None) + "\n"
         except InterlockError as error:
             # The status is sent already.
             _, code, text = _described(error)
             yield json.dumps({"code": code, "message": text}) + "\n"
 
 
-def _as_json(message: Message, *, indent: int | None = None) -> str:
-    return json_format.MessageToJson(
-        message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True, indent=indent
-    )
-
-
 async def _read_message(method: MethodDescriptor, request: Request) -> Message:
-    message = GetMessageClass(method.input_type)()
+    text = await _read_object(request)
     try:
-        json_format.Parse(await _read_object(request), message)
+        return from_json(text, GetMessageClass(method.input_type)())
     except json_format.ParseError as error:
         raise Invalid(f"the body is not a {method.input_type.full_name}: {error}") from error
-    return message
 
 
 async def _read_object(request: Request) -> str:

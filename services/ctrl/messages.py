@@ -5,6 +5,7 @@ from dataclasses import asdict
 
 from google.protobuf import json_format
 
+from services.ctrl.enums import DEPLOYMENT_STATUS, INSTANCE_STATUS, OPERATION, STICKY, TRANSITION_KIND
 from services.db.audit import Transition
 from services.db.deployment_settings import read_effective
 from services.db.tables import (
@@ -18,8 +19,11 @@ from services.db.tables import (
     Variable,
 )
 from services.db.views import DeploymentView, DomainView
+from services.domain.operations import Operation
+from services.domain.readiness import InstanceStatus
 from services.domain.settings import RunSettings
-from services.domain.status import UNDONE
+from services.domain.status import UNDONE, DeploymentStatus
+from services.domain.stickiness import Sticky
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 
@@ -48,7 +52,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         project_id=row.project_id,
         project=view.project.slug,
         environment=view.environment.slug,
-        status=row.status,
+        status=DEPLOYMENT_STATUS.encode(DeploymentStatus(row.status)),
         is_live=view.project.live_deployment_id == row.id,
         branch=row.branch,
         commit=row.commit_sha,
@@ -83,7 +87,13 @@ def detailed_deployment_message(
         json_format.ParseDict(view.deployment.last_probe, message.failure.last_probe)
     message.steps.extend(_step_message(step) for step in steps)
     message.instances.extend(
-        pb.Instance(id=row.id, address=row.address, status=row.status, healthy=row.healthy) for row in instances
+        pb.Instance(
+            id=row.id,
+            address=row.address,
+            status=INSTANCE_STATUS.encode(InstanceStatus(row.status)),
+            healthy=row.healthy,
+        )
+        for row in instances
     )
     message.domains.extend(domains)
     message.variables.update(view.deployment.variables)
@@ -123,7 +133,7 @@ def domain_message(view: DomainView, gateway_port: int) -> pb.Domain:
     return pb.Domain(
         id=view.domain.id,
         hostname=view.domain.hostname,
-        sticky=view.domain.sticky,
+        sticky=STICKY.encode(Sticky(view.domain.sticky)),
         deployment_id=view.domain.deployment_id,
         environment=view.environment.slug,
         url=f"http://{view.domain.hostname}{port}/",
@@ -134,7 +144,7 @@ def transition_message(transition: Transition) -> pb.Transition:
     """What happened to a project's deployment, when, by whom and why."""
     return pb.Transition(
         at_ms=transition.at_ms,
-        what=transition.what,
+        what=TRANSITION_KIND.encode(transition.what),
         deployment_id=transition.deployment_id,
         live_before=transition.live_before,
         live_after=transition.live_after,
@@ -161,5 +171,5 @@ def _step_message(step: DeploymentStep) -> pb.Step:
         started_at_ms=step.started_at_ms,
         ended_at_ms=step.ended_at_ms or 0,
         error=step.error or "",
-        operation=step.operation,
+        operation=OPERATION.encode(Operation(step.operation)),
     )

@@ -8,6 +8,7 @@ from google.protobuf.descriptor import MethodDescriptor
 
 from services.ctrl.control import CONTROL_SERVICE, streaming_methods, unary_methods
 from services.durable.serde import json_schema
+from services.rpc.enums import words_of
 
 _ERROR = {
     "type": "object",
@@ -33,9 +34,12 @@ def _operation(method: MethodDescriptor) -> dict[str, Any]:
     media_type = "application/x-ndjson" if method.server_streaming else "application/json"
     return {
         "operationId": method.name,
-        "requestBody": {"required": True, "content": _json(json_schema(method.input_type))},
+        "requestBody": {"required": True, "content": _json(json_schema(method.input_type, words_of))},
         "responses": {
-            "200": {"description": "Done.", "content": {media_type: {"schema": json_schema(method.output_type)}}},
+            "200": {
+                "description": "Done.",
+                "content": {media_type: {"schema": json_schema(method.output_type, words_of)}},
+            },
             "default": {"description": "Refused or failed.", "content": _json(_ERROR)},
         },
     }

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from services.ctrl.cancellation import Cancellation
 from services.ctrl.checks import check_idempotency_key, check_note, check_project, check_workspace
 from services.ctrl.dispatcher import DEPLOYMENT_SERVICE
+from services.ctrl.enums import START
 from services.ctrl.rehearsal import rehearse
 from services.db.deployment_requests import list_unfinished
 from services.db.deployments import fetch_candidate
@@ -26,7 +27,7 @@ from services.db.projects import find_project
 from services.db.tables import Project
 from services.domain.errors import PreconditionFailed
 from services.domain.ids import check_id
-from services.domain.live import check_promote, check_rollback
+from services.domain.live import Start, check_promote, check_rollback
 from services.durable.client import RestateClient
 from services.durable.serde import read_message
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -118,7 +119,7 @@ class Operations:
             source_deployment_id=body.source_deployment_id,
             target_deployment_id=body.target_deployment_id,
             domains=rehearsal.hostnames,
-            start=rehearsal.start,
+            start=START.encode(rehearsal.start),
             dry_run=True,
         )
 
@@ -128,7 +129,7 @@ class Operations:
             source_deployment_id=source,
             target_deployment_id=target,
             domains=rehearsal.hostnames,
-            start=rehearsal.start,
+            start=START.encode(rehearsal.start),
             dry_run=True,
         )
 
@@ -203,7 +204,7 @@ def _rollback_response(answer: hydra.RollbackResponse, preempted: Sequence[str])
         target_deployment_id=answer.target_deployment_id,
         domains=answer.domains,
         preempted_deployment_ids=preempted,
-        start=answer.start,
+        start=START.encode(Start(answer.start)),
     )
 
 
@@ -213,7 +214,7 @@ def _promote_response(answer: hydra.PromoteResponse, preempted: Sequence[str]) -
         target_deployment_id=answer.target_deployment_id,
         domains=answer.domains,
         preempted_deployment_ids=preempted,
-        start=answer.start,
+        start=START.encode(Start(answer.start)),
     )
 
 

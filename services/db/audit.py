@@ -8,6 +8,7 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.tables import Deployment, RoutingOperation
+from services.domain.operations import TransitionKind
 from services.domain.status import UNDONE
 
 
@@ -16,8 +17,7 @@ class Transition:
     """One thing that happened to a deployment. Empty: not said, or nothing."""
 
     at_ms: int
-    # created, failed, cancelled, superseded; assign, rollback, promote, switch, withdraw: hostnames moved to it or away
-    what: str
+    what: TransitionKind
     deployment_id: str
     live_before: str = ""
     live_after: str = ""
@@ -36,14 +36,14 @@ async def _created(session: AsyncSession, project_id: str, limit: int) -> AsyncI
     query = select(Deployment).where(Deployment.project_id == project_id)
     for row in await session.scalars(query.order_by(Deployment.generation.desc()).limit(limit)):
         note = f"by {row.created_by}" if row.created_by else ""
-        yield Transition(at_ms=row.created_at_ms, what="created", deployment_id=row.id, note=note)
+        yield Transition(at_ms=row.created_at_ms, what=TransitionKind.CREATED, deployment_id=row.id, note=note)
 
 
 async def _ended(session: AsyncSession, project_id: str, limit: int) -> AsyncIterator[Transition]:
     query = select(Deployment).where(Deployment.project_id == project_id, Deployment.status.in_(UNDONE))
     for row in await session.scalars(query.order_by(Deployment.ended_at_ms.desc()).limit(limit)):
         note = row.failure or row.cancel_reason or ""
-        yield Transition(at_ms=row.ended_at_ms or 0, what=row.status, deployment_id=row.id, note=note)
+        yield Transition(at_ms=row.ended_at_ms or 0, what=TransitionKind(row.status), deployment_id=row.id, note=note)
 
 
 async def _routed(session: AsyncSession, project_id: str, limit: int) -> AsyncIterator[Transition]:
@@ -54,7 +54,7 @@ async def _routed(session: AsyncSession, project_id: str, limit: int) -> AsyncIt
     for row in await session.scalars(query.order_by(RoutingOperation.revision.desc()).limit(limit)):
         yield Transition(
             at_ms=row.created_at_ms,
-            what=row.kind,
+            what=TransitionKind(row.kind),
             deployment_id=row.deployment_id or "",
             live_before=row.live_before or "",
             live_after=row.live_after or "",

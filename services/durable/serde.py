@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from google.protobuf import json_format
-from google.protobuf.descriptor import Descriptor, FieldDescriptor
+from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.message import DecodeError, Message
 from pydantic import TypeAdapter
 from restate import ObjectContext, VirtualObject
@@ -188,19 +188,27 @@ _SCALARS: dict[int, dict[str, Any]] = {
 }
 
 
-def json_schema(message: Descriptor) -> dict[str, Any]:
-    """The JSON schema of a message's proto3 JSON form. The message must not contain itself."""
-    properties = {field.name: _field_schema(field) for field in message.fields}
+def _names_of(enum: EnumDescriptor) -> list[str]:
+    return [value.name for value in enum.values]
+
+
+def json_schema(message: Descriptor, values_of: Callable[[EnumDescriptor], list[str]] = _names_of) -> dict[str, Any]:
+    """The JSON schema of a message's proto3 JSON form. The message must not contain itself.
+
+    `values_of` says what stands for an enum's values, where that is not their names.
+    """
+    properties = {field.name: _field_schema(field, values_of) for field in message.fields}
     return {"type": "object", "title": message.name, "properties": properties}
 
 
-def _field_schema(field: FieldDescriptor) -> dict[str, Any]:
+def _field_schema(field: FieldDescriptor, values_of: Callable[[EnumDescriptor], list[str]]) -> dict[str, Any]:
     if field.message_type is not None and field.message_type.GetOptions().map_entry:
-        return {"type": "object", "additionalProperties": _field_schema(field.message_type.fields_by_name["value"])}
+        value = field.message_type.fields_by_name["value"]
+        return {"type": "object", "additionalProperties": _field_schema(value, values_of)}
     if field.message_type is not None:
-        schema = json_schema(field.message_type)
+        schema = json_schema(field.message_type, values_of)
     elif field.enum_type is not None:
-        schema = {"type": "string", "enum": [value.name for value in field.enum_type.values]}
+        schema = {"type": "string", "enum": values_of(field.enum_type)}
     elif field.type in _INTEGERS_32:
         schema = {"type": "integer"}
     else:

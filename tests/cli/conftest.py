@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
-from google.protobuf import json_format
 from google.protobuf.message import Message
 
 from services.cli.__main__ import main
+from services.rpc.json import from_json
 from tests.ctrl.installation import Installation
 
 _numbers = itertools.count(1)
@@ -23,7 +23,7 @@ class Result:
 
     def message(self, message: Message) -> Any:
         """Standard output as a message of the contract; anything else there fails."""
-        return json_format.Parse(self.out, message)
+        return from_json(self.out, message)
 
 
 Interlock = Callable[..., Result]

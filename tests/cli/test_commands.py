@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from services.ctrl.enums import status_of
 from services.db.tables import Project
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.cli.conftest import Interlock
@@ -43,7 +44,7 @@ def test_json_on_stdout_is_one_message_and_chatter_stays_on_stderr(
     result = interlock("deploy", str(source), "-p", project, "--commit", "abcdef1", "-m", "why", "-o", "json")
 
     deployment = result.message(pb.Deployment())
-    assert (deployment.status, deployment.branch, deployment.commit) == ("ready", "main", "abcdef1")
+    assert (status_of(deployment), deployment.branch, deployment.commit) == ("ready", "main", "abcdef1")
     assert deployment.source.startswith("source@sha256:")
     assert '"is_live": false' in result.out
     assert "uploading" in result.err
@@ -65,7 +66,7 @@ def test_a_tar_is_the_same_source_whichever_way_it_comes(
 
     piped, named = deployed("-"), deployed(str(gzipped))
 
-    assert piped.status == named.status == "ready"
+    assert status_of(piped) == status_of(named) == "ready"
     assert piped.source == named.source
     refused = interlock("deploy", __file__, "-p", project)
     assert "not a gzipped tar" in refused.err
@@ -103,7 +104,7 @@ def test_without_waiting_the_deployment_is_pending_and_can_be_watched(interlock:
     created = interlock("deploy", IMAGE, "-p", project, "--no-wait", "-o", "json").message(pb.Deployment())
     watched = interlock("watch", created.id, "-o", "json")
 
-    assert created.status == "pending"
+    assert status_of(created) == "pending"
     assert (watched.code, watched.message(pb.Deployment()).status) == (0, "ready")
 
 
@@ -124,7 +125,7 @@ def test_a_wait_that_times_out_says_how_to_go_on_and_stops_nothing(interlock: In
     assert result.code == 5
     assert "still running: interlock watch d_" in result.err
     running = interlock("ls", "-p", project, "-o", "json").message(pb.ListDeploymentsResponse()).deployments[0]
-    assert running.status == "building"
+    assert status_of(running) == "building"
 
     cancel = interlock("cancel", running.id, "--reason", "enough", "-o", "json")
     assert cancel.message(pb.CancelDeploymentResponse()).cancelling

@@ -9,6 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from services.ctrl.enums import STICKY, status_of
 from services.domain.errors import Unavailable
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.compose.host import PARTS, Host
@@ -42,7 +43,7 @@ async def deploy(host: Host, request: pb.CreateDeploymentRequest) -> pb.Deployme
 
         async def ended() -> pb.Deployment | None:
             found = await control.get_deployment(created.id)
-            return found if found.status in ENDED else None
+            return found if status_of(found) in ENDED else None
 
         return await eventually(ended, f"deployment {created.id} to end", timeout=60)
 
@@ -51,10 +52,10 @@ async def deploy_and_ask(host: Host, project: str, image: str) -> None:
     """Deploy an image to production, and have its live hostname answer through the gateway."""
     request = pb.CreateDeploymentRequest(project=project, environment="production", image=image, branch="main")
     deployment = await deploy(host, request)
-    assert deployment.status == "ready", deployment
+    assert status_of(deployment) == "ready", deployment
     async with host.control() as control:
         domains = (await control.list_domains(project)).domains
-        hostname = next(domain.hostname for domain in domains if domain.sticky == "live")
+        hostname = next(domain.hostname for domain in domains if STICKY.decode(domain.sticky) == "live")
     answer = await host.get(hostname, "/context")
     assert answer.json()["environment"]["INTERLOCK_DEPLOYMENT_ID"] == deployment.id
 
@@ -77,7 +78,7 @@ async def test_krane_fetches_from_git_and_can_use_ssh(host: Host, tmp_path: Path
         deployment = await deploy(host, pb.CreateDeploymentRequest(project="fetched", git=source))
 
     # The source does not say how it is started: it was fetched, and read.
-    assert (deployment.status, deployment.failure.step, deployment.commit) == ("failed", "build", commit)
+    assert (status_of(deployment), deployment.failure.step, deployment.commit) == ("failed", "build", commit)
     assert "hostname git.example.com" in host.run_in("krane", "ssh", "-G", "git@git.example.com")
 
 

@@ -15,6 +15,7 @@ import httpx
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import status_of
 from services.db.engine import Database
 from services.db.migrations import migrate
 from services.domain.status import ENDED
@@ -166,7 +167,7 @@ async def ended(client: ControlClient, deployment_id: str) -> pb.Deployment:
     """Wait until a deployment has ended."""
 
     async def has_ended() -> bool:
-        return (await client.get_deployment(deployment_id)).status in ENDED
+        return status_of(await client.get_deployment(deployment_id)) in ENDED
 
     await eventually(has_ended, f"{deployment_id} to end")
     return await client.get_deployment(deployment_id)
@@ -176,6 +177,6 @@ async def in_status(client: ControlClient, deployment_id: str, status: str) -> N
     """Wait until a deployment has a status."""
 
     async def is_there() -> bool:
-        return (await client.get_deployment(deployment_id)).status == status
+        return status_of(await client.get_deployment(deployment_id)) == status
 
     await eventually(is_there, f"{deployment_id} to be {status}")

@@ -2,6 +2,7 @@ import pytest
 from sqlalchemy import update
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import status_of
 from services.db.engine import Database
 from services.db.tables import Deployment
 from services.domain.errors import Invalid, PreconditionFailed
@@ -37,7 +38,7 @@ async def test_a_running_deployment_unwinds_and_keeps_the_reason(client: Control
 
     assert response.cancelling
     cancelled = await ended(client, deployment.id)
-    assert (cancelled.status, cancelled.failure.reason) == ("cancelled", "wrong branch")
+    assert (status_of(cancelled), cancelled.failure.reason) == ("cancelled", "wrong branch")
 
 
 async def test_a_queued_deployment_is_settled_at_once(client: ControlClient, project: str) -> None:
@@ -46,9 +47,9 @@ async def test_a_queued_deployment_is_settled_at_once(client: ControlClient, pro
     response = await client.cancel_deployment(queued.id)
 
     assert response.cancelling
-    assert (response.deployment.status, response.deployment.failure.reason) == ("cancelled", "cancelled on request")
+    assert (status_of(response.deployment), response.deployment.failure.reason) == ("cancelled", "cancelled on request")
     assert response.deployment.ended_at_ms
-    assert (await client.get_deployment(running.id)).status == "building"
+    assert status_of(await client.get_deployment(running.id)) == "building"
     await client.cancel_deployment(running.id)
     await ended(client, running.id)
 
@@ -63,9 +64,9 @@ async def test_a_deployment_that_was_never_handed_over_is_settled_and_stays_so(
     finally:
         installation.restate.start()
 
-    assert (response.cancelling, response.deployment.status) == (True, "cancelled")
+    assert (response.cancelling, status_of(response.deployment)) == (True, "cancelled")
     later = await deploy(client, project, "ok")
-    assert (await ended(client, later.id)).status == "ready"
+    assert status_of(await ended(client, later.id)) == "ready"
     assert not (await client.get_deployment(deployment.id)).invocation_id
 
 
@@ -86,7 +87,7 @@ async def test_cancelling_twice_is_cancelling_once_for_the_first_reason(client: 
     await client.cancel_deployment(deployment.id, "second")
 
     cancelled = await ended(client, deployment.id)
-    assert (cancelled.status, cancelled.failure.reason) == ("cancelled", "first")
+    assert (status_of(cancelled), cancelled.failure.reason) == ("cancelled", "first")
 
 
 async def test_who_cancelled_is_kept_with_the_reason(installation: Installation, project: str) -> None:
@@ -134,7 +135,7 @@ async def test_a_cancel_that_a_crash_cut_in_two_is_finished(
         await restate.cancel((await client.get_deployment(queued.id)).invocation_id)
 
     cancelled = await ended(client, queued.id)
-    assert (cancelled.status, cancelled.failure.reason) == ("cancelled", "before the crash")
+    assert (status_of(cancelled), cancelled.failure.reason) == ("cancelled", "before the crash")
     await client.cancel_deployment(running.id)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import OPERATION, status_of
 from services.domain.errors import Conflict, Invalid, NotFound, Unavailable
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.ctrl.installation import IMAGE, Installation, ended
@@ -27,7 +28,7 @@ async def test_a_deployment_is_recorded_handed_over_and_becomes_ready(client: Co
         request(project, environment="preview", branch="feat/x", commit="abcdef1", message="two\nlines")
     )
 
-    assert (created.status, created.environment, created.generation) == ("pending", "preview", 1)
+    assert (status_of(created), created.environment, created.generation) == ("pending", "preview", 1)
     assert (created.branch, created.commit, created.message, created.replicas) == (
         "feat/x",
         "abcdef1",
@@ -35,9 +36,11 @@ async def test_a_deployment_is_recorded_handed_over_and_becomes_ready(client: Co
         1,
     )
     ready = await ended(client, created.id)
-    assert ready.status == "ready"
+    assert status_of(ready) == "ready"
     assert ready.invocation_id.startswith("inv_")
-    assert [(step.name, step.operation, step.error) for step in ready.steps] == [("build", "deploy", "")]
+    assert [(step.name, OPERATION.decode(step.operation), step.error) for step in ready.steps] == [
+        ("build", "deploy", "")
+    ]
     assert not ready.HasField("failure")
 
 
@@ -46,7 +49,7 @@ async def test_a_failed_deployment_says_where_and_why(client: ControlClient, pro
 
     failed = await ended(client, created.id)
 
-    assert failed.status == "failed"
+    assert status_of(failed) == "failed"
     assert (failed.failure.step, failed.failure.reason) == ("build", "it broke")
     assert list(failed.failure.log_lines) == ["one", "two"]
 
@@ -66,7 +69,7 @@ async def test_fifty_different_requests_at_once_count_up_without_a_gap(client: C
     assert sorted(deployment.generation for deployment in created) == list(range(1, 51))
     listed = (await client.list_deployments(project, 3)).deployments
     assert [deployment.generation for deployment in listed] == [50, 49, 48]
-    ends = {d.generation: (await ended(client, d.id)).status for d in created}
+    ends = {d.generation: status_of(await ended(client, d.id)) for d in created}
     assert ends[50] == "ready"
     assert set(ends.values()) <= {"ready", "superseded"}
 

@@ -1,6 +1,7 @@
 import asyncio
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import status_of
 from services.db.deployment_requests import DeploymentRequest, record_deployment
 from services.db.engine import Database
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -16,8 +17,8 @@ async def test_what_was_recorded_while_restate_was_away_is_handed_over_when_it_i
     finally:
         installation.restate.start()
 
-    assert created.status == "pending"
-    assert (await ended(client, created.id)).status == "ready"
+    assert status_of(created) == "pending"
+    assert status_of(await ended(client, created.id)) == "ready"
 
 
 async def test_what_a_crashed_ctrl_had_recorded_is_handed_over_by_the_next(
@@ -30,7 +31,7 @@ async def test_what_a_crashed_ctrl_had_recorded_is_handed_over_by_the_next(
     finally:
         await asyncio.to_thread(installation.start_ctrl)
 
-    assert (await ended(client, deployment_id)).status == "ready"
+    assert status_of(await ended(client, deployment_id)) == "ready"
 
 
 async def test_ctrl_stops_cleanly_when_told_to(installation: Installation) -> None:

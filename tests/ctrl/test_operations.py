@@ -5,6 +5,7 @@ import pytest
 from sqlalchemy import update
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import START, status_of
 from services.db.engine import Database
 from services.db.tables import Project
 from services.domain.errors import Invalid, NotFound, PreconditionFailed
@@ -50,7 +51,10 @@ async def test_rollback_does_not_wait_for_running_and_queued_deployments(client:
     assert list(response.preempted_deployment_ids) == [queued, running]
     for deployment_id in (running, queued):
         cancelled = await ended(client, deployment_id)
-        assert (cancelled.status, cancelled.failure.reason) == ("cancelled", f"preempted by rollback to {live.older}")
+        assert (status_of(cancelled), cancelled.failure.reason) == (
+            "cancelled",
+            f"preempted by rollback to {live.older}",
+        )
 
 
 async def test_promote_preempts_too(client: ControlClient, live: Live) -> None:
@@ -60,9 +64,9 @@ async def test_promote_preempts_too(client: ControlClient, live: Live) -> None:
     response = await client.promote(live.project, live.older)
 
     assert (response.source_deployment_id, response.target_deployment_id) == ("d_before", live.older)
-    assert response.start == "cold"
+    assert START.decode(response.start) == "cold"
     assert list(response.preempted_deployment_ids) == [running]
-    assert (await ended(client, running)).status == "cancelled"
+    assert status_of(await ended(client, running)) == "cancelled"
 
 
 async def test_without_preempting_an_operation_waits_behind_what_runs(client: ControlClient, live: Live) -> None:
@@ -72,7 +76,7 @@ async def test_without_preempting_an_operation_waits_behind_what_runs(client: Co
     waiting = asyncio.create_task(client.rollback(live.project, live.older, no_preempt=True))
     await asyncio.wait([waiting], timeout=0.5)
     assert not waiting.done()
-    assert (await client.get_deployment(running)).status == "building"
+    assert status_of(await client.get_deployment(running)) == "building"
 
     await client.cancel_deployment(running)
     response = await waiting
@@ -109,7 +113,7 @@ async def test_a_repeated_rollback_answers_the_same_and_preempts_nothing(client:
     second = await client.rollback(live.project, live.older, idempotency_key="k")
 
     assert second == first
-    assert (await client.get_deployment(running)).status == "building"
+    assert status_of(await client.get_deployment(running)) == "building"
     await client.cancel_deployment(running)
 
 
@@ -132,7 +136,7 @@ async def test_what_would_be_refused_preempts_nothing(client: ControlClient, liv
     with pytest.raises(NotFound):
         await client.rollback(live.project, "d_unknown")
 
-    assert (await client.get_deployment(running)).status == "building"
+    assert status_of(await client.get_deployment(running)) == "building"
     await client.cancel_deployment(running)
 
 

@@ -1,6 +1,7 @@
 import pytest
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import TRANSITION_KIND
 from services.db.engine import Database
 from services.db.gateways import register_gateway
 from services.db.ids import new_id
@@ -93,6 +94,8 @@ async def test_who_created_a_deployment_is_kept_with_it(installation: Installati
         transitions = (await client.list_transitions(project)).transitions
 
     assert created.created_by == "alice"
-    assert [(t.what, t.deployment_id, t.note) for t in transitions if t.what == "created"] == [
-        ("created", created.id, "by alice")
-    ]
+    assert [
+        (TRANSITION_KIND.decode(t.what), t.deployment_id, t.note)
+        for t in transitions
+        if TRANSITION_KIND.decode(t.what) == "created"
+    ] == [("created", created.id, "by alice")]

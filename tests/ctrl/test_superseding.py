@@ -4,6 +4,7 @@ import pytest
 from sqlalchemy import update
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import status_of
 from services.db.engine import Database
 from services.db.tables import Deployment
 from services.durable.client import RestateClient
@@ -35,12 +36,12 @@ async def test_a_newer_deployment_supersedes_those_that_have_not_begun(
 
     for deployment, newer in zip(older, [older[1], newest], strict=True):
         superseded = await client.get_deployment(deployment.id)
-        assert superseded.status == "superseded"
+        assert status_of(superseded) == "superseded"
         assert superseded.failure.reason.startswith(f"superseded by newer deployment {newer.id};")
         assert superseded.ended_at_ms >= superseded.created_at_ms
-    assert (await client.get_deployment(running.id)).status == "building"
+    assert status_of(await client.get_deployment(running.id)) == "building"
     await client.cancel_deployment(running.id)
-    assert (await ended(client, newest.id)).status == "ready"
+    assert status_of(await ended(client, newest.id)) == "ready"
 
 
 @pytest.mark.parametrize("difference", [{"branch": "other"}, {"environment": "preview"}])
@@ -51,8 +52,8 @@ async def test_another_branch_or_environment_supersedes_nothing(
     other = await deploy(client, project, **({"branch": "main"} | difference))
     await client.cancel_deployment(running.id)
 
-    assert (await ended(client, queued.id)).status == "ready"
-    assert (await ended(client, other.id)).status == "ready"
+    assert status_of(await ended(client, queued.id)) == "ready"
+    assert status_of(await ended(client, other.id)) == "ready"
 
 
 async def test_another_project_supersedes_nothing(client: ControlClient, project: str, running: pb.Deployment) -> None:
@@ -61,7 +62,7 @@ async def test_another_project_supersedes_nothing(client: ControlClient, project
 
     await deploy(client, other)
 
-    assert (await client.get_deployment(queued.id)).status == "pending"
+    assert status_of(await client.get_deployment(queued.id)) == "pending"
     await client.cancel_deployment(running.id)
 
 
@@ -73,9 +74,9 @@ async def test_a_repeated_request_supersedes_nothing(
 
     again = await deploy(client, project, idempotency_key="once", branch="main")
 
-    assert (again.id, again.status) == (first.id, "superseded")
+    assert (again.id, status_of(again)) == (first.id, "superseded")
     await client.cancel_deployment(running.id)
-    assert (await ended(client, newer.id)).status == "ready"
+    assert status_of(await ended(client, newer.id)) == "ready"
 
 
 async def test_what_queues_for_a_superseded_deployment_is_withdrawn(
@@ -112,7 +113,7 @@ async def test_cancelling_a_superseded_deployment_changes_nothing(
 
     response = await client.cancel_deployment(older.id, "too late")
 
-    assert (response.cancelling, response.deployment.status) == (False, "superseded")
+    assert (response.cancelling, status_of(response.deployment)) == (False, "superseded")
     assert response.deployment.failure.reason.startswith("superseded by")
     await client.cancel_deployment(running.id)
 

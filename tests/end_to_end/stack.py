@@ -20,6 +20,7 @@ import httpx
 from sqlalchemy import text
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import STICKY, status_of
 from services.db.engine import Database
 from services.durable.client import RestateClient
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -239,7 +240,7 @@ class Project:
 
         async def look() -> pb.Deployment | None:
             found = await self.control.get_deployment(deployment_id)
-            return found if found.status in ENDED else None
+            return found if status_of(found) in ENDED else None
 
         # Whoever looks more often makes it take longer.
         return await eventually(look, f"deployment {deployment_id} to end", timeout=timeout, pause=0.1)
@@ -249,7 +250,7 @@ class Project:
 
         async def look() -> bool:
             found = await self.control.get_deployment(deployment_id)
-            assert found.status not in {"failed", "cancelled", "superseded"}, found
+            assert status_of(found) not in {"failed", "cancelled", "superseded"}, found
             return any(s.name == step for s in found.steps)
 
         await eventually(look, f"deployment {deployment_id} to reach {step!r}", timeout=timeout)
@@ -260,7 +261,7 @@ class Project:
         return next(
             d.hostname
             for d in domains
-            if d.sticky == sticky
+            if STICKY.decode(d.sticky) == sticky
             and d.environment == environment
             and (not deployment_id or d.deployment_id == deployment_id)
         )

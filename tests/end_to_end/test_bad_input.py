@@ -5,6 +5,7 @@ import json
 import httpx
 import pytest
 
+from services.ctrl.enums import STICKY, status_of
 from services.domain.errors import Invalid, NotFound, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.end_to_end.stack import Project, chunked, pack
@@ -31,7 +32,7 @@ async def test_an_app_that_never_becomes_healthy_fails_with_its_reason_and_log(
 
     bad = await project.deploy("bad", behaviour=behaviour, commit="2222222", ready_seconds=ready_seconds)
 
-    assert bad.status == "failed"
+    assert status_of(bad) == "failed"
     assert bad.failure.step == step
     assert words in bad.failure.reason
     assert bad.failure.last_probe.status_code == (500 if behaviour == "unhealthy" else 0)
@@ -49,7 +50,7 @@ async def test_an_openapi_document_that_cannot_be_had_does_not_stop_a_deployment
 ) -> None:
     deployed = await project.deploy("one", behaviour=behaviour)
 
-    assert deployed.status == "ready"
+    assert status_of(deployed) == "ready"
     assert deployed.openapi_digest == ""
     assert await project.answers("live") == "one"
 
@@ -70,7 +71,7 @@ async def test_a_source_that_cannot_be_built_fails_with_what_to_change(
 
     failed = await project.deploy("broken", source=source)
 
-    assert failed.status == "failed"
+    assert status_of(failed) == "failed"
     assert failed.failure.step == "build"
     assert words in failed.failure.reason + "\n".join(failed.failure.log_lines)
     await project.assert_gone(failed.id)
@@ -80,8 +81,8 @@ async def test_a_source_that_cannot_be_built_fails_with_what_to_change(
 async def test_any_branch_name_gets_a_hostname_that_answers(project: Project, branch: str) -> None:
     deployed = await project.deploy("one", branch=branch)
 
-    assert deployed.status == "ready"
-    (hostname,) = [domain.hostname for domain in deployed.domains if domain.sticky == "branch"]
+    assert status_of(deployed) == "ready"
+    (hostname,) = [domain.hostname for domain in deployed.domains if STICKY.decode(domain.sticky) == "branch"]
     assert len(hostname.split(".")[0]) <= 63
     assert (await project.stack.get(hostname)).json()["version"] == "one"
 
@@ -126,7 +127,7 @@ async def test_a_deployment_of_another_project_is_not_found(project: Project) ->
         answer = await client.post(url, json={"deployment_id": deployed.id})
 
     assert answer.status_code == 404
-    assert (await project.control.get_deployment(deployed.id)).status == "ready"
+    assert status_of(await project.control.get_deployment(deployed.id)) == "ready"
 
 
 async def test_routing_is_private_at_the_ingress(project: Project) -> None:
@@ -173,7 +174,7 @@ async def test_a_deployment_that_cannot_be_is_refused_before_it_begins(
 async def test_a_source_that_was_never_uploaded_fails_the_build(project: Project) -> None:
     failed = await project.deploy("none", source="source@sha256:" + "0" * 64)
 
-    assert failed.status == "failed"
+    assert status_of(failed) == "failed"
     assert "upload" in failed.failure.reason
 
 

@@ -5,6 +5,7 @@ import asyncio
 import httpx
 import pytest
 
+from services.ctrl.enums import status_of
 from tests.end_to_end.stack import Project, Stack, eventually
 
 # What is promised; benchmarks/emergencies.py measures what is needed, which is a small part of it.
@@ -26,7 +27,7 @@ async def test_cancel_while_it_waits_to_become_ready(project: Project, door: str
     await _cancel(project, stuck.id, door)
 
     cancelled = await project.ended(stuck.id, timeout=CLEAN_SECONDS)
-    assert cancelled.status == "cancelled"
+    assert status_of(cancelled) == "cancelled"
     assert cancelled.failure.step in ("poll until ready", "upsert instances")
     await project.assert_gone(stuck.id)
     assert await project.live() == good.id
@@ -42,7 +43,7 @@ async def test_cancel_while_it_builds(project: Project, door: str) -> None:
     await _cancel(project, building.id, door)
 
     cancelled = await project.ended(building.id, timeout=CLEAN_SECONDS)
-    assert cancelled.status == "cancelled"
+    assert status_of(cancelled) == "cancelled"
     assert cancelled.failure.step == "build"
     await project.assert_gone(building.id)
 
@@ -56,10 +57,10 @@ async def test_cancel_while_queued_settles_the_row_without_running_it(project: P
 
     assert answer.cancelling
     cancelled = await project.ended(queued.id, timeout=CLEAN_SECONDS)
-    assert cancelled.status == "cancelled"
+    assert status_of(cancelled) == "cancelled"
     assert cancelled.failure.reason == "changed my mind"
     assert not cancelled.steps
-    assert (await project.ended(running.id)).status == "ready"
+    assert status_of(await project.ended(running.id)) == "ready"
 
 
 async def test_cancel_of_what_has_ended_does_nothing(project: Project) -> None:
@@ -68,7 +69,7 @@ async def test_cancel_of_what_has_ended_does_nothing(project: Project) -> None:
     answer = await project.control.cancel_deployment(deployed.id)
 
     assert not answer.cancelling
-    assert (await project.control.get_deployment(deployed.id)).status == "ready"
+    assert status_of(await project.control.get_deployment(deployed.id)) == "ready"
     assert await project.answers("live") == "one"
 
 
@@ -80,7 +81,7 @@ async def test_two_cancels_are_one(project: Project) -> None:
     await project.control.cancel_deployment(stuck.id, "second")
 
     cancelled = await project.ended(stuck.id, timeout=CLEAN_SECONDS)
-    assert cancelled.status == "cancelled"
+    assert status_of(cancelled) == "cancelled"
     await project.assert_gone(stuck.id)
 
 
@@ -95,7 +96,7 @@ async def test_cancel_and_cancel_again_while_krane_hangs(project: Project) -> No
         await _acknowledged(project, stuck.id)
         await asyncio.sleep(HANGS_SECONDS)
 
-    assert (await project.ended(stuck.id, timeout=CLEAN_SECONDS)).status == "cancelled"
+    assert status_of(await project.ended(stuck.id, timeout=CLEAN_SECONDS)) == "cancelled"
     await project.assert_gone(stuck.id)
 
 
@@ -107,7 +108,7 @@ async def test_cancel_while_a_step_is_in_a_call_to_a_krane_that_hangs(project: P
         await _acknowledged(project, created.id)
         await asyncio.sleep(HANGS_SECONDS)
 
-    assert (await project.ended(created.id, timeout=CLEAN_SECONDS)).status == "cancelled"
+    assert status_of(await project.ended(created.id, timeout=CLEAN_SECONDS)) == "cancelled"
     await project.assert_gone(created.id)
 
 
@@ -117,7 +118,7 @@ async def test_cancel_while_an_app_does_not_finish_to_answer(project: Project) -
 
     await _acknowledged(project, dripping.id)
 
-    assert (await project.ended(dripping.id, timeout=CLEAN_SECONDS)).status == "cancelled"
+    assert status_of(await project.ended(dripping.id, timeout=CLEAN_SECONDS)) == "cancelled"
     await project.assert_gone(dripping.id)
 
 
@@ -129,7 +130,7 @@ async def test_cancel_while_the_endpoint_is_down(project: Project) -> None:
     await _acknowledged(project, stuck.id)
     await project.stack.restarted("endpoint", old)
 
-    assert (await project.ended(stuck.id, timeout=RESTARTED_SECONDS + CLEAN_SECONDS)).status == "cancelled"
+    assert status_of(await project.ended(stuck.id, timeout=RESTARTED_SECONDS + CLEAN_SECONDS)) == "cancelled"
     await project.assert_gone(stuck.id)
 
 
@@ -143,7 +144,7 @@ async def test_cancel_while_gateways_follow_brings_the_routes_back(project: Proj
         await _acknowledged(project, late.id)
         await asyncio.sleep(HANGS_SECONDS)
 
-    assert (await project.ended(late.id, timeout=CLEAN_SECONDS)).status == "cancelled"
+    assert status_of(await project.ended(late.id, timeout=CLEAN_SECONDS)) == "cancelled"
     await project.assert_gone(late.id)
     assert await project.live() == good.id
     assert [await project.answers(s) for s in ("live", "environment", "branch")] == ["good"] * 3
@@ -156,17 +157,17 @@ async def test_cancel_at_any_moment_wins_or_loses_whole(project: Project, stack:
 
         async def far_enough(deployment_id: str = created.id, steps: int = 2 * n) -> bool:
             found = await project.control.get_deployment(deployment_id)
-            return len(found.steps) >= steps or found.status == "ready"
+            return len(found.steps) >= steps or status_of(found) == "ready"
 
         await eventually(far_enough, f"{2 * n} steps")
         await project.control.cancel_deployment(created.id)
         ended = await project.ended(created.id, timeout=CLEAN_SECONDS)
 
-        if ended.status == "cancelled":
+        if status_of(ended) == "cancelled":
             await project.assert_gone(created.id)
             assert await project.live() != created.id
         else:
-            assert ended.status == "ready"
+            assert status_of(ended) == "ready"
             assert await project.live() == created.id
             assert await project.answers("live") == f"v{n}"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ctrl.enums import START
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
 from tests.end_to_end.stack import Project
@@ -57,7 +58,7 @@ async def test_rollback_restores_the_environment_the_deployment_was_made_with(pr
 
     moved = await project.control.rollback(project.slug)
 
-    assert moved.start == "cold"
+    assert START.decode(moved.start) == "cold"
     assert {name: newer.get(name) for name in ("MODE", "TOKEN", "GONE", "EXTRA")} == {
         "MODE": "two",
         "TOKEN": "second",
@@ -91,7 +92,7 @@ async def test_source_project_and_request_settle_each_setting_and_a_rollback_res
     assert (old.port, old.stop_seconds, old.release_command, old.command) == (0, 4, [], MINE)
     assert (new.replicas, new.cpu_millicores, new.memory_mib, new.health_path) == (1, 250, 160, "/")
     assert (new.port, new.stop_seconds, new.release_command) == (0, 3, ["python3", "-c", "a = 1"])
-    assert moved.start == "cold"
+    assert START.decode(moved.start) == "cold"
     again = await project.control.get_deployment(old.id)
     assert [instance.healthy for instance in again.instances] == [True, True]
     found = await environment(project)

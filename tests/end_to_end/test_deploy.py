@@ -7,6 +7,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from services.ctrl.enums import INSTANCE_STATUS, STICKY, status_of
 from services.db.tables import Deployment, Environment
 from services.db.tables import Project as ProjectRow
 from services.domain.errors import Conflict
@@ -40,14 +41,16 @@ async def test_a_deployment_goes_through_every_box_and_serves(project: Project) 
     await project.reaches(deployed.id, "select surplus")
     deployed = await project.control.get_deployment(deployed.id)
 
-    assert deployed.status == "ready"
+    assert status_of(deployed) == "ready"
     assert deployed.is_live
     assert {step.name for step in deployed.steps} == set(BOXES)
     assert all(step.ended_at_ms >= step.started_at_ms > 0 for step in deployed.steps[:-1])
     assert not any(step.error for step in deployed.steps)
     assert len({instance.address for instance in deployed.instances}) == 2
-    assert all(instance.healthy and instance.status == "running" for instance in deployed.instances)
-    assert {domain.sticky for domain in deployed.domains} == {"commit", "branch", "environment", "live"}
+    assert all(
+        instance.healthy and INSTANCE_STATUS.decode(instance.status) == "running" for instance in deployed.instances
+    )
+    assert {STICKY.decode(domain.sticky) for domain in deployed.domains} == {"commit", "branch", "environment", "live"}
     for domain in deployed.domains:
         assert (await project.stack.get(domain.hostname)).json()["version"] == "one"
 
@@ -110,9 +113,9 @@ async def test_a_preview_gets_its_names_and_leaves_live_alone(project: Project) 
     production = await project.deploy("production")
     preview = await project.deploy("preview", environment="preview", branch="feat/x")
 
-    assert preview.status == "ready"
+    assert status_of(preview) == "ready"
     assert not preview.is_live
-    assert {domain.sticky for domain in preview.domains} == {"commit", "branch", "environment"}
+    assert {STICKY.decode(domain.sticky) for domain in preview.domains} == {"commit", "branch", "environment"}
     assert await project.live() == production.id
     assert await project.answers("live") == "production"
     assert await project.answers("environment", "preview") == "preview"
@@ -176,7 +179,7 @@ async def test_fifty_equal_requests_make_one_deployment(project: Project) -> Non
     assert len({deployment.id for deployment in created}) == 1
     with pytest.raises(Conflict):
         await project.create("one", source=source, idempotency_key="release-1", message="another body")
-    assert (await project.ended(created[0].id)).status == "ready"
+    assert status_of(await project.ended(created[0].id)) == "ready"
     assert len(project.stack.instance_processes(created[0].id)) >= 1
 
 
@@ -185,8 +188,8 @@ async def test_the_newest_of_parallel_deployments_is_live_at_the_end(project: Pr
 
     ended = [await project.ended(deployment.id) for deployment in created]
 
-    assert {deployment.status for deployment in ended} <= {"ready", "superseded"}
-    assert ended[-1].status == "ready"
+    assert {status_of(deployment) for deployment in ended} <= {"ready", "superseded"}
+    assert status_of(ended[-1]) == "ready"
     assert await project.live() == created[-1].id
     assert await project.answers("live") == "v3"
 
@@ -200,13 +203,13 @@ async def test_a_superseded_deployment_is_refused_by_its_handler(project: Projec
 
     answer = await _call(project, "Deploy", json.dumps({"deployment_id": older.id}).encode())
 
-    assert before.status == "superseded"
+    assert status_of(before) == "superseded"
     assert newer.id in before.failure.reason
     assert (answer.status_code, f"{older.id} is superseded already" in answer.json()["message"]) == (409, True)
     after = await project.control.get_deployment(older.id)
-    assert (after.status, after.failure, after.ended_at_ms) == ("superseded", before.failure, before.ended_at_ms)
+    assert (status_of(after), after.failure, after.ended_at_ms) == ("superseded", before.failure, before.ended_at_ms)
     await project.assert_gone(older.id)
-    assert [(await project.ended(d.id)).status for d in (running, newer)] == ["ready", "ready"]
+    assert [status_of(await project.ended(d.id)) for d in (running, newer)] == ["ready", "ready"]
     assert await project.live() == newer.id
 
 
@@ -214,7 +217,7 @@ async def test_surplus_deployments_are_retired_and_can_be_rolled_back_to(project
     deployed = [await project.deploy(f"v{n}", commit=f"{n}{n}{n}{n}{n}{n}{n}") for n in range(6)]
 
     async def retired() -> bool:
-        statuses = [(await project.control.get_deployment(d.id)).status for d in deployed]
+        statuses = [status_of(await project.control.get_deployment(d.id)) for d in deployed]
         return statuses[:3] == ["stopped"] * 3 and statuses[3:] == ["ready"] * 3
 
     await eventually(retired, "the oldest three to be retired")
@@ -227,7 +230,7 @@ async def test_surplus_deployments_are_retired_and_can_be_rolled_back_to(project
     # A cold rollback: started again from its image, health-checked, then switched to.
     await project.control.rollback(project.slug, deployed[0].id)
     assert await project.answers("live") == "v0"
-    assert (await project.control.get_deployment(deployed[0].id)).status == "ready"
+    assert status_of(await project.control.get_deployment(deployed[0].id)) == "ready"
 
 
 @AS_USERS_RUN_IT

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ctrl.enums import status_of
 from services.domain.errors import PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.backends.docker.containers import Containers
@@ -79,7 +80,7 @@ class Site:
 
     async def assert_only_live_is_left(self, failed: pb.Deployment, docker: Docker) -> None:
         """Nothing is left of a deployment, and live answers."""
-        assert failed.status == "failed", failed
+        assert status_of(failed) == "failed", failed
         await self.project.assert_gone(failed.id)
         assert not {name for name in await docker.containers() if failed.id in name}
         assert await self.project.live() == self.live.id
@@ -94,7 +95,7 @@ async def site(stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
         sources = tmp_path_factory.mktemp("sources")
         project = Project(stack=stack, control=control, id=created.id, slug=created.slug, sources=sources)
         live = await project.deploy("good")
-        assert live.status == "ready", live
+        assert status_of(live) == "ready", live
         yield Site(project, live)
 
 
@@ -113,7 +114,7 @@ async def test_an_example_without_a_dockerfile_is_built_once_and_live(
     first = await project.deploy("1", source=source)
     again = await project.deploy("1", source=source, release_command=command)
 
-    assert (first.status, again.status) == ("ready", "ready"), (first, again)
+    assert (status_of(first), status_of(again)) == ("ready", "ready"), (first, again)
     assert again.image == first.image
     line = (await project.control.logs(again.id)).lines[0]
     assert (line.instance_id, line.text) == (f"{again.id}-release", "released in /app")
@@ -145,7 +146,7 @@ async def test_the_deadline_tells_an_app_that_is_slow_from_one_that_never_listen
         project.deploy("slow", "slow", ready_seconds=8), site.project.deploy("bad", "silent", ready_seconds=8)
     )
 
-    assert slow.status == "ready", slow
+    assert status_of(slow) == "ready", slow
     assert await project.answers("live") == "slow"
     assert silent.failure.step == "poll until ready"
     assert "gave up after 8 s" in silent.failure.reason
@@ -214,7 +215,7 @@ async def test_2_gb_are_refused_before_they_are_packed(project: Project, tmp_pat
 async def test_an_app_that_ends_again_and_again_after_the_switch_stays_live_and_says_so(project: Project) -> None:
     good = await project.deploy("good")
     brief = await project.deploy("brief", "brief")
-    assert brief.status == "ready", brief
+    assert status_of(brief) == "ready", brief
 
     async def restarts() -> bool:
         return (await project.control.get_deployment(brief.id)).instances[0].restarts >= 2

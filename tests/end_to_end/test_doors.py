@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 import grpc
 import pytest
 
+from services.ctrl.enums import STICKY
 from services.gen.hydra.v1 import deployment_pb2, deployment_pb2_grpc, routing_pb2, routing_pb2_grpc
 from tests.end_to_end.stack import Project
 
@@ -111,8 +112,8 @@ async def test_domains_are_switched_by_id(project: Project, channel: grpc.aio.Ch
     old = await project.deploy("old", commit="1111111")
     await project.deploy("new", commit="2222222")
     domains = (await project.control.list_domains(project.slug)).domains
-    branch = next(d for d in domains if d.sticky == "branch")
-    commit = next(d for d in domains if d.sticky == "commit" and d.deployment_id != old.id)
+    branch = next(d for d in domains if STICKY.decode(d.sticky) == "branch")
+    commit = next(d for d in domains if STICKY.decode(d.sticky) == "commit" and d.deployment_id != old.id)
     stub = routing_pb2_grpc.RoutingServiceStub(channel)
     key = (("x-restate-key", project.id),)
 

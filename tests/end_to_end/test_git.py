@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ctrl.enums import STICKY, status_of
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.end_to_end.stack import APP, Project, eventually
 from tests.git_repository import LOGIN, PASSWORD, USERNAME, GitServer, Repository, git_server, tells_password
@@ -39,7 +40,7 @@ async def test_a_branch_is_deployed_and_what_is_pushed_to_it_next_and_an_older_c
     second = await deploy(project, url, "main")
 
     for deployed, commit, version in ((first, older, "one"), (second, newer, "two")):
-        assert (deployed.status, deployed.failure) == ("ready", pb.Failure())
+        assert (status_of(deployed), deployed.failure) == ("ready", pb.Failure())
         assert (deployed.git, deployed.commit) == (pb.GitSource(url=url, ref="main"), commit)
         assert (deployed.branch, deployed.source[:14]) == ("main", "source@sha256:")
         assert f"-git-{commit[:7]}-" in await project.hostname("commit", deployed.id)
@@ -50,7 +51,7 @@ async def test_a_branch_is_deployed_and_what_is_pushed_to_it_next_and_an_older_c
 
     third = await deploy(project, url, older)
 
-    assert (third.status, third.commit, third.branch, third.source) == ("ready", older, "", first.source)
+    assert (status_of(third), third.commit, third.branch, third.source) == ("ready", older, "", first.source)
     assert (await project.answers("live"), await project.answers("branch")) == ("one", "two")
 
 
@@ -70,9 +71,9 @@ async def test_without_a_ref_the_default_branch_is_the_branch_and_nothing_that_w
     ended = [await project.ended(deployment.id) for deployment in (first, waiting, newest)]
 
     assert newest.branch == ""
-    assert [(deployment.status, deployment.branch) for deployment in ended] == [("ready", "trunk")] * 3
+    assert [(status_of(deployment), deployment.branch) for deployment in ended] == [("ready", "trunk")] * 3
     domains = (await project.control.list_domains(project.slug)).domains
-    assert [domain.deployment_id for domain in domains if domain.sticky == "branch"] == [newest.id]
+    assert [domain.deployment_id for domain in domains if STICKY.decode(domain.sticky) == "branch"] == [newest.id]
 
 
 async def test_what_cannot_be_fetched_fails_the_deployment_with_a_sentence(
@@ -82,7 +83,7 @@ async def test_what_cannot_be_fetched_fails_the_deployment_with_a_sentence(
 
     failed = await deploy(project, f"{server.url}/repository/.git", "nope")
 
-    assert (failed.status, failed.failure.step, failed.commit) == ("failed", "build", "")
+    assert (status_of(failed), failed.failure.step, failed.commit) == ("failed", "build", "")
     assert "has no branch or tag 'nope': push it, or name another" in failed.failure.reason
     assert any("couldn't find remote ref nope" in line for line in failed.failure.log_lines)
     await project.assert_gone(failed.id)
@@ -102,7 +103,7 @@ async def test_a_private_repository_is_deployed_with_a_token_that_is_nowhere_to_
     assert (refused.returncode != 0, done.returncode, deployed.returncode) == (True, 0, 0), (done, deployed)
 
     newest = (await project.control.list_deployments(project.slug)).deployments[0]
-    assert (newest.status, newest.commit, newest.branch) == ("ready", commit, "main")
+    assert (status_of(newest), newest.commit, newest.branch) == ("ready", commit, "main")
     assert set(server.authorizations) == {LOGIN}
     answers = [
         str(await project.control.list_registry_credentials()),
@@ -125,7 +126,7 @@ async def test_a_cancel_ends_a_fetch_at_once(project: Project, server: GitServer
 
     await project.control.cancel_deployment(created.id)
 
-    assert (await project.ended(created.id, timeout=10)).status == "cancelled"
+    assert status_of(await project.ended(created.id, timeout=10)) == "cancelled"
 
     async def is_ended() -> bool:
         return not (project.stack.data_dir / "krane" / "builds" / created.id / "fetch").exists()

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ctrl.enums import status_of
 from tests.end_to_end.conftest import QUICK
 from tests.end_to_end.stack import Project, Stack, eventually
 
@@ -22,7 +23,7 @@ async def test_in_replay_mode_a_waiting_workflow_is_suspended_at_once(project: P
 
         await eventually(is_suspended, "the workflow to be suspended")
 
-    assert (await project.ended(created.id)).status == "ready"
+    assert status_of(await project.ended(created.id)) == "ready"
 
 
 async def test_data_survives_a_stop_and_a_start(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import signal
 
 import pytest
 
+from services.ctrl.enums import START, TRANSITION_KIND, status_of
 from services.domain.errors import InterlockError, NotFound, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
@@ -43,13 +44,17 @@ async def test_who_did_what_when_and_why_is_kept(project: Project) -> None:
     await project.control.promote(project.slug, new.id)
 
     transitions = (await project.control.list_transitions(project.slug)).transitions
-    by_alice = [(t.what, t.deployment_id, t.live_before, t.live_after, t.note) for t in transitions if t.note]
+    by_alice = [
+        (TRANSITION_KIND.decode(t.what), t.deployment_id, t.live_before, t.live_after, t.note)
+        for t in transitions
+        if t.note
+    ]
     assert by_alice == [
         ("promote", new.id, old.id, new.id, "by alice"),
         ("rollback", old.id, new.id, old.id, "by alice: new is slow"),
         ("cancelled", stuck.id, "", "", f"preempted by rollback to {old.id} (by alice: new is slow)"),
     ]
-    assert sorted((t.what, t.deployment_id) for t in transitions if not t.note) == sorted(
+    assert sorted((TRANSITION_KIND.decode(t.what), t.deployment_id) for t in transitions if not t.note) == sorted(
         [*(("created", d) for d in (old.id, new.id, stuck.id)), *(("assign", d) for d in (old.id, new.id))]
     )
     assert all(later.at_ms >= earlier.at_ms > 0 for later, earlier in itertools.pairwise(transitions))
@@ -62,7 +67,7 @@ async def test_while_rolled_back_a_deploy_gets_its_own_names_and_live_stays(proj
     third = await project.deploy("third", commit="3333333")
     preview = await project.deploy("preview", environment="preview", branch="side")
 
-    assert third.status == preview.status == "ready"
+    assert status_of(third) == status_of(preview) == "ready"
     assert not third.is_live
     assert [await project.answers(s) for s in ("live", "environment", "branch")] == ["old", "old", "third"]
     assert await project.answers("commit", deployment_id=third.id) == "third"
@@ -172,7 +177,7 @@ async def test_an_emergency_rollback_does_not_wait_for_a_running_deploy(project:
     assert await project.answers("live") == "old"
     for deployment in (stuck, queued):
         ended = await project.ended(deployment.id)
-        assert ended.status == "cancelled"
+        assert status_of(ended) == "cancelled"
         assert f"preempted by rollback to {old.id}" in ended.failure.reason
         await project.assert_gone(deployment.id)
     assert await project.answers("commit", deployment_id=new.id) == "new"
@@ -187,17 +192,21 @@ async def test_a_dry_run_says_what_a_rollback_does_and_changes_nothing(project: 
     rehearsed = await project.control.rollback(project.slug, dry_run=True)
 
     assert (rehearsed.source_deployment_id, rehearsed.target_deployment_id) == (new.id, old.id)
-    assert (rehearsed.start, rehearsed.dry_run, len(rehearsed.domains)) == ("warm", True, 2)
+    assert (START.decode(rehearsed.start), rehearsed.dry_run, len(rehearsed.domains)) == ("warm", True, 2)
     assert not rehearsed.preempted_deployment_ids
     assert await _state(project) == (new.id, False)
-    assert (await project.control.get_deployment(stuck.id)).status == "deploying"
+    assert status_of(await project.control.get_deployment(stuck.id)) == "deploying"
 
     await project.control.cancel_deployment(stuck.id)
     done = await project.control.rollback(project.slug)
     promoted = await project.control.promote(project.slug, new.id, dry_run=True)
 
-    assert (done.domains, done.start, done.dry_run) == (rehearsed.domains, "warm", False)
-    assert (promoted.source_deployment_id, promoted.start, promoted.domains) == (old.id, "warm", done.domains)
+    assert (done.domains, START.decode(done.start), done.dry_run) == (rehearsed.domains, "warm", False)
+    assert (promoted.source_deployment_id, START.decode(promoted.start), promoted.domains) == (
+        old.id,
+        "warm",
+        done.domains,
+    )
     assert await _state(project) == (old.id, True)
 
 
@@ -207,14 +216,14 @@ async def test_a_stopped_target_starts_cold_and_a_dry_run_leaves_it_stopped(proj
 
     rehearsed = await project.control.rollback(project.slug, old.id, dry_run=True)
 
-    assert (rehearsed.start, project.stack.instance_processes(old.id)) == ("cold", [])
+    assert (START.decode(rehearsed.start), project.stack.instance_processes(old.id)) == ("cold", [])
     assert await _state(project) == (new.id, False)
 
     rolled_back = await project.control.rollback(project.slug, old.id)
     promoted = await project.control.promote(project.slug, new.id)
 
-    assert (rolled_back.start, rolled_back.domains) == ("cold", rehearsed.domains)
-    assert (promoted.source_deployment_id, promoted.start) == (old.id, "warm")
+    assert (START.decode(rolled_back.start), rolled_back.domains) == ("cold", rehearsed.domains)
+    assert (promoted.source_deployment_id, START.decode(promoted.start)) == (old.id, "warm")
     assert await project.answers("live") == "new"
 
 
@@ -225,7 +234,7 @@ async def test_without_preempting_a_rollback_goes_back_from_what_is_live_when_it
 
     answer = await project.control.rollback(project.slug, old.id, no_preempt=True)
 
-    assert (await project.control.get_deployment(third.id)).status == "ready"
+    assert status_of(await project.control.get_deployment(third.id)) == "ready"
     assert (answer.source_deployment_id, answer.target_deployment_id) == (third.id, old.id)
     assert not answer.preempted_deployment_ids
     assert await _state(project) == (old.id, True)
@@ -243,7 +252,7 @@ async def test_readers_never_see_half_of_a_switch(project: Project) -> None:
             "select p.live_deployment_id as live, p.is_rolled_back as held, d.sticky, d.deployment_id as domain, "
             "g.deployment_id as config from projects p join domains d on d.project_id = p.id "
             "join gateway_configs g on g.hostname = d.hostname "
-            "where p.id = :id and d.sticky in ('live', 'environment')"
+            "where p.id = :id and STICKY.decode(d.sticky) in ('live', 'environment')"
         )
         while not done.is_set():
             rows = await project.stack.sql(query, id=project.id)
@@ -264,7 +273,7 @@ async def test_readers_never_see_half_of_a_switch(project: Project) -> None:
 async def _two(project: Project) -> tuple[pb.Deployment, pb.Deployment]:
     old = await project.deploy("old", commit="1111111")
     new = await project.deploy("new", commit="2222222")
-    assert old.status == new.status == "ready"
+    assert status_of(old) == status_of(new) == "ready"
     return old, new
 
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import text
 
+from services.ctrl.enums import status_of
 from services.domain.errors import InterlockError, PreconditionFailed
 from services.domain.settings import EffectiveSettings
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -57,7 +58,7 @@ async def test_a_deploy_whose_invocation_was_killed_ends_as_failed_and_leaves_no
     await administer(project, stuck.id, "kill")
 
     failed = await project.ended(stuck.id, timeout=20)
-    assert failed.status == "failed"
+    assert status_of(failed) == "failed"
     assert failed.failure.reason.startswith("lost: ")
     assert failed.failure.step in (step, "upsert instances")
     assert all(s.ended_at_ms for s in failed.steps)
@@ -89,7 +90,7 @@ async def test_a_killed_deploy_that_was_asked_to_cancel_ends_as_cancelled(projec
     await administer(project, stuck.id, "kill")
 
     cancelled = await project.ended(stuck.id, timeout=20)
-    assert (cancelled.status, cancelled.failure.reason) == ("cancelled", "not wanted")
+    assert (status_of(cancelled), cancelled.failure.reason) == ("cancelled", "not wanted")
     await gone(project, stuck.id)
 
 
@@ -102,7 +103,7 @@ async def test_a_deploy_that_was_cancelled_in_the_queue_behind_our_back_ends_as_
     await administer(project, queued.id, "cancel")
 
     cancelled = await project.ended(queued.id, timeout=20)
-    assert (cancelled.status, cancelled.failure.reason) == ("cancelled", "cancelled through Restate")
+    assert (status_of(cancelled), cancelled.failure.reason) == ("cancelled", "cancelled through Restate")
     assert not cancelled.steps
     await project.control.cancel_deployment(running.id)
 
@@ -156,20 +157,20 @@ async def test_a_stopped_deployment_that_krane_runs_is_stopped_again(project: Pr
     await eventually(runs, "it to run")
 
     await eventually(is_idle, "it to be stopped again")
-    assert (await project.control.get_deployment(stopped.id)).status == "stopped"
+    assert status_of(await project.control.get_deployment(stopped.id)) == "stopped"
 
 
 async def test_sources_and_images_that_no_deployment_needs_are_removed_and_others_stay(project: Project) -> None:
     good = await project.deploy("good")
     failed = await project.deploy("bad", behaviour="exit", commit="2222222")
-    assert failed.status == "failed"
+    assert status_of(failed) == "failed"
 
     async def is_pruned() -> bool:
         return not any(path.exists() for path in stored(project, failed))
 
     await eventually(is_pruned, "the failed deployment's image to be removed")
     assert all(path.exists() for path in stored(project, good))
-    assert (await project.deploy("bad", commit="3333333", source=good.source)).status == "ready"
+    assert status_of(await project.deploy("bad", commit="3333333", source=good.source)) == "ready"
 
 
 async def test_the_oldest_stopped_deployments_are_removed_with_image_and_hostname(
@@ -184,7 +185,7 @@ async def test_the_oldest_stopped_deployments_are_removed_with_image_and_hostnam
         return not is_known and (await project.stack.get(hostname)).status_code == 404
 
     await eventually(is_removed, "the oldest to be removed")
-    statuses = [(await project.control.get_deployment(one.id)).status for one in deployed]
+    statuses = [status_of(await project.control.get_deployment(one.id)) for one in deployed]
     assert statuses == ["removed", "stopped", "ready", "ready"]
     assert all(path.exists() for path in stored(project, deployed[1]))
     with pytest.raises(PreconditionFailed, match="is removed, not ready"):
@@ -208,7 +209,7 @@ async def test_a_paused_deploy_is_left_alone_and_is_on_the_attention_list(projec
     resumed = await asyncio.create_subprocess_exec(*item["next"].split(), "--silent", "--fail")
     assert await resumed.wait() == 0
     await project.control.cancel_deployment(paused.id)
-    assert (await project.ended(paused.id)).status == "cancelled"
+    assert status_of(await project.ended(paused.id)) == "cancelled"
 
 
 async def test_what_is_healthy_is_never_touched(project: Project) -> None:
@@ -223,7 +224,7 @@ async def test_what_is_healthy_is_never_touched(project: Project) -> None:
     await asyncio.sleep(2 * GRACE_SECONDS)
     await project.control.cancel_deployment(stuck.id)
 
-    assert (await project.ended(stuck.id)).status == "cancelled"
+    assert status_of(await project.ended(stuck.id)) == "cancelled"
     await asyncio.sleep(2 * GRACE_SECONDS)
     assert await project.answers("live") == "v3"
     mine = {one.id for one in deployed} | {stuck.id}
@@ -244,7 +245,7 @@ async def test_when_restate_has_lost_its_data_what_ran_is_settled_and_traffic_go
     await gone(project, lost.id)
     assert await project.live() == good.id
     assert await project.answers("live") == "good"
-    assert (await project.deploy("next", commit="3333333")).status == "ready"
+    assert status_of(await project.deploy("next", commit="3333333")) == "ready"
 
 
 async def test_nothing_needs_attention_and_nothing_is_left_to_repair(stack: Stack) -> None:
@@ -311,12 +312,12 @@ async def invocation_of(project: Project, deployment_id: str) -> str:
 
 async def ended_as(project: Project, deployment_id: str, status: str) -> pb.Deployment | None:
     found = await project.control.get_deployment(deployment_id)
-    return found if found.status == status else None
+    return found if status_of(found) == status else None
 
 
 async def first_stopped(project: Project) -> pb.Deployment | None:
     found = (await project.control.list_deployments(project.slug)).deployments
-    return next((one for one in found if one.status == "stopped"), None)
+    return next((one for one in found if status_of(one) == "stopped"), None)
 
 
 async def gone(project: Project, deployment_id: str) -> None:

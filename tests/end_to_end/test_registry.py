@@ -10,6 +10,7 @@ import httpx
 import pytest
 from sqlalchemy import update
 
+from services.ctrl.enums import START, status_of
 from services.db.deployment_requests import DeploymentRequest, record_deployment
 from services.db.tables import Deployment
 from services.domain.errors import NotFound, PreconditionFailed, Unavailable
@@ -77,16 +78,16 @@ async def test_rollback_goes_to_the_old_image_though_its_tag_moved_and_the_engin
     repeated = await project.control.create_deployment(asked)
     new = await deploy(project, shop.tag)
 
-    assert (old.status, old.asked_image, old.image) == ("ready", shop.tag, first), old
+    assert (status_of(old), old.asked_image, old.image) == ("ready", shop.tag, first), old
     assert repeated.id == old.id
-    assert (new.status, new.asked_image, new.image) == ("ready", shop.tag, second), new
+    assert (status_of(new), new.asked_image, new.image) == ("ready", shop.tag, second), new
     assert await released(project) == "two"
 
     await forget_in_krane(project, old)
     await shop.forget()
     moved = await project.control.rollback(project.slug)
 
-    assert (moved.target_deployment_id, moved.start) == (old.id, "cold")
+    assert (moved.target_deployment_id, START.decode(moved.start)) == (old.id, "cold")
     assert await released(project) == "one"
     shown = project.stack.cli("show", old.id).stdout
     assert shop.tag in shown
@@ -143,7 +144,7 @@ async def test_a_deploy_that_names_a_tag_resolves_it_in_a_step(project: Project,
         again = await stub.Deploy(named, metadata=key, timeout=60)
 
     deployed = await project.control.get_deployment(deployment_id)
-    assert again.status == deployed.status == "ready"
+    assert again.status == status_of(deployed) == "ready"
     assert (deployed.asked_image, deployed.image) == (shop.tag, first)
     assert "resolve image" in [step.name for step in deployed.steps]
 
@@ -157,7 +158,7 @@ async def test_a_dockerfile_may_begin_with_a_private_image(project: Project, sho
 
     built = await project.deploy("derived", source=source)
 
-    assert built.status == "ready", built
+    assert status_of(built) == "ready", built
     assert await released(project) == "derived"
 
 
@@ -169,7 +170,7 @@ async def test_a_password_is_typed_or_piped_and_nowhere_to_be_found(
     done = stack.cli("registry", "set", f"http://{registry.host}/", "--username", USERNAME, stdin=f"{PASSWORD}\n")
     assert done.returncode == 0, done
     deployed = await deploy(project, shop.tag)
-    assert deployed.status == "ready", deployed
+    assert status_of(deployed) == "ready", deployed
 
     listed = stack.cli("registry", "ls")
     answers = [

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.ctrl.enums import status_of
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
 from tests.end_to_end.stack import Project, eventually
@@ -62,7 +63,7 @@ async def test_it_runs_once_with_the_environment_before_instances_are_made_and_n
 
     await project.control.rollback(project.slug, first.id)
 
-    assert (first.status, second.status) == ("ready", "ready"), first
+    assert (status_of(first), status_of(second)) == ("ready", "ready"), first
     assert notes(tmp_path) == ["began", "ended"]
     steps = [step.name for step in first.steps]
     at = steps.index("start release command")
@@ -86,7 +87,7 @@ async def test_a_request_takes_away_what_project_and_source_release_and_a_rollba
 
     await project.control.rollback(project.slug, without.id)
 
-    assert (without.status, newer.status, with_it.failure.step) == ("ready", "ready", "release command")
+    assert (status_of(without), status_of(newer), with_it.failure.step) == ("ready", "ready", "release command")
     again = await project.control.get_deployment(without.id)
     assert (again.is_live, again.release_command) == (True, [])
     assert not any("release" in step.name for step in [*again.steps, *newer.steps])
@@ -99,7 +100,7 @@ async def test_a_failure_fails_the_deployment_with_the_exit_code_and_its_last_li
 
     failed = await project.ended((await create(project, tmp_path, FAILING)).id)
 
-    assert failed.status == "failed"
+    assert status_of(failed) == "failed"
     assert failed.failure.step == "release command"
     assert failed.failure.reason == "the release command failed: it exited with code 7"
     assert list(failed.failure.log_lines) == [f"line {number}" for number in range(10, 60)]
@@ -118,7 +119,7 @@ async def test_cancel_while_it_runs_ends_it_and_leaves_nothing(project: Project,
     assert (await project.control.cancel_deployment(created.id, "not wanted")).cancelling
 
     cancelled = await project.ended(created.id, timeout=CLEAN_SECONDS)
-    assert (cancelled.status, cancelled.failure.step) == ("cancelled", "release command")
+    assert (status_of(cancelled), cancelled.failure.step) == ("cancelled", "release command")
     await assert_gone(project, created.id)
     assert notes(tmp_path) == ["began"]
     assert await project.live() == good.id
@@ -136,6 +137,6 @@ async def test_whatever_is_killed_while_it_runs_it_runs_exactly_once(
     await project.stack.restarted(part, old)
     (tmp_path / "go").touch()
 
-    assert (await project.ended(created.id)).status == "ready"
+    assert status_of(await project.ended(created.id)) == "ready"
     assert notes(tmp_path) == ["began", "ended"]
     assert await project.answers("live") == "released"

@@ -7,6 +7,7 @@ from contextlib import suppress
 import httpx
 import pytest
 
+from services.ctrl.enums import status_of
 from tests.end_to_end.stack import Project, eventually
 
 # Whatever is killed here, replays follow; suspending at every await as well adds nothing.
@@ -22,7 +23,7 @@ async def test_the_endpoint_is_killed_in_the_middle_of_a_deploy(project: Project
     await project.stack.restarted("endpoint", old)
 
     deployed = await project.ended(created.id)
-    assert deployed.status == "ready"
+    assert status_of(deployed) == "ready"
     assert len({s.name for s in deployed.steps}) == len(deployed.steps)
     assert len(deployed.instances) == 1
     assert await project.answers("live") == "survivor"
@@ -37,7 +38,7 @@ async def test_a_sigterm_of_the_endpoint_suspends_and_the_deploy_goes_on(project
     old = project.stack.kill("endpoint", signal.SIGTERM)
     await project.stack.restarted("endpoint", old)
 
-    assert (await project.ended(created.id)).status == "ready"
+    assert status_of(await project.ended(created.id)) == "ready"
 
 
 @pytest.mark.parametrize("part", ["restate", "krane", "ctrl", "gateway"])
@@ -50,7 +51,7 @@ async def test_a_part_is_killed_in_the_middle_of_a_deploy(project: Project, part
 
     async def ended() -> bool:
         with suppress(Exception):
-            return (await project.control.get_deployment(created.id)).status == "ready"
+            return status_of(await project.control.get_deployment(created.id)) == "ready"
         return False
 
     await eventually(ended, "the deployment to become ready", timeout=60)
@@ -78,7 +79,7 @@ async def test_traffic_goes_on_when_the_gateway_agent_is_killed_and_switches_wor
         assert (await project.stack.get(live)).json()["version"] == "old"
     await project.stack.restarted("gateway", old)
 
-    assert (await project.deploy("new", commit="2222222")).status == "ready"
+    assert status_of(await project.deploy("new", commit="2222222")) == "ready"
     assert await project.answers("live") == "new"
 
 

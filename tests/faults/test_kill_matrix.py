@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from services.ctrl.enums import status_of
 from services.domain.errors import PreconditionFailed
 from services.durable.failpoints import Moment
 from tests.end_to_end.stack import Project
@@ -132,7 +133,7 @@ async def test_retire_is_killed(world: World) -> None:
         async with world.killed_at(project, name):
             third = await world.deploy(project, "third")
 
-        assert (await project.control.get_deployment(first)).status == "stopped"
+        assert status_of(await project.control.get_deployment(first)) == "stopped"
         assert world.stack.instance_processes(first) == []
         assert [len(world.stack.instance_processes(kept)) for kept in (second, third)] == [1, 1]
         assert [await project.answers(sticky) for sticky in ("live", "environment", "branch")] == ["third"] * 3
@@ -235,14 +236,14 @@ async def _cancel_while_waiting(world: World, project: Project) -> str:
     stuck = await world.create(project, "stuck", "silent")
     await project.reaches(stuck, "poll until ready")
     assert (await project.control.cancel_deployment(stuck, "no longer wanted")).cancelling
-    assert (await project.ended(stuck)).status == "cancelled"
+    assert status_of(await project.ended(stuck)) == "cancelled"
     return stuck
 
 
 async def _deploy_refused(world: World, project: Project, name: str) -> str:
     async with world.refused_at(project, name):
         deployment_id = await world.create(project, "third")
-        assert (await project.ended(deployment_id)).status == "failed"
+        assert status_of(await project.ended(deployment_id)) == "failed"
     return deployment_id
 
 

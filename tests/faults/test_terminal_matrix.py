@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from services.ctrl.enums import status_of
 from services.domain.errors import PreconditionFailed
 from services.durable.failpoints import Moment
 from tests.faults.failpoints import REFUSAL
@@ -25,7 +26,7 @@ async def test_deploy_is_refused(world: World) -> None:
                 deployment_id = await world.create(two.project, "third")
                 failed = await two.project.ended(deployment_id)
 
-            assert failed.status == "failed"
+            assert status_of(failed) == "failed"
             assert f"{REFUSAL} at {name}" in failed.failure.reason
             await world.assert_gone(two.project, deployment_id)
             await world.assert_as_before(two)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import status_of
 from services.domain.errors import InterlockError
 from services.domain.status import ENDED, DeploymentStatus
 from services.krane.client import KraneClient
@@ -102,7 +103,7 @@ class World:
         """Deploy and wait until it is ready and its handler has ended."""
         deployment_id = await self.create(project, version, **fields)
         ended = await project.ended(deployment_id)
-        assert ended.status == "ready", ended
+        assert status_of(ended) == "ready", ended
         await self.settled(project)
         return deployment_id
 

@@ -12,6 +12,7 @@ import httpx
 from rich.console import Console
 
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import status_of
 from services.domain.errors import InterlockError
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky
@@ -82,7 +83,7 @@ async def cancel_a_deployment(story: Story, team: Team, client: ControlClient) -
     ):
         deployment_id = await team.create_deployment("3.0")
         deployment = await team.wait_for(deployment_id, WORKING | ENDED)
-        story.fact(f"{deployment_id} is {deployment.status}: cancel it")
+        story.fact(f"{deployment_id} is {status_of(deployment)}: cancel it")
         await client.cancel_deployment(deployment_id, "shown in the demo")
         await team.finish(deployment_id, DeploymentStatus.CANCELLED)
         await team.check_hostnames(_all("2.0"))
@@ -97,7 +98,7 @@ async def kill_the_endpoint(story: Story, team: Team, installation: Installation
         deployment_id = await team.create_deployment("4.0")
         deployment = await team.wait_for(deployment_id, WORKING | ENDED)
         killed = installation.ready().pids["endpoint"]
-        story.fact(f"{deployment_id} is {deployment.status}: kill -9 {killed}")
+        story.fact(f"{deployment_id} is {status_of(deployment)}: kill -9 {killed}")
         os.kill(killed, signal.SIGKILL)
         finished = await team.finish(deployment_id, DeploymentStatus.READY)
         names = [step.name for step in finished.steps]

@@ -15,6 +15,7 @@ import httpx
 
 from services.config import ROOT
 from services.ctrl.client import ControlClient
+from services.ctrl.enums import STICKY, status_of
 from services.domain.errors import DeadlineExceeded
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky
@@ -63,11 +64,11 @@ class Team:
     async def finish(self, deployment_id: str, expected: DeploymentStatus) -> pb.Deployment:
         """Wait until a deployment has ended; raises Deviation when it ended otherwise."""
         deployment = await self.wait_for(deployment_id, ENDED)
-        seen = deployment.status
+        seen: str = status_of(deployment)
         if seen != expected and deployment.failure.reason:
             seen += f" ({deployment.failure.step}: {deployment.failure.reason})"
         expect(f"{deployment_id} ended", expected=str(expected), seen=seen)
-        self._story.fact(f"{deployment_id} is {deployment.status}")
+        self._story.fact(f"{deployment_id} is {status_of(deployment)}")
         return deployment
 
     async def wait_for(self, deployment_id: str, statuses: Collection[str]) -> pb.Deployment:
@@ -75,7 +76,7 @@ class Team:
         deadline = time.monotonic() + ENDS_WITHIN_SECONDS
         while time.monotonic() < deadline:
             deployment = await self._client.get_deployment(deployment_id)
-            if deployment.status in statuses:
+            if status_of(deployment) in statuses:
                 return deployment
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         raise DeadlineExceeded(f"{deployment_id} was none of {sorted(statuses)} within {ENDS_WITHIN_SECONDS:.0f} s")
@@ -88,7 +89,7 @@ class Team:
     async def check_hostnames(self, expected: Mapping[Sticky, str]) -> None:
         """Ask every hostname of the project through the gateway, and print and check which version answers."""
         for domain in (await self._client.list_domains(PROJECT)).domains:
-            sticky = Sticky(domain.sticky)
+            sticky = STICKY.decode(domain.sticky)
             version = self._versions[domain.deployment_id] if sticky is Sticky.COMMIT else expected[sticky]
             answer = await self._gateway.get("/", headers={"Host": domain.hostname})
             expect(f"{domain.hostname} answers", expected=HTTPStatus.OK, seen=answer.status_code)

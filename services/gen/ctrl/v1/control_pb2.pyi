@@ -1,10 +1,109 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
+
+class DeploymentStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    DEPLOYMENT_STATUS_UNSPECIFIED: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_PENDING: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_BUILDING: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_DEPLOYING: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_NETWORK: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_READY: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_FAILED: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_CANCELLED: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_SUPERSEDED: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_STOPPED: _ClassVar[DeploymentStatus]
+    DEPLOYMENT_STATUS_REMOVED: _ClassVar[DeploymentStatus]
+
+class Operation(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    OPERATION_UNSPECIFIED: _ClassVar[Operation]
+    OPERATION_DEPLOY: _ClassVar[Operation]
+    OPERATION_ROLLBACK: _ClassVar[Operation]
+    OPERATION_PROMOTE: _ClassVar[Operation]
+    OPERATION_SWITCH: _ClassVar[Operation]
+
+class InstanceStatus(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    INSTANCE_STATUS_UNSPECIFIED: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_PENDING: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_RUNNING: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_TERMINATING: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_FAILED: _ClassVar[InstanceStatus]
+    INSTANCE_STATUS_STOPPED: _ClassVar[InstanceStatus]
+
+class Sticky(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    STICKY_UNSPECIFIED: _ClassVar[Sticky]
+    STICKY_COMMIT: _ClassVar[Sticky]
+    STICKY_BRANCH: _ClassVar[Sticky]
+    STICKY_ENVIRONMENT: _ClassVar[Sticky]
+    STICKY_LIVE: _ClassVar[Sticky]
+
+class Start(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    START_UNSPECIFIED: _ClassVar[Start]
+    START_WARM: _ClassVar[Start]
+    START_COLD: _ClassVar[Start]
+
+class TransitionKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    TRANSITION_KIND_UNSPECIFIED: _ClassVar[TransitionKind]
+    TRANSITION_KIND_CREATED: _ClassVar[TransitionKind]
+    TRANSITION_KIND_FAILED: _ClassVar[TransitionKind]
+    TRANSITION_KIND_CANCELLED: _ClassVar[TransitionKind]
+    TRANSITION_KIND_SUPERSEDED: _ClassVar[TransitionKind]
+    TRANSITION_KIND_ASSIGN: _ClassVar[TransitionKind]
+    TRANSITION_KIND_ROLLBACK: _ClassVar[TransitionKind]
+    TRANSITION_KIND_PROMOTE: _ClassVar[TransitionKind]
+    TRANSITION_KIND_SWITCH: _ClassVar[TransitionKind]
+    TRANSITION_KIND_WITHDRAW: _ClassVar[TransitionKind]
+DEPLOYMENT_STATUS_UNSPECIFIED: DeploymentStatus
+DEPLOYMENT_STATUS_PENDING: DeploymentStatus
+DEPLOYMENT_STATUS_BUILDING: DeploymentStatus
+DEPLOYMENT_STATUS_DEPLOYING: DeploymentStatus
+DEPLOYMENT_STATUS_NETWORK: DeploymentStatus
+DEPLOYMENT_STATUS_READY: DeploymentStatus
+DEPLOYMENT_STATUS_FAILED: DeploymentStatus
+DEPLOYMENT_STATUS_CANCELLED: DeploymentStatus
+DEPLOYMENT_STATUS_SUPERSEDED: DeploymentStatus
+DEPLOYMENT_STATUS_STOPPED: DeploymentStatus
+DEPLOYMENT_STATUS_REMOVED: DeploymentStatus
+OPERATION_UNSPECIFIED: Operation
+OPERATION_DEPLOY: Operation
+OPERATION_ROLLBACK: Operation
+OPERATION_PROMOTE: Operation
+OPERATION_SWITCH: Operation
+INSTANCE_STATUS_UNSPECIFIED: InstanceStatus
+INSTANCE_STATUS_PENDING: InstanceStatus
+INSTANCE_STATUS_RUNNING: InstanceStatus
+INSTANCE_STATUS_TERMINATING: InstanceStatus
+INSTANCE_STATUS_FAILED: InstanceStatus
+INSTANCE_STATUS_STOPPED: InstanceStatus
+STICKY_UNSPECIFIED: Sticky
+STICKY_COMMIT: Sticky
+STICKY_BRANCH: Sticky
+STICKY_ENVIRONMENT: Sticky
+STICKY_LIVE: Sticky
+START_UNSPECIFIED: Start
+START_WARM: Start
+START_COLD: Start
+TRANSITION_KIND_UNSPECIFIED: TransitionKind
+TRANSITION_KIND_CREATED: TransitionKind
+TRANSITION_KIND_FAILED: TransitionKind
+TRANSITION_KIND_CANCELLED: TransitionKind
+TRANSITION_KIND_SUPERSEDED: TransitionKind
+TRANSITION_KIND_ASSIGN: TransitionKind
+TRANSITION_KIND_ROLLBACK: TransitionKind
+TRANSITION_KIND_PROMOTE: TransitionKind
+TRANSITION_KIND_SWITCH: TransitionKind
+TRANSITION_KIND_WITHDRAW: TransitionKind
 
 class Project(_message.Message):
     __slots__ = ("id", "slug", "workspace", "environments", "live_deployment_id", "is_rolled_back")
@@ -230,7 +329,7 @@ class Deployment(_message.Message):
     project_id: str
     project: str
     environment: str
-    status: str
+    status: DeploymentStatus
     is_live: bool
     branch: str
     commit: str
@@ -260,7 +359,7 @@ class Deployment(_message.Message):
     ready_seconds: int
     command: _containers.RepeatedScalarFieldContainer[str]
     asked_image: str
-    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[str] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ..., created_by: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., asked_image: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[_Union[DeploymentStatus, str]] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ..., created_by: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., asked_image: _Optional[str] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("step", "reason", "log_lines", "last_probe")
@@ -299,8 +398,8 @@ class Step(_message.Message):
     started_at_ms: int
     ended_at_ms: int
     error: str
-    operation: str
-    def __init__(self, name: _Optional[str] = ..., started_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., error: _Optional[str] = ..., operation: _Optional[str] = ...) -> None: ...
+    operation: Operation
+    def __init__(self, name: _Optional[str] = ..., started_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., error: _Optional[str] = ..., operation: _Optional[_Union[Operation, str]] = ...) -> None: ...
 
 class Instance(_message.Message):
     __slots__ = ("id", "address", "status", "healthy", "reason", "restarts")
@@ -312,11 +411,11 @@ class Instance(_message.Message):
     RESTARTS_FIELD_NUMBER: _ClassVar[int]
     id: str
     address: str
-    status: str
+    status: InstanceStatus
     healthy: bool
     reason: str
     restarts: int
-    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[str] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., restarts: _Optional[int] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., restarts: _Optional[int] = ...) -> None: ...
 
 class Domain(_message.Message):
     __slots__ = ("id", "hostname", "sticky", "deployment_id", "environment", "url")
@@ -328,11 +427,11 @@ class Domain(_message.Message):
     URL_FIELD_NUMBER: _ClassVar[int]
     id: str
     hostname: str
-    sticky: str
+    sticky: Sticky
     deployment_id: str
     environment: str
     url: str
-    def __init__(self, id: _Optional[str] = ..., hostname: _Optional[str] = ..., sticky: _Optional[str] = ..., deployment_id: _Optional[str] = ..., environment: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., hostname: _Optional[str] = ..., sticky: _Optional[_Union[Sticky, str]] = ..., deployment_id: _Optional[str] = ..., environment: _Optional[str] = ..., url: _Optional[str] = ...) -> None: ...
 
 class GetDeploymentRequest(_message.Message):
     __slots__ = ("workspace", "deployment_id")
@@ -416,9 +515,9 @@ class RollbackResponse(_message.Message):
     target_deployment_id: str
     domains: _containers.RepeatedScalarFieldContainer[str]
     preempted_deployment_ids: _containers.RepeatedScalarFieldContainer[str]
-    start: str
+    start: Start
     dry_run: bool
-    def __init__(self, source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., start: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, source_deployment_id: _Optional[str] = ..., target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., start: _Optional[_Union[Start, str]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class PromoteRequest(_message.Message):
     __slots__ = ("workspace", "project", "target_deployment_id", "idempotency_key", "dry_run", "no_preempt", "reason", "actor")
@@ -452,9 +551,9 @@ class PromoteResponse(_message.Message):
     domains: _containers.RepeatedScalarFieldContainer[str]
     preempted_deployment_ids: _containers.RepeatedScalarFieldContainer[str]
     source_deployment_id: str
-    start: str
+    start: Start
     dry_run: bool
-    def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., start: _Optional[str] = ..., dry_run: _Optional[bool] = ...) -> None: ...
+    def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., start: _Optional[_Union[Start, str]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class RunSettings(_message.Message):
     __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "no_release_command")
@@ -762,13 +861,13 @@ class Transition(_message.Message):
     NOTE_FIELD_NUMBER: _ClassVar[int]
     IS_UNDONE_FIELD_NUMBER: _ClassVar[int]
     at_ms: int
-    what: str
+    what: TransitionKind
     deployment_id: str
     live_before: str
     live_after: str
     note: str
     is_undone: bool
-    def __init__(self, at_ms: _Optional[int] = ..., what: _Optional[str] = ..., deployment_id: _Optional[str] = ..., live_before: _Optional[str] = ..., live_after: _Optional[str] = ..., note: _Optional[str] = ..., is_undone: _Optional[bool] = ...) -> None: ...
+    def __init__(self, at_ms: _Optional[int] = ..., what: _Optional[_Union[TransitionKind, str]] = ..., deployment_id: _Optional[str] = ..., live_before: _Optional[str] = ..., live_after: _Optional[str] = ..., note: _Optional[str] = ..., is_undone: _Optional[bool] = ...) -> None: ...
 
 class GetLogsRequest(_message.Message):
     __slots__ = ("workspace", "deployment_id", "tail_lines", "build")

@@ -27,6 +27,7 @@ if _version_not_supported:
 
 class ControlServiceStub:
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
+    As JSON an enum is the last part of its value's name, in lower case: "ready" for DEPLOYMENT_STATUS_READY.
     A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 
@@ -175,6 +176,7 @@ class ControlServiceStub:
 
 class ControlServiceServicer:
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
+    As JSON an enum is the last part of its value's name, in lower case: "ready" for DEPLOYMENT_STATUS_READY.
     A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 
@@ -503,6 +505,7 @@ def add_ControlServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ControlService:
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
+    As JSON an enum is the last part of its value's name, in lower case: "ready" for DEPLOYMENT_STATUS_READY.
     A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 

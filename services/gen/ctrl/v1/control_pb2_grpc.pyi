@@ -28,6 +28,7 @@ GRPC_VERSION: str
 
 class ControlServiceStub:
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
+    As JSON an enum is the last part of its value's name, in lower case: "ready" for DEPLOYMENT_STATUS_READY.
     A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 
@@ -85,6 +86,7 @@ class ControlServiceStub:
 @_typing.type_check_only
 class ControlServiceAsyncStub(ControlServiceStub):
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
+    As JSON an enum is the last part of its value's name, in lower case: "ready" for DEPLOYMENT_STATUS_READY.
     A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 
@@ -138,6 +140,7 @@ class ControlServiceAsyncStub(ControlServiceStub):
 
 class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
+    As JSON an enum is the last part of its value's name, in lower case: "ready" for DEPLOYMENT_STATUS_READY.
     A workspace is named by its slug, default "default"; a project by slug or id. Ids of another workspace are NOT_FOUND.
     """
 
