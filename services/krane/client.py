@@ -22,7 +22,7 @@ from services.gen.krane.v1.deployment_pb2_grpc import DeploymentServiceStub
 from services.gen.krane.v1.image_pb2_grpc import ImageServiceStub
 from services.gen.krane.v1.task_pb2_grpc import TaskServiceStub
 from services.krane.codec import (
-    DEPLOYMENT_STATUS_OF_WIRE,
+    DEPLOYMENT_STATUS,
     decode_build,
     decode_deployment,
     decode_followed_line,
@@ -108,7 +108,7 @@ class KraneClient:
         """
         request = encode_spec(spec, environment or {}, credential)
         response = await self._call(self._deployments.CreateDeployment, request)
-        return DEPLOYMENT_STATUS_OF_WIRE[response.status]
+        return DEPLOYMENT_STATUS.decode(response.status)
 
     async def get(
         self,

@@ -30,41 +30,13 @@ from services.krane.types import (
     WorkloadStatus,
     digest_environment,
 )
+from services.rpc.enums import WireEnum
 
-DEPLOYMENT_STATUSES = {
-    WorkloadStatus.PENDING: deployment_pb2.DEPLOYMENT_STATUS_PENDING,
-    WorkloadStatus.RUNNING: deployment_pb2.DEPLOYMENT_STATUS_RUNNING,
-    WorkloadStatus.TERMINATING: deployment_pb2.DEPLOYMENT_STATUS_TERMINATING,
-    WorkloadStatus.STOPPED: deployment_pb2.DEPLOYMENT_STATUS_STOPPED,
-}
-INSTANCE_STATUSES = {
-    InstanceStatus.PENDING: deployment_pb2.INSTANCE_STATUS_PENDING,
-    InstanceStatus.RUNNING: deployment_pb2.INSTANCE_STATUS_RUNNING,
-    InstanceStatus.TERMINATING: deployment_pb2.INSTANCE_STATUS_TERMINATING,
-    InstanceStatus.FAILED: deployment_pb2.INSTANCE_STATUS_FAILED,
-    InstanceStatus.STOPPED: deployment_pb2.INSTANCE_STATUS_STOPPED,
-}
-BUILD_STATUSES = {
-    BuildStatus.RUNNING: build_pb2.BUILD_STATUS_RUNNING,
-    BuildStatus.SUCCEEDED: build_pb2.BUILD_STATUS_SUCCEEDED,
-    BuildStatus.FAILED: build_pb2.BUILD_STATUS_FAILED,
-    BuildStatus.CANCELLED: build_pb2.BUILD_STATUS_CANCELLED,
-}
-BUILD_PRIORITIES = {
-    BuildPriority.NORMAL: build_pb2.BUILD_PRIORITY_NORMAL,
-    BuildPriority.PRODUCTION: build_pb2.BUILD_PRIORITY_PRODUCTION,
-}
-TASK_STATUSES = {
-    TaskStatus.RUNNING: task_pb2.TASK_STATUS_RUNNING,
-    TaskStatus.SUCCEEDED: task_pb2.TASK_STATUS_SUCCEEDED,
-    TaskStatus.FAILED: task_pb2.TASK_STATUS_FAILED,
-    TaskStatus.CANCELLED: task_pb2.TASK_STATUS_CANCELLED,
-}
-DEPLOYMENT_STATUS_OF_WIRE = {wire: status for status, wire in DEPLOYMENT_STATUSES.items()}
-INSTANCE_STATUS_OF_WIRE = {wire: status for status, wire in INSTANCE_STATUSES.items()}
-BUILD_STATUS_OF_WIRE = {wire: status for status, wire in BUILD_STATUSES.items()}
-TASK_STATUS_OF_WIRE = {wire: status for status, wire in TASK_STATUSES.items()}
-BUILD_PRIORITY_OF_WIRE = {wire: priority for priority, wire in BUILD_PRIORITIES.items()}
+DEPLOYMENT_STATUS = WireEnum(WorkloadStatus, deployment_pb2.DeploymentStatus)
+INSTANCE_STATUS = WireEnum(InstanceStatus, deployment_pb2.InstanceStatus)
+BUILD_STATUS = WireEnum(BuildStatus, build_pb2.BuildStatus)
+BUILD_PRIORITY = WireEnum(BuildPriority, build_pb2.BuildPriority)
+TASK_STATUS = WireEnum(TaskStatus, task_pb2.TaskStatus)
 
 
 def encode_spec(
@@ -123,7 +95,7 @@ def encode_deployment(state: DeploymentState) -> deployment_pb2.GetDeploymentRes
     """A deployment, for the wire."""
     return deployment_pb2.GetDeploymentResponse(
         instances=[_encode_instance(instance) for instance in state.instances],
-        status=DEPLOYMENT_STATUSES[state.status],
+        status=DEPLOYMENT_STATUS.encode(state.status),
         replicas=state.replicas,
         image=state.image,
         namespace=state.namespace,
@@ -138,7 +110,7 @@ def decode_deployment(response: deployment_pb2.GetDeploymentResponse) -> Deploym
         deployment_id=response.deployment_id,
         image=response.image,
         replicas=response.replicas,
-        status=DEPLOYMENT_STATUS_OF_WIRE[response.status],
+        status=DEPLOYMENT_STATUS.decode(response.status),
         instances=tuple(_decode_instance(instance) for instance in response.instances),
     )
 
@@ -147,7 +119,7 @@ def _encode_instance(report: InstanceReport) -> deployment_pb2.Instance:
     return deployment_pb2.Instance(
         id=report.id,
         address=report.address,
-        status=INSTANCE_STATUSES[report.status],
+        status=INSTANCE_STATUS.encode(report.status),
         healthy=report.healthy,
         reason=report.reason,
         exit_code=report.exit_code,
@@ -160,7 +132,7 @@ def _decode_instance(instance: deployment_pb2.Instance) -> InstanceReport:
     return InstanceReport(
         id=instance.id,
         address=instance.address,
-        status=INSTANCE_STATUS_OF_WIRE[instance.status],
+        status=INSTANCE_STATUS.decode(instance.status),
         healthy=instance.healthy,
         reason=instance.reason,
         exit_code=instance.exit_code if instance.HasField("exit_code") else None,
@@ -239,7 +211,7 @@ def encode_build_request(
     return build_pb2.StartBuildRequest(
         namespace=namespace,
         build_id=build_id,
-        priority=BUILD_PRIORITIES[priority],
+        priority=BUILD_PRIORITY.encode(priority),
         source="" if is_git else origin,
         git=build_pb2.GitSource(url=origin.url, ref=origin.ref) if is_git else None,
         registry_credentials=map(encode_credential, credentials),
@@ -258,7 +230,7 @@ def decode_origin(request: build_pb2.StartBuildRequest) -> str | GitSource:
 def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
     """A build, for the wire."""
     return build_pb2.GetBuildResponse(
-        status=BUILD_STATUSES[state.status],
+        status=BUILD_STATUS.encode(state.status),
         image=state.image,
         error=state.error,
         log_lines=state.log_lines,
@@ -273,7 +245,7 @@ def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
 def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
     """A build, from the wire."""
     return BuildState(
-        status=BUILD_STATUS_OF_WIRE[response.status],
+        status=BUILD_STATUS.decode(response.status),
         image=response.image,
         error=response.error,
         log_lines=tuple(response.log_lines),
@@ -312,7 +284,7 @@ def decode_task_spec(request: task_pb2.StartTaskRequest) -> TaskSpec:
 def encode_task(state: TaskState) -> task_pb2.GetTaskResponse:
     """A task, for the wire."""
     return task_pb2.GetTaskResponse(
-        status=TASK_STATUSES[state.status],
+        status=TASK_STATUS.encode(state.status),
         exit_code=state.exit_code,
         reason=state.reason,
         log_lines=state.log_lines,
@@ -322,7 +294,7 @@ def encode_task(state: TaskState) -> task_pb2.GetTaskResponse:
 def decode_task(response: task_pb2.GetTaskResponse) -> TaskState:
     """A task, from the wire."""
     return TaskState(
-        status=TASK_STATUS_OF_WIRE[response.status],
+        status=TASK_STATUS.decode(response.status),
         exit_code=response.exit_code if response.HasField("exit_code") else None,
         reason=response.reason,
         log_lines=tuple(response.log_lines),

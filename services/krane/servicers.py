@@ -16,8 +16,8 @@ from services.gen.krane.v1 import (
 from services.krane.backend import Backend
 from services.krane.checks import check_id
 from services.krane.codec import (
-    BUILD_PRIORITY_OF_WIRE,
-    DEPLOYMENT_STATUSES,
+    BUILD_PRIORITY,
+    DEPLOYMENT_STATUS,
     decode_credential,
     decode_log_query,
     decode_origin,
@@ -50,7 +50,7 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
         """Start instances."""
         credential = decode_credential(request.registry_credential)
         status = await self._deployments.create(decode_spec(request), dict(request.environment), credential)
-        return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUSES[status])
+        return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUS.encode(status))
 
     async def GetDeployment(
         self, request: deployment_pb2.GetDeploymentRequest, context: Context
@@ -149,7 +149,7 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
     async def StartBuild(self, request: build_pb2.StartBuildRequest, context: Context) -> build_pb2.StartBuildResponse:
         """Begin a build."""
         # What a newer caller may ask for is an ordinary build to this krane.
-        priority = BUILD_PRIORITY_OF_WIRE.get(request.priority, BuildPriority.NORMAL)
+        priority = BUILD_PRIORITY.decode(request.priority, BuildPriority.NORMAL)
         credentials = [one for sent in request.registry_credentials if (one := decode_credential(sent))]
         await self._builds.start(request.namespace, request.build_id, decode_origin(request), priority, credentials)
         return build_pb2.StartBuildResponse()

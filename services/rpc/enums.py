@@ -26,11 +26,12 @@ class WireEnum(Generic[Ours]):
         """The value's name, which a message is made with."""
         return self._names[member]
 
-    def decode(self, value: int) -> Ours:
-        """From the wire; raises InterlockError for a value that this side does not know."""
-        if value not in self._members:
+    def decode(self, value: int, unknown: Ours | None = None) -> Ours:
+        """From the wire; raises InterlockError for what this side does not know, unless `unknown` stands for it."""
+        member = self._members.get(value, unknown)
+        if member is None:
             raise InterlockError(f"{value} is not a known {self._name}: run the same version on both sides")
-        return self._members[value]
+        return member
 
 
 def prefix_of(enum: EnumDescriptor) -> str:

@@ -138,6 +138,10 @@ async def test_openapi_describes_every_method_that_takes_one_message(http: httpx
     create = document["paths"]["/ctrl.v1.ControlService/CreateDeployment"]["post"]
     request = create["requestBody"]["content"]["application/json"]["schema"]["properties"]
     assert request["replicas"] == {"type": "integer"}
+    listing = document["paths"]["/ctrl.v1.ControlService/ListDomains"]["post"]["responses"]["200"]
+    domains = listing["content"]["application/json"]["schema"]["properties"]["domains"]
+    words = ["commit", "branch", "environment", "live"]
+    assert domains["items"]["properties"]["sticky"] == {"type": "string", "enum": words}
 
 
 async def call(http: httpx.AsyncClient, method: str, body: dict[str, Any]) -> httpx.Response:
