@@ -23,7 +23,7 @@ from services.gen.ctrl.v1.control_pb2_grpc import ControlServiceStub, add_Contro
 from services.rpc.calling import call, follow, open_channel, statuses_as_errors
 from services.rpc.serving import Context, create_server
 
-SOON = timedelta(seconds=10)
+SOON = timedelta(seconds=60)
 Raise = Callable[[], Awaitable[None]]
 
 
