@@ -7,7 +7,6 @@ from typing import get_type_hints
 import pytest
 
 from services.cli.__main__ import deploy
-from services.db.tables import Deployment
 from services.domain.settings import SETTING_NAMES, SETTINGS, EffectiveSettings, RunSettings, Setting
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.gen.krane.v1 import run_pb2
@@ -21,10 +20,9 @@ def test_both_classes_have_the_settings_there_are_in_their_order(of: type[RunSet
 
 
 @pytest.mark.parametrize("setting", SETTINGS, ids=SETTING_NAMES)
-def test_messages_columns_options_and_the_guide_have_every_setting(setting: Setting) -> None:
+def test_messages_options_and_the_guide_have_every_setting(setting: Setting) -> None:
     for message in (pb.CreateDeploymentRequest, pb.RunSettings, pb.Deployment, run_pb2.RunSettings):
         assert setting.name in message.DESCRIPTOR.fields_by_name
-    assert setting.name in Deployment.__table__.columns
     hints = get_type_hints(deploy, include_extras=True).values()
     options = [option for hint in hints for option in getattr(hint, "__metadata__", ())]
     assert any((option.help or "").startswith(f"{setting.text}. Default") for option in options)

@@ -18,6 +18,7 @@ from services.ctrl import defaults
 from services.ctrl.checks import check_workspace
 from services.ctrl.dispatcher import DEPLOYMENT_SERVICE
 from services.db.attention import FailedUndo, Unfinished, list_failed_undos, list_unfinished
+from services.db.deployment_settings import read_effective
 from services.db.engine import Database
 from services.db.gateways import list_gateways
 from services.db.projects import list_projects
@@ -136,8 +137,9 @@ class AttentionList:
 def deadline(row: Deployment, settings: DeploySettings) -> timedelta:
     """How long a deployment may take from its first step on, with a minute for everything that only takes a moment."""
     waits = settings.build_timeout_seconds + settings.gateway_timeout_seconds
-    waits += row.ready_seconds or settings.ready_timeout_seconds
-    waits += settings.release_timeout_seconds if row.release_command else 0
+    run = read_effective(row)
+    waits += run.ready_seconds or settings.ready_timeout_seconds
+    waits += settings.release_timeout_seconds if run.release_command else 0
     return timedelta(seconds=waits + 60)
 
 

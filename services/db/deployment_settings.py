@@ -3,7 +3,7 @@
 from pydantic import TypeAdapter
 
 from services.db.tables import Deployment
-from services.domain.settings import SETTING_NAMES, EffectiveSettings, RunSettings
+from services.domain.settings import EffectiveSettings, RunSettings
 
 _SETTINGS = TypeAdapter(RunSettings)
 _EFFECTIVE = TypeAdapter(EffectiveSettings)
@@ -21,10 +21,9 @@ def read_given(deployment: Deployment) -> RunSettings:
 
 def write_effective(deployment: Deployment, settings: EffectiveSettings) -> None:
     """Run it with these."""
-    for name, value in _EFFECTIVE.dump_python(settings, mode="json").items():
-        setattr(deployment, name, value)
+    deployment.run = _EFFECTIVE.dump_python(settings, mode="json")
 
 
 def read_effective(deployment: Deployment) -> EffectiveSettings:
     """What it is run with."""
-    return _EFFECTIVE.validate_python({name: getattr(deployment, name) for name in SETTING_NAMES})
+    return _EFFECTIVE.validate_python(deployment.run)

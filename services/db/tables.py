@@ -137,18 +137,10 @@ class Deployment(Base):
     branch: Mapped[str] = mapped_column(Text, default="")
     commit_sha: Mapped[str] = mapped_column(default="")
     message: Mapped[str] = mapped_column(Text, default="")
-    # What request and project said when it was recorded; what is not here the source may say.
+    # What request and project set when it was recorded; the source may set the rest.
     given_settings: Mapped[dict[str, int | str | list[str]]] = mapped_column(JSON, default=dict, server_default="{}")
-    # What it is run with. The source's word is added when its image is there; from then on nothing changes.
-    replicas: Mapped[int]
-    cpu_millicores: Mapped[int]
-    memory_mib: Mapped[int]
-    health_path: Mapped[str] = mapped_column(Text, default="")
-    port: Mapped[int] = mapped_column(default=0, server_default="0")
-    stop_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
-    ready_seconds: Mapped[int] = mapped_column(default=0, server_default="0")
-    release_command: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
-    command: Mapped[list[str]] = mapped_column(JSON, default=list, server_default="[]")
+    # What it is run with. The source's settings are added when its image is there; from then on nothing changes.
+    run: Mapped[dict[str, int | str | list[str]]] = mapped_column(JSON, default=dict, server_default="{}")
     # What its instances get, as it was when the deployment was recorded, the source's variables added likewise: values
     # by name, and secret versions by name.
     variables: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")

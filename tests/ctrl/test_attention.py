@@ -82,7 +82,7 @@ def test_what_a_deployment_may_take_longer_for_moves_its_deadline() -> None:
     settings = DeploySettings(ready_timeout_seconds=60, release_timeout_seconds=100)
 
     plain, patient, released = (
-        deadline(Deployment(ready_seconds=ready_seconds, release_command=command), settings)
+        deadline(Deployment(run={"ready_seconds": ready_seconds, "release_command": command}), settings)
         for ready_seconds, command in ((0, []), (600, []), (0, ["./migrate"]))
     )
 

@@ -3,6 +3,7 @@
 import pytest
 
 from services.db.deployment_requests import DeploymentRequest, record_deployment
+from services.db.deployment_settings import read_effective
 from services.db.deployments import Metadata, fetch_metadata, set_image
 from services.db.engine import Database
 from services.db.project_settings import change_settings
@@ -126,4 +127,4 @@ async def test_too_many_variables_are_refused_and_nothing_is_settled(database: D
 
     async with database.read() as session:
         row = await session.get_one(Deployment, deployment_id)
-    assert (row.image, row.replicas, len(row.variables)) == (None, 1, 150)
+    assert (row.image, read_effective(row).replicas, len(row.variables)) == (None, 1, 150)

@@ -6,9 +6,12 @@ from pathlib import Path
 from alembic import command
 from sqlalchemy import text
 
+from services.db.deployment_settings import read_effective
 from services.db.engine import Database
 from services.db.migrations import alembic_config, migrate
 from services.db.routes import read_revision
+from services.db.tables import Deployment
+from services.domain.settings import EffectiveSettings
 from tests.conftest import sqlite_url
 
 
@@ -42,14 +45,46 @@ def test_deployments_that_wait_through_an_upgrade_keep_what_they_were_given(tmp_
     command.upgrade(config, "head")
 
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        rows = connection.execute("SELECT given_settings, port, stop_seconds, release_command FROM deployments")
-        given = [(json.loads(settings), *rest) for settings, *rest in rows.fetchall()]
+        rows = connection.execute("SELECT given_settings, run FROM deployments")
+        found = [(json.loads(given), json.loads(run)) for given, run in rows.fetchall()]
     sizes = {"replicas": 3, "cpu_millicores": 250, "memory_mib": 64}
-    assert given == [
-        (sizes, 0, 0, "[]"),
-        (sizes | {"health_path": "/up"}, 0, 0, "[]"),
-        ({}, 0, 0, "[]"),
-    ]
+    assert [given for given, _ in found] == [sizes, sizes | {"health_path": "/up"}, {}]
+    assert [(run["port"], run["stop_seconds"], run["release_command"]) for _, run in found] == [(0, 0, [])] * 3
+
+
+def test_an_upgrade_gathers_the_settings_of_a_deployment_in_one_column(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    config = alembic_config(sqlite_url(file))
+    command.upgrade(config, "0006")
+    run = {
+        "replicas": 3,
+        "cpu_millicores": 300,
+        "memory_mib": 64,
+        "health_path": "/up",
+        "port": 9000,
+        "stop_seconds": 7,
+        "ready_seconds": 90,
+        "release_command": ["./migrate", "a b"],
+        "command": [],
+    }
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        row = run | {"id": "d_1", "status": "ready", "generation": 1, "branch": "", "commit_sha": "", "message": ""}
+        row |= {"workspace_id": "w", "project_id": "p", "environment_id": "e", "created_at_ms": 0}
+        values = [json.dumps(value) if isinstance(value, list) else value for value in row.values()]
+        connection.execute(f"INSERT INTO deployments ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", values)
+        # Of another table, which refers to the row.
+        connection.execute("INSERT INTO instances VALUES ('d_1', 'i_1', '', 'running', 1, 0)")
+
+    command.upgrade(config, "head")
+
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        (kept,) = connection.execute("SELECT run FROM deployments").fetchone()
+        columns = {name for _, name, *_ in connection.execute("PRAGMA table_info(deployments)")}
+    assert json.loads(kept) == run
+    assert read_effective(Deployment(run=json.loads(kept))) == EffectiveSettings(
+        **run | {"release_command": ("./migrate", "a b"), "command": ()}
+    )
+    assert not columns & run.keys()
 
 
 def test_the_migrations_make_the_tables_that_the_code_declares(migrated_file: Path) -> None:

@@ -63,7 +63,8 @@ async def test_the_resources_of_the_row_are_what_krane_runs(project: Project) ->
     run = json.loads(record.read_text())["spec"]["run"]
     assert (run["replicas"], run["cpu_millicores"], run["memory_mib"]) == (2, 333, 222)
     row = (await project.stack.sql("select * from deployments where id = :id", id=deployed.id))[0]
-    assert (row["replicas"], row["cpu_millicores"], row["memory_mib"]) == (2, 333, 222)
+    kept = json.loads(row["run"])
+    assert (kept["replicas"], kept["cpu_millicores"], kept["memory_mib"]) == (2, 333, 222)
 
 
 @AS_USERS_RUN_IT
@@ -282,9 +283,6 @@ async def _pending(project: Project) -> str:
                 source=source,
                 branch="main",
                 commit_sha="abcdef0",
-                replicas=1,
-                cpu_millicores=250,
-                memory_mib=512,
                 created_at_ms=0,
                 # Kept from the dispatcher, which would hand it over.
                 invocation_id="",

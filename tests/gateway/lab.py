@@ -150,9 +150,6 @@ class Routes:
             environment_id="e",
             generation=len(self._known),
             status="ready",
-            replicas=1,
-            cpu_millicores=100,
-            memory_mib=64,
             created_at_ms=0,
         )
 
