@@ -95,7 +95,7 @@ class DeploymentService:
             saga.commit()
             metadata = await saga.step("status stopped", self._steps.retire, ctx.key(), deployment_id)
             if metadata is not None:
-                await saga.step("stop in krane", self._steps.krane.stop, metadata.workspace_id, deployment_id)
+                await saga.step("stop in krane", self._steps.stop, metadata.workspace_id, deployment_id)
         return pb.RetireResponse(retired=metadata is not None)
 
     async def _assign(

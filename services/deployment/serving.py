@@ -30,7 +30,7 @@ async def start_again(run: Run, target: Metadata) -> None:
     if target.image is None:
         raise PreconditionFailed(f"{target.deployment_id} has no image to start from; deploy it again")
     saga, steps = run.saga, run.steps
-    saga.undo("stop in krane", steps.krane.stop, target.workspace_id, target.deployment_id)
+    saga.undo("stop in krane", steps.stop, target.workspace_id, target.deployment_id)
     await pull(run, target.workspace_id, target.image)
     await saga.step("create in krane", steps.create, target, target.image)
     await saga.step("start in krane", steps.start, target.workspace_id, target.deployment_id, target.image)

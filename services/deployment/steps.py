@@ -15,7 +15,7 @@ from services.db.tables import Project
 from services.deployment.credentials import open_credential, open_credentials
 from services.deployment.environment import open_environment
 from services.deployment.scrape import fetch_openapi
-from services.domain.errors import Conflict, InterlockError, PreconditionFailed, Unavailable
+from services.domain.errors import Conflict, InterlockError, NotFound, PreconditionFailed, Unavailable
 from services.domain.hostnames import Naming
 from services.domain.live import check_has_live, check_promote, check_rollback
 from services.domain.readiness import InstanceState
@@ -225,6 +225,11 @@ class DeploymentSteps:
         """Start again the instances that are stopped or failed; the image is pulled when krane has lost it."""
         credential = await open_credential(self._database, self._keyring, workspace_id, image)
         await self.krane.start(workspace_id, deployment_id, credential)
+
+    async def stop(self, namespace: str, deployment_id: str) -> None:
+        """End the instances and keep what is needed to start them again; succeeds when krane does not know it."""
+        with suppress(NotFound):
+            await self.krane.stop(namespace, deployment_id)
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
         """End the instances and forget them in krane, keeping in the row what was last found when one was asked."""

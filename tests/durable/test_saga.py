@@ -170,7 +170,7 @@ async def test_a_cancel_during_a_call_lets_the_callee_settle_before_the_caller_u
 
 
 async def test_a_cancel_during_a_called_undo_calls_it_again() -> None:
-    ctx, world = FakeContext(cancel_at=("routing",)), World(create=NotFound("no"))
+    ctx, world = FakeContext(cancel_at=("restore",)), World(create=NotFound("no"))
 
     async def restore(_: ObjectContext, request: str) -> None:
         await world.unmake(request)

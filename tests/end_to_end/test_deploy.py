@@ -12,27 +12,9 @@ from services.db.tables import Deployment, Environment
 from services.db.tables import Project as ProjectRow
 from services.domain.errors import Conflict
 from services.gen.hydra.v1 import deployment_pb2
+from tests import boxes
 from tests.end_to_end.conftest import AS_USERS_RUN_IT
 from tests.end_to_end.stack import Project, eventually
-
-BOXES = [
-    "fetch metadata",
-    "status building",
-    "start build",
-    "build",
-    "status deploying",
-    "create in krane",
-    "poll until ready",
-    "upsert instances",
-    "scrape OpenAPI",
-    "status network",
-    "build domains",
-    "assign domains",
-    "await gateways",
-    "status ready",
-    "update live deployment",
-    "select surplus",
-]
 
 
 async def test_a_deployment_goes_through_every_box_and_serves(project: Project) -> None:
@@ -43,7 +25,7 @@ async def test_a_deployment_goes_through_every_box_and_serves(project: Project) 
 
     assert status_of(deployed) == "ready"
     assert deployed.is_live
-    assert {step.name for step in deployed.steps} == set(BOXES)
+    assert {step.name for step in deployed.steps} == set(boxes.DEPLOY)
     assert all(step.ended_at_ms >= step.started_at_ms > 0 for step in deployed.steps[:-1])
     assert not any(step.error for step in deployed.steps)
     assert len({instance.address for instance in deployed.instances}) == 2

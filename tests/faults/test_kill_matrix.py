@@ -7,6 +7,7 @@ import pytest
 from services.ctrl.enums import status_of
 from services.domain.errors import PreconditionFailed
 from services.durable.failpoints import Moment
+from tests import boxes
 from tests.end_to_end.stack import Project
 from tests.faults.world import Two, World
 
@@ -18,13 +19,10 @@ async def test_the_failpoints_of_deploy_cover_the_flowchart(world: World) -> Non
 
     await world.deploy(project, "new")
 
-    steps = (
-        *("fetch metadata", "status building", "start build", "build", "status deploying", "create in krane"),
-        *("poll until ready", "upsert instances", "scrape OpenAPI", "status network", "build domains"),
-        *("status ready", "update live deployment", "select surplus"),
-    )
+    of_routing = ("assign domains", "await gateways")
+    steps = (step for step in boxes.DEPLOY if step not in of_routing)
     calls = {"Deploy/assign domains/before", "Deploy/assign domains/journaled"}
-    routing = _failpoints("AssignDomains", "assign domains", "await gateways")
+    routing = _failpoints("AssignDomains", *of_routing)
     assert set(world.reached(project, "Deploy/", "AssignDomains/")) == _failpoints("Deploy", *steps) | calls | routing
 
 
@@ -104,7 +102,7 @@ async def test_promote_is_killed(world: World) -> None:
 
 
 async def test_rollback_to_a_stopped_deployment_is_killed(world: World) -> None:
-    cold = ("create in krane", "start in krane", "poll until ready", "status ready")
+    cold = boxes.COLD_START
     async with world.two() as recording:
         await world.stop_in_krane(recording.project, recording.old)
         await _roll_back(recording)
@@ -138,7 +136,7 @@ async def test_retire_is_killed(world: World) -> None:
         assert [len(world.stack.instance_processes(kept)) for kept in (second, third)] == [1, 1]
         assert [await project.answers(sticky) for sticky in ("live", "environment", "branch")] == ["third"] * 3
 
-    await world.each(sorted(_failpoints("Retire", "status stopped", "stop in krane")), kill)
+    await world.each(sorted(_failpoints("Retire", *boxes.RETIRE)), kill)
 
 
 async def test_the_unwinding_of_a_cancelled_deploy_is_killed(world: World) -> None:
