@@ -26,8 +26,6 @@ async def add_deployment(
     status: DeploymentStatus = DeploymentStatus.READY,
     healthy: bool = True,
     invocation_id: str | None = None,
-    key_auth_id: str | None = None,
-    openapi_digest: str | None = None,
 ) -> Deployment:
     """The project's next deployment, with one instance when it is healthy."""
     async with database.write() as session:
@@ -41,8 +39,6 @@ async def add_deployment(
             generation=project.last_generation,
             status=status,
             invocation_id=invocation_id,
-            key_auth_id=key_auth_id,
-            openapi_digest=openapi_digest,
             created_at_ms=now_ms(),
         )
         session.add(deployment)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from services.ctrl import defaults
 from services.db.deployment_requests import DeploymentRequest
+from services.domain.enforcement import not_enforced
 from services.domain.errors import Invalid
 from services.domain.git import GitSource, check_git
 from services.domain.ids import check_id, check_slug
@@ -65,6 +66,9 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
         raise Invalid(
             "a deployment needs exactly one of source, image and git; upload a source, or name an image or a repository"
         )
+    if request.HasField("key_auth_id"):
+        check_id("key_auth_id", request.key_auth_id)
+        raise not_enforced("key_auth_id", "leave it out, and check keys in the app")
     git = _check_git(request) if request.HasField("git") else None
     return DeploymentRequest(
         workspace=check_workspace(request.workspace),
@@ -78,7 +82,6 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
         or (git.commit if git else ""),
         message=_check_text("message", request.message),
         settings=check_run_settings(request),
-        key_auth_id=check_id("key_auth_id", request.key_auth_id) if request.HasField("key_auth_id") else None,
         variables=_check_variables(request.variables),
     )
 

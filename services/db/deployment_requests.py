@@ -36,7 +36,6 @@ class DeploymentRequest:
     branch: str
     commit_sha: str
     message: str
-    key_auth_id: str | None
     git: GitSource | None = None
     # What it says of its own; the project, the source and the defaults say the rest.
     settings: RunSettings = field(default_factory=RunSettings)
@@ -45,7 +44,9 @@ class DeploymentRequest:
 
     def digest(self) -> str:
         """Tells a repeated request from another one under the same idempotency key."""
-        return hashlib.sha256(json.dumps(asdict(self), sort_keys=True).encode()).hexdigest()
+        # The key stays, since requests that were recorded before are told apart by digests with it.
+        said = asdict(self) | {"key_auth_id": None}
+        return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,7 +133,6 @@ async def record_deployment(
         branch=request.branch,
         commit_sha=request.commit_sha,
         message=request.message,
-        key_auth_id=request.key_auth_id,
         idempotency_key=idempotency_key,
         request_digest=request.digest(),
         created_by=created_by,

@@ -39,7 +39,6 @@ class Metadata:
     image: str | None
     branch: str
     commit_sha: str
-    key_auth_id: str | None
     run: EffectiveSettings
     # Where the source is fetched from; None when it was uploaded, or there is none.
     git: GitSource | None = None
@@ -73,15 +72,12 @@ async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: 
         image=deployment.image,
         branch=deployment.branch,
         commit_sha=deployment.commit_sha,
-        key_auth_id=deployment.key_auth_id,
         run=read_effective(deployment),
         git=_git_source(deployment),
     )
 
 
-async def fill_in(
-    session: AsyncSession, project_id: str, deployment_id: str, image: str, key_auth_id: str | None
-) -> None:
+async def fill_in(session: AsyncSession, project_id: str, deployment_id: str, image: str) -> None:
     """Record what a Deploy request adds to a pending deployment. Raises Conflict when it contradicts the row."""
     row = await session.scalar(
         select(Deployment).where(Deployment.id == deployment_id, Deployment.project_id == project_id)
@@ -97,8 +93,6 @@ async def fill_in(
             )
         if not row.image:
             row.image = row.asked_image = image
-    if key_auth_id:
-        row.key_auth_id = key_auth_id
 
 
 async def fetch_candidate(session: AsyncSession, project_id: str, deployment_id: str) -> Candidate:

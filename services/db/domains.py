@@ -95,7 +95,7 @@ async def apply_plan(session: AsyncSession, project: ProjectRouting, plan: Routi
     """Write gateway configs, domains, live pointer and flag; returns the routing revision that gateways must reach."""
     revision = await next_revision(session) if plan.changes else await read_revision(session)
     for change in plan.changes:
-        await _apply_change(session, project, change, revision, apex)
+        await _apply_change(session, project, change, apex)
     row = await session.get_one(Project, project.id)
     row.live_deployment_id = plan.live_after
     row.is_rolled_back = plan.rolled_back_after
@@ -129,9 +129,7 @@ async def list_sticky_domains(session: AsyncSession, project_id: str, environmen
     return found
 
 
-async def _apply_change(
-    session: AsyncSession, project: ProjectRouting, change: Change, revision: int, apex: str
-) -> None:
+async def _apply_change(session: AsyncSession, project: ProjectRouting, change: Change, apex: str) -> None:
     if change.after is None:
         await session.execute(delete(GatewayConfig).where(GatewayConfig.hostname == change.hostname))
         await session.execute(delete(Domain).where(Domain.hostname == change.hostname))
@@ -144,10 +142,6 @@ async def _apply_change(
                 workspace_id=project.workspace_id,
                 project_id=project.id,
                 deployment_id=deployment.id,
-                is_enabled=True,
-                key_auth_id=deployment.key_auth_id,
-                openapi_digest=deployment.openapi_digest,
-                revision=revision,
             )
         )
     domain = await session.scalar(select(Domain).where(Domain.hostname == change.hostname))

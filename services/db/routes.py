@@ -22,12 +22,10 @@ async def next_revision(session: AsyncSession) -> int:
 
 
 async def read_route_table(session: AsyncSession) -> RouteTable:
-    """All enabled routes and the instances that get their requests, as one consistent view."""
+    """All routes and the instances that get their requests, as one consistent view."""
     revision = await read_revision(session)
     configs = await session.execute(
-        select(GatewayConfig.hostname, GatewayConfig.deployment_id)
-        .where(GatewayConfig.is_enabled)
-        .order_by(GatewayConfig.hostname)
+        select(GatewayConfig.hostname, GatewayConfig.deployment_id).order_by(GatewayConfig.hostname)
     )
     routes = tuple(Route(hostname=hostname, deployment_id=deployment_id) for hostname, deployment_id in configs)
     addresses: dict[str, tuple[str, ...]] = {route.deployment_id: () for route in routes}

@@ -145,7 +145,6 @@ class Deployment(Base):
     # by name, and secret versions by name.
     variables: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
     secrets: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
-    key_auth_id: Mapped[str | None]
     openapi_digest: Mapped[str | None]
     # The Restate invocation that works on it; None until it was handed over.
     invocation_id: Mapped[str | None]
@@ -223,11 +222,6 @@ class GatewayConfig(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
     deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
-    is_enabled: Mapped[bool]
-    key_auth_id: Mapped[str | None]
-    openapi_digest: Mapped[str | None]
-    # The routing revision that wrote it.
-    revision: Mapped[int]
 
 
 class RoutingRevision(Base):

@@ -13,6 +13,7 @@ from services.deployment.rollback import promote, rollback
 from services.deployment.run import Run
 from services.deployment.steps import DeploymentSteps
 from services.deployment.workflow import deploy
+from services.domain.enforcement import not_enforced
 from services.domain.ids import check_id
 from services.durable.failpoints import FailpointsOf, no_failpoints
 from services.durable.saga import Failure, Saga, settle
@@ -63,6 +64,8 @@ class DeploymentService:
     async def _deploy(self, ctx: ObjectContext, request: pb.DeployRequest) -> pb.DeployResponse:
         """Build, run, health-check and route a pending deployment, and make it live."""
         project_id, deployment_id = ctx.key(), check_id("deployment_id", request.deployment_id)
+        if request.key_auth_id:
+            raise not_enforced("key_auth_id", "leave it out, and check keys in the app")
         operation_id = ctx.request().id
 
         async def record(failure: Failure) -> None:

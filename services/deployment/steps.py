@@ -77,16 +77,14 @@ class DeploymentSteps:
 
     # -- the row ----------------------------------------------------------------------------------------------------
 
-    async def fetch_metadata(
-        self, project_id: str, deployment_id: str, image: str, key_auth_id: str | None
-    ) -> deployments.Metadata:
-        """Everything about a pending deployment, to which a given image or key is added, or about a ready one.
+    async def fetch_metadata(self, project_id: str, deployment_id: str, image: str) -> deployments.Metadata:
+        """Everything about a pending deployment, to which a given image is added, or about a ready one.
 
         Raises NotFound, Conflict when it ended otherwise or has another image, PreconditionFailed without anything to
         run.
         """
         async with self._database.write() as session:
-            await deployments.fill_in(session, project_id, deployment_id, image, key_auth_id)
+            await deployments.fill_in(session, project_id, deployment_id, image)
             metadata = await deployments.fetch_metadata(session, project_id, deployment_id)
         if metadata.status not in (DeploymentStatus.PENDING, DeploymentStatus.READY):
             raise Conflict(f"deployment {deployment_id} is {metadata.status} already; create a new deployment")
@@ -261,16 +259,14 @@ class DeploymentSteps:
         async with self._database.write() as session:
             await instances.delete_instances(session, deployment_id)
 
-    async def scrape_openapi(self, deployment_id: str, address: str) -> str | None:
-        """Fetch the app's OpenAPI document and store it; returns its digest, None when it serves none worth keeping."""
+    async def scrape_openapi(self, deployment_id: str, address: str) -> None:
+        """Fetch the app's OpenAPI document and store it, when it serves one worth keeping."""
         document = await fetch_openapi(
             address, timeout=self._settings.openapi_timeout_seconds, max_bytes=self._settings.openapi_max_bytes
         )
-        if document is None:
-            return None
-        async with self._database.write() as session:
-            await deployments.store_openapi(session, deployment_id, document)
-        return document.digest
+        if document is not None:
+            async with self._database.write() as session:
+                await deployments.store_openapi(session, deployment_id, document)
 
     # -- domains and live -------------------------------------------------------------------------------------------
 

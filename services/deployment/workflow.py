@@ -19,7 +19,6 @@ from services.domain.readiness import Failed, InstanceState, Ready, Waiting, ass
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky, WantedDomain
 from services.durable.saga import Done, Wait
-from services.gen.gateway.v1 import gateway_pb2 as gateway
 from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
 from services.krane.types import AppSettings, BuildState, BuildStatus, DeploymentState, TaskState, TaskStatus
@@ -37,11 +36,8 @@ _STICKY_ON_WIRE = {
 async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     """The boxes of the flowchart, in order."""
     saga, steps, project_id, deployment_id = run.saga, run.steps, run.project_id, request.deployment_id
-    key_auth_id = request.key_auth_id if request.HasField("key_auth_id") else None
 
-    metadata = await saga.step(
-        "fetch metadata", steps.fetch_metadata, project_id, deployment_id, request.docker_image, key_auth_id
-    )
+    metadata = await saga.step("fetch metadata", steps.fetch_metadata, project_id, deployment_id, request.docker_image)
     if metadata.status is DeploymentStatus.READY:
         return await answer(run, deployment_id)
     await saga.step("status building", steps.claim, deployment_id, run.id)
@@ -60,13 +56,13 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     saga.undo("delete instances", steps.delete_instances, deployment_id)
     instances = await poll_until_ready(run, metadata)
     address = next(instance.address for instance in instances if instance.healthy)
-    openapi_digest = await saga.step("scrape OpenAPI", steps.scrape_openapi, deployment_id, address)
+    await saga.step("scrape OpenAPI", steps.scrape_openapi, deployment_id, address)
 
     await saga.step("status network", steps.set_status, deployment_id, DeploymentStatus.NETWORK)
     domains = await saga.step("build domains", steps.build_domains, metadata)
     undo = routing_pb2.RestoreDomainsRequest(operation_id=run.id)
     saga.undo_call("restore domains", run.routing.restore_domains, project_id, undo)
-    assignment = assign_request(run.id, metadata, domains, instances, openapi_digest)
+    assignment = assign_request(run.id, metadata, domains)
     await saga.call("assign domains", run.routing.assign_domains, project_id, assignment)
     saga.commit()
 
@@ -181,22 +177,9 @@ async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState,
 
 
 def assign_request(
-    operation_id: str,
-    metadata: Metadata,
-    domains: list[WantedDomain],
-    instances: tuple[InstanceState, ...],
-    openapi_digest: str | None,
+    operation_id: str, metadata: Metadata, domains: list[WantedDomain]
 ) -> routing_pb2.AssignDomainsRequest:
     """What RoutingService is asked for."""
-    config = gateway.GatewayConfig(
-        project_id=metadata.project_id,
-        deployment=gateway.Deployment(id=metadata.deployment_id, is_enabled=True),
-        instances=[gateway.Instance(id=i.id, address=i.address) for i in instances],
-    )
-    if metadata.key_auth_id:
-        config.auth.key_auth_id = metadata.key_auth_id
-    if openapi_digest:
-        config.validation.openapi_digest = openapi_digest
     return routing_pb2.AssignDomainsRequest(
         workspace_id=metadata.workspace_id,
         project_id=metadata.project_id,
@@ -206,6 +189,5 @@ def assign_request(
             routing_pb2.DomainToAssign(name=domain.hostname, sticky=_STICKY_ON_WIRE[domain.sticky])
             for domain in domains
         ],
-        gateway_config=config,
         operation_id=operation_id,
     )

@@ -13,6 +13,7 @@ from restate import ObjectContext, VirtualObject
 from services.db.engine import Database
 from services.db.gateways import list_gateways
 from services.db.step_log import DatabaseStepLog
+from services.domain.enforcement import not_enforced
 from services.domain.errors import Invalid, Unavailable
 from services.domain.hostnames import check_hostname
 from services.domain.ids import check_id
@@ -21,6 +22,7 @@ from services.durable.failpoints import FailpointsOf, no_failpoints
 from services.durable.saga import Done, Saga, Wait
 from services.durable.serde import expose
 from services.gateway.client import GatewayClient
+from services.gen.gateway.v1 import gateway_pb2
 from services.gen.hydra.v1 import routing_pb2 as pb
 from services.routing.transactions import AssignCommand, RoutingTransactions, SwitchCommand
 
@@ -159,6 +161,7 @@ class RoutingService:
 
 
 def _assign_command(project_id: str, operation_id: str, request: pb.AssignDomainsRequest) -> AssignCommand:
+    _check_config(request.gateway_config)
     if request.project_id != project_id:
         raise Invalid(f"project_id {request.project_id!r} is not the key {project_id!r} of the call")
     if not 0 < len(request.domains) <= MAX_DOMAINS:
@@ -171,6 +174,18 @@ def _assign_command(project_id: str, operation_id: str, request: pb.AssignDomain
         deployment_id=check_id("deployment_id", request.deployment_id),
         domains=tuple(_wanted(domain) for domain in request.domains),
     )
+
+
+def _check_config(config: gateway_pb2.GatewayConfig) -> None:
+    """Refuse what a gateway would not do. What the sender saw, and who it is for, stands in the database."""
+    if config.auth.key_auth_id:
+        raise not_enforced("gateway_config.auth", "leave it out, and check keys in the app")
+    if config.validation.openapi_spec:
+        raise not_enforced("gateway_config.validation.openapi_spec", "leave it out, and validate requests in the app")
+    if config.HasField("deployment") and not config.deployment.is_enabled:
+        raise not_enforced(
+            "gateway_config.deployment.is_enabled = false", "send true, and assign no domains to what is to be disabled"
+        )
 
 
 def _wanted(domain: pb.DomainToAssign) -> WantedDomain:

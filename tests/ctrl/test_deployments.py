@@ -9,7 +9,7 @@ import pytest
 
 from services.ctrl.client import ControlClient
 from services.ctrl.enums import OPERATION, status_of
-from services.domain.errors import Conflict, Invalid, NotFound, Unavailable
+from services.domain.errors import Conflict, Invalid, NotFound, PreconditionFailed, Unavailable
 from services.gen.ctrl.v1 import control_pb2 as pb
 from tests.ctrl.installation import IMAGE, Installation, ended
 
@@ -168,6 +168,15 @@ async def test_a_bad_request_is_refused_and_leaves_nothing(
 ) -> None:
     with pytest.raises(Invalid, match=complaint):
         await client.create_deployment(request(**({"project": project} | fields)))
+
+    assert not (await client.list_deployments(project)).deployments
+
+
+async def test_a_key_that_no_gateway_would_ask_for_is_refused_and_leaves_nothing(
+    client: ControlClient, project: str
+) -> None:
+    with pytest.raises(PreconditionFailed, match="no gateway enforces key_auth_id"):
+        await client.create_deployment(request(project, key_auth_id="key_1"))
 
     assert not (await client.list_deployments(project)).deployments
 

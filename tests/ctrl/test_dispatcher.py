@@ -51,5 +51,4 @@ def _request(project: str) -> DeploymentRequest:
         branch="main",
         commit_sha="",
         message="",
-        key_auth_id=None,
     )

@@ -39,7 +39,6 @@ async def record(
         branch="main",
         commit_sha="",
         message="",
-        key_auth_id=None,
         settings=settings,
         variables=variables or {},
     )

@@ -189,20 +189,20 @@ async def test_a_request_may_add_an_image_to_a_pending_deployment_and_repeat_it(
 
     for _ in range(2):
         async with database.write() as session:
-            await fill_in(session, deployment.project_id, deployment.id, "app@sha256:1", "key_1")
+            await fill_in(session, deployment.project_id, deployment.id, "app@sha256:1")
 
     row = await reload(database, deployment)
-    assert (row.image, row.key_auth_id) == ("app@sha256:1", "key_1")
+    assert row.image == "app@sha256:1"
 
 
 async def test_a_request_cannot_exchange_the_image(database: Database) -> None:
     deployment = await pending(database)
     async with database.write() as session:
-        await fill_in(session, deployment.project_id, deployment.id, "app@sha256:1", None)
+        await fill_in(session, deployment.project_id, deployment.id, "app@sha256:1")
 
     with pytest.raises(Conflict, match="app@sha256:1"):
         async with database.write() as session:
-            await fill_in(session, deployment.project_id, deployment.id, "app@sha256:2", None)
+            await fill_in(session, deployment.project_id, deployment.id, "app@sha256:2")
 
 
 async def test_a_request_may_repeat_what_was_asked_for_and_what_it_meant(database: Database) -> None:
@@ -213,7 +213,7 @@ async def test_a_request_may_repeat_what_was_asked_for_and_what_it_meant(databas
 
     for image in ("app:1", "app@sha256:1"):
         async with database.write() as session:
-            await fill_in(session, deployment.project_id, deployment.id, image, None)
+            await fill_in(session, deployment.project_id, deployment.id, image)
 
     row = await reload(database, deployment)
     assert (row.asked_image, row.image) == ("app:1", "app@sha256:1")

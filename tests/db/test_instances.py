@@ -38,8 +38,6 @@ async def route(database: Database, deployment: Deployment) -> None:
                 workspace_id=deployment.workspace_id,
                 project_id=deployment.project_id,
                 deployment_id=deployment.id,
-                is_enabled=True,
-                revision=0,
             )
         )
 

@@ -87,5 +87,23 @@ def test_an_upgrade_gathers_the_settings_of_a_deployment_in_one_column(tmp_path:
     assert not columns & run.keys()
 
 
+def test_an_upgrade_keeps_routes_except_those_that_were_not_served(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    config = alembic_config(sqlite_url(file))
+    command.upgrade(config, "0006")
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.executemany(
+            "INSERT INTO gateway_configs (hostname, workspace_id, project_id, deployment_id, is_enabled, revision)"
+            " VALUES (?, 'w', 'p', 'd', ?, 1)",
+            [("on.example.com", True), ("off.example.com", False)],
+        )
+
+    command.upgrade(config, "head")
+
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute("SELECT hostname, deployment_id FROM gateway_configs").fetchall()
+    assert rows == [("on.example.com", "d")]
+
+
 def test_the_migrations_make_the_tables_that_the_code_declares(migrated_file: Path) -> None:
     command.check(alembic_config(sqlite_url(migrated_file)))

@@ -47,7 +47,6 @@ async def deploy(database: Database, branch: str = "main", **variables: str) -> 
         branch=branch,
         commit_sha="",
         message="",
-        key_auth_id=None,
         variables=variables,
     )
     async with database.write() as session:

@@ -7,17 +7,15 @@ from services.domain.routes import Route, RouteTable
 from tests.builders import add_deployment, add_project, running
 
 
-async def route(database: Database, hostname: str, deployment: Deployment, *, is_enabled: bool = True) -> None:
+async def route(database: Database, hostname: str, deployment: Deployment) -> None:
     async with database.write() as session:
-        revision = await next_revision(session)
+        await next_revision(session)
         session.add(
             GatewayConfig(
                 hostname=hostname,
                 workspace_id=deployment.workspace_id,
                 project_id=deployment.project_id,
                 deployment_id=deployment.id,
-                is_enabled=is_enabled,
-                revision=revision,
             )
         )
 
@@ -81,10 +79,9 @@ async def test_when_no_instance_is_healthy_requests_still_go_where_one_may_be_ba
     assert (await table(database)).addresses == {deployment.id: ("127.0.0.1:1", "127.0.0.1:2")}
 
 
-async def test_what_is_not_routed_or_not_enabled_is_left_out(database: Database) -> None:
+async def test_what_is_not_routed_is_left_out(database: Database) -> None:
     project = await add_project(database)
     await add_deployment(database, project.id)
-    await route(database, "a.example.com", await add_deployment(database, project.id), is_enabled=False)
 
     found = await table(database)
 

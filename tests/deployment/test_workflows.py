@@ -27,6 +27,7 @@ from services.domain.settings import RunSettings
 from services.domain.status import DeploymentStatus
 from services.durable.failpoints import Moment
 from services.durable.saga import is_cancel
+from services.gen.gateway.v1 import gateway_pb2
 from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
 from tests import boxes
@@ -61,7 +62,6 @@ class Stage:
             environment=PRODUCTION,
             commit_sha="",
             message="",
-            key_auth_id=None,
             variables={"GREETING": "hello"},
             **fields,
         )
@@ -265,6 +265,10 @@ async def recordings(migrated_file: Path, tmp_path_factory: pytest.TempPathFacto
         yield Recordings(bench, stage)
 
 
+def _assignment(**config: Any) -> Message:
+    return routing_pb2.AssignDomainsRequest(gateway_config=gateway_pb2.GatewayConfig(**config))
+
+
 # -- the tests ---------------------------------------------------------------------------------------------------------
 
 
@@ -341,6 +345,26 @@ async def test_every_step_may_run_twice(recordings: Recordings, name: str) -> No
         # The second time there is nothing left to restore, and that is what it answers.
         assert twice.answer == recording.ran.answer
     assert recording.stage.slate() == recording.after
+
+
+@pytest.mark.parametrize(
+    ("handler", "request_"),
+    [
+        (DEPLOY, pb.DeployRequest(deployment_id="d_1", key_auth_id="key_1")),
+        (ASSIGN, _assignment(auth=gateway_pb2.AuthConfig(key_auth_id="key_1"))),
+        (ASSIGN, _assignment(validation=gateway_pb2.ValidationConfig(openapi_spec="{}"))),
+        (ASSIGN, _assignment(deployment=gateway_pb2.Deployment(id="d_1"))),
+    ],
+)
+async def test_what_no_gateway_enforces_is_refused_before_anything_happens(
+    recordings: Recordings, handler: str, request_: Message
+) -> None:
+    ran = await recordings.bench.run(handler, "p_1", request_)
+
+    assert ran.error is not None
+    assert ran.error.status_code == 412
+    assert "no gateway enforces" in ran.error.message
+    assert [entry for entry in ran.context.journal if entry != "AssignDomains"] == []
 
 
 async def test_the_lists_of_steps_are_those_that_are_run(recordings: Recordings) -> None:

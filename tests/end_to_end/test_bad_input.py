@@ -105,6 +105,10 @@ async def test_any_branch_name_gets_a_hostname_that_answers(project: Project, br
         ("Promote", b'{"target_deployment_id": "d_b"}', 404, "d_b"),
         ("SwitchDomains", b'{"target_deployment_id": "d_b", "domain_ids": ["x"], "reason": "NO_SUCH"}', 400, "reason"),
         ("AssignDomains", b'{"project_id": "p_other"}', 400, "project_id"),
+        ("Deploy", b'{"deployment_id": "d_b", "key_auth_id": "key_1"}', 412, "leave it out"),
+        ("AssignDomains", b'{"gateway_config": {"auth": {"key_auth_id": "key_1"}}}', 412, "gateway_config.auth"),
+        ("AssignDomains", b'{"gateway_config": {"validation": {"openapi_spec": "{}"}}}', 412, "openapi_spec"),
+        ("AssignDomains", b'{"gateway_config": {"deployment": {"id": "d_b"}}}', 412, "is_enabled"),
     ],
 )
 async def test_a_bad_call_is_refused_at_once_and_says_what_is_wrong(
@@ -158,6 +162,7 @@ async def test_a_project_slug_that_is_none_is_refused(project: Project, slug: st
         ({"health_path": "//evil.example/"}, Invalid),
         ({"health_path": "@evil.example/"}, Invalid),
         ({"memory_mib": 1}, Invalid),
+        ({"key_auth_id": "key_1"}, PreconditionFailed),
     ],
 )
 async def test_a_deployment_that_cannot_be_is_refused_before_it_begins(

@@ -231,7 +231,6 @@ async def record_without_image(project: Project) -> str:
         branch="main",
         commit_sha="",
         message="",
-        key_auth_id=None,
     )
     database = project.stack.database()
     async with database.write() as session:

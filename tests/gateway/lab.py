@@ -136,7 +136,7 @@ class Routes:
                 session.add(self._deployment(id))
             await session.flush()
             revision = await next_revision(session)
-            session.add_all(_config(hostname, id, revision) for hostname, id in routes.items())
+            session.add_all(_config(hostname, id) for hostname, id in routes.items())
             for id, addresses in instances.items():
                 session.add_all(_instance(id, number, address) for number, address in enumerate(addresses))
         return revision
@@ -154,14 +154,12 @@ class Routes:
         )
 
 
-def _config(hostname: str, deployment_id: str, revision: int) -> GatewayConfig:
+def _config(hostname: str, deployment_id: str) -> GatewayConfig:
     return GatewayConfig(
         hostname=hostname,
         workspace_id="ws",
         project_id="p",
         deployment_id=deployment_id,
-        is_enabled=True,
-        revision=revision,
     )
 
 

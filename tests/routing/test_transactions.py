@@ -157,27 +157,6 @@ async def test_an_assignment_moves_domains_gateway_configs_and_live_together(rou
     assert routed.revision == 2
 
 
-async def test_gateway_configs_carry_what_the_deployment_was_made_with(routing: Routing) -> None:
-    deployment = await routing.deployment(key_auth_id="key_1", openapi_digest="sha256:1")
-
-    routed = await routing.transactions.assign(routing.assign_command(deployment))
-
-    async with routing.database.read() as session:
-        configs = (await session.scalars(select(GatewayConfig))).all()
-    assert {(c.key_auth_id, c.openapi_digest, c.is_enabled, c.revision) for c in configs} == {
-        ("key_1", "sha256:1", True, routed.revision)
-    }
-
-
-async def test_the_next_deployments_gateway_config_does_not_keep_the_last_ones_key(routing: Routing) -> None:
-    await routing.assign(await routing.deployment(key_auth_id="key_1", openapi_digest="sha256:1"))
-    await routing.assign(await routing.deployment())
-
-    async with routing.database.read() as session:
-        config = await session.get_one(GatewayConfig, LIVE)
-    assert (config.key_auth_id, config.openapi_digest) == (None, None)
-
-
 async def test_local_names_outside_the_apex_get_a_domain_but_no_gateway_config(routing: Routing) -> None:
     deployment = await routing.deployment()
     names = ["localhost", "printer.local", "api.test", "other.localhost", "www.example.com", f"www.{APEX}"]
