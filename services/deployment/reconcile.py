@@ -17,7 +17,7 @@ from services.db.engine import Database
 from services.db.steps import list_steps
 from services.deployment.steps import DeploymentSteps
 from services.domain.errors import InterlockError
-from services.domain.reconcile import Finding, Orchestrated, Patience, Repair, Tasked, Views, find_differences
+from services.domain.reconcile import Finding, KraneDeployment, KraneTask, Patience, Repair, Views, find_differences
 from services.domain.status import GONE, DeploymentStatus
 from services.durable.client import Invocation, RestateClient
 from services.durable.saga import Failure
@@ -87,11 +87,15 @@ class Reconciler:
             recorded = await reconcile.read_recorded(session, known)
         return Views(
             recorded=recorded,
-            orchestrated=tuple(
-                Orchestrated(id=s.deployment_id, namespace=s.namespace, is_stopped=s.status is WorkloadStatus.STOPPED)
-                for s in states
+            krane_deployments=tuple(
+                KraneDeployment(
+                    id=state.deployment_id,
+                    namespace=state.namespace,
+                    is_stopped=state.status is WorkloadStatus.STOPPED,
+                )
+                for state in states
             ),
-            tasked=frozenset(Tasked(task.task_id, task.namespace) for task in tasks),
+            krane_tasks=frozenset(KraneTask(task.task_id, task.namespace) for task in tasks),
             invocations=frozenset(invocation.id for invocation in invocations),
             busy_projects=frozenset(invocation.key for invocation in invocations if _is_under_way(invocation)),
         )
@@ -99,7 +103,7 @@ class Reconciler:
     async def _repair(self, finding: Finding) -> None:
         match finding.repair:
             case Repair.CANCEL | Repair.FAIL:
-                await self._settle(finding)
+                await self._end(finding)
             case Repair.CLEAR:
                 await self._clear(finding)
             case Repair.STOP:
@@ -111,7 +115,7 @@ class Reconciler:
             case _:
                 assert_never(finding.repair)
 
-    async def _settle(self, finding: Finding) -> None:
+    async def _end(self, finding: Finding) -> None:
         """End the row, which bars whatever of its operation may still be on its way; then undo."""
         async with self._database.read() as session:
             steps = await list_steps(session, finding.deployment_id)

@@ -15,8 +15,8 @@ from services.domain.status import ENDED, GONE, DeploymentStatus
 class Repair(StrEnum):
     """What to do about a finding."""
 
-    CANCEL = "settle as cancelled"
-    FAIL = "settle as failed"
+    CANCEL = "end as cancelled"
+    FAIL = "end as failed"
     CLEAR = "remove what is left"
     STOP = "stop again"
     START = "start again"
@@ -40,7 +40,7 @@ class Recorded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Orchestrated:
+class KraneDeployment:
     """A deployment as krane knows it."""
 
     id: str
@@ -49,7 +49,7 @@ class Orchestrated:
 
 
 @dataclass(frozen=True, slots=True)
-class Tasked:
+class KraneTask:
     """A deployment of which krane knows the task that runs before its instances, or how it ended."""
 
     id: str
@@ -61,8 +61,8 @@ class Views:
     """All three, of one pass."""
 
     recorded: tuple[Recorded, ...]
-    orchestrated: tuple[Orchestrated, ...]
-    tasked: frozenset[Tasked] = frozenset()
+    krane_deployments: tuple[KraneDeployment, ...]
+    krane_tasks: frozenset[KraneTask] = frozenset()
     # Ids of the invocations that Restate has not finished.
     invocations: frozenset[str]
     # Projects with an operation under way or queued: it answers for what it starts and stops.
@@ -85,14 +85,14 @@ class Finding:
 
 def find_differences(views: Views) -> tuple[Finding, ...]:
     """Compare; each deployment has at most one finding. Sorted by deployment."""
-    orchestrated = {(one.namespace, one.id): one for one in views.orchestrated}
+    krane_deployments = {(one.namespace, one.id): one for one in views.krane_deployments}
     known = {(row.workspace_id, row.id) for row in views.recorded}
     findings = [
         _found(row, *wrong)
         for row in views.recorded
-        if (wrong := _difference(row, orchestrated.get((row.workspace_id, row.id)), views))
+        if (wrong := _difference(row, krane_deployments.get((row.workspace_id, row.id)), views))
     ]
-    held = orchestrated.keys() | {(one.namespace, one.id) for one in views.tasked}
+    held = krane_deployments.keys() | {(one.namespace, one.id) for one in views.krane_tasks}
     findings += [_orphan(*key) for key in held - known]
     return tuple(sorted(findings, key=lambda finding: (finding.deployment_id, finding.workspace_id)))
 
@@ -122,11 +122,11 @@ class Patience:
         self._since.clear()
 
 
-def _difference(row: Recorded, one: Orchestrated | None, views: Views) -> tuple[Repair, str] | None:
+def _difference(row: Recorded, one: KraneDeployment | None, views: Views) -> tuple[Repair, str] | None:
     if row.status not in ENDED:
         return _lost(row, views.invocations)
     if row.status in GONE:
-        is_left = one is not None or row.has_traces or Tasked(row.id, row.workspace_id) in views.tasked
+        is_left = one is not None or row.has_traces or KraneTask(row.id, row.workspace_id) in views.krane_tasks
         return (Repair.CLEAR, f"it is {row.status}, and something of it is left") if is_left else None
     if row.project_id in views.busy_projects:
         return None

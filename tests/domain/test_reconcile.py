@@ -2,7 +2,16 @@ from dataclasses import replace
 
 import pytest
 
-from services.domain.reconcile import Finding, Orchestrated, Patience, Recorded, Repair, Tasked, Views, find_differences
+from services.domain.reconcile import (
+    Finding,
+    KraneDeployment,
+    KraneTask,
+    Patience,
+    Recorded,
+    Repair,
+    Views,
+    find_differences,
+)
 from services.domain.status import ENDED, DeploymentStatus
 
 S = DeploymentStatus
@@ -16,17 +25,17 @@ ROW = Recorded(
     is_followed=True,
     has_traces=True,
 )
-RUNNING = Orchestrated(id="d_1", namespace="ws", is_stopped=False)
+RUNNING = KraneDeployment(id="d_1", namespace="ws", is_stopped=False)
 STOPPED = replace(RUNNING, is_stopped=True)
 
 
 def found(
-    row: Recorded | None, one: Orchestrated | None, *, invocations: tuple[str, ...] = (), is_busy: bool = False
+    row: Recorded | None, one: KraneDeployment | None, *, invocations: tuple[str, ...] = (), is_busy: bool = False
 ) -> Repair | None:
     """The one repair for a deployment, None when all is well."""
     views = Views(
         recorded=(row,) if row else (),
-        orchestrated=(one,) if one else (),
+        krane_deployments=(one,) if one else (),
         invocations=frozenset(invocations),
         busy_projects=frozenset({"p"} if is_busy else ()),
     )
@@ -68,11 +77,11 @@ def test_of_a_deployment_that_is_gone_nothing_may_be_left(status: S) -> None:
 
 def test_a_task_may_be_left_of_what_runs_and_of_nothing_that_is_gone_or_that_no_row_names() -> None:
     gone = replace(ROW, id="d_gone", status=S.FAILED, has_traces=False)
-    tasked = frozenset(Tasked(task_id, "ws") for task_id in ("d_1", "d_gone", "d_orphan"))
+    krane_tasks = frozenset(KraneTask(task_id, "ws") for task_id in ("d_1", "d_gone", "d_orphan"))
     views = Views(
         recorded=(ROW, gone),
-        orchestrated=(RUNNING,),
-        tasked=tasked,
+        krane_deployments=(RUNNING,),
+        krane_tasks=krane_tasks,
         invocations=frozenset(),
         busy_projects=frozenset(),
     )
@@ -88,7 +97,7 @@ def test_what_no_row_of_its_workspace_names_is_removed_from_krane() -> None:
     findings = find_differences(
         Views(
             recorded=(ROW,),
-            orchestrated=(RUNNING, replace(RUNNING, namespace="other")),
+            krane_deployments=(RUNNING, replace(RUNNING, namespace="other")),
             invocations=frozenset(),
             busy_projects=frozenset(),
         )
