@@ -12,9 +12,9 @@ from restate.server import install_shutdown_hook
 import services
 from services.config import Settings
 from services.db.engine import Database
+from services.deployment.effects import Effects
 from services.deployment.reconcile import Reconciler
 from services.deployment.service import DeploymentService
-from services.deployment.steps import DeploymentSteps
 from services.deployment.watch import watch_instances
 from services.domain.errors import InterlockError
 from services.durable.client import RestateClient
@@ -75,8 +75,8 @@ async def run_endpoint(settings: Settings, failpoints: FailpointsOf = no_failpoi
         timedelta(seconds=settings.deploy.gateway_timeout_seconds),
         failpoints,
     )
-    steps = DeploymentSteps(database, krane, Keyring(settings.secrets_dir), settings.apex, settings.deploy)
-    deployment = DeploymentService(database, steps, routing, settings.deploy, failpoints)
+    effects = Effects.over(database, krane, Keyring(settings.secrets_dir), settings.apex, settings.deploy)
+    deployment = DeploymentService(database, effects, routing, settings.deploy, failpoints)
     app = endpoint_app([deployment.object, routing.object], settings.restate.read_identity_key())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -85,7 +85,7 @@ async def run_endpoint(settings: Settings, failpoints: FailpointsOf = no_failpoi
     revision = code_revision(Path(services.__file__).parent)
     uri = f"http://{settings.endpoint.host}:{settings.endpoint.port}/rev-{revision}"
     restate = RestateClient(settings.restate.ingress_url, settings.restate.admin_url)
-    reconciler = Reconciler(database, restate, steps, routing, transactions, settings.deploy)
+    reconciler = Reconciler(database, restate, krane, effects, routing, transactions, settings.deploy)
     works = (keep_registered(restate, uri), watch_instances(database, krane), reconciler.run())
     background = [in_background(work, stop) for work in works]
     try:

@@ -15,13 +15,14 @@ from services.config import DeploySettings
 from services.db import deployments, reconcile
 from services.db.engine import Database
 from services.db.steps import list_steps
-from services.deployment.steps import DeploymentSteps
+from services.deployment.effects import Effects
 from services.domain.errors import InterlockError
 from services.domain.reconcile import Finding, KraneDeployment, KraneTask, Patience, Repair, Views, find_differences
 from services.domain.status import GONE, DeploymentStatus
 from services.durable.client import Invocation, RestateClient
 from services.durable.saga import Failure
 from services.gen.hydra.v1.deployment_pb2 import DESCRIPTOR, RetireRequest
+from services.krane.client import KraneClient
 from services.krane.types import WorkloadStatus
 from services.routing.service import RoutingService
 from services.routing.transactions import RoutingTransactions
@@ -40,14 +41,16 @@ class Reconciler:
         self,
         database: Database,
         restate: RestateClient,
-        steps: DeploymentSteps,
+        krane: KraneClient,
+        effects: Effects,
         routing: RoutingService,
         transactions: RoutingTransactions,
         settings: DeploySettings,
     ) -> None:
         self._database = database
         self._restate = restate
-        self._steps = steps
+        self._krane = krane
+        self._effects = effects
         self._routing = routing
         self._transactions = transactions
         self._settings = settings
@@ -81,7 +84,7 @@ class Reconciler:
     async def _look(self) -> Views:
         # Progress first, truth last: what ends or begins in between then looks right, not wrong.
         invocations = await self._restate.unfinished_invocations(SERVICE)
-        states, tasks = await self._steps.krane.list(), await self._steps.krane.list_tasks()
+        states, tasks = await self._krane.list(), await self._krane.list_tasks()
         known = {state.deployment_id for state in states} | {task.task_id for task in tasks}
         async with self._database.read() as session:
             recorded = await reconcile.read_recorded(session, known)
@@ -124,7 +127,7 @@ class Reconciler:
             reason=finding.reason,
             is_cancelled=finding.repair is Repair.CANCEL,
         )
-        await self._steps.record_failure(finding.project_id, finding.deployment_id, finding.invocation_id, failure)
+        await self._effects.row.fail(finding.project_id, finding.deployment_id, finding.invocation_id, failure)
         await self._clear(finding)
 
     async def _clear(self, finding: Finding) -> None:
@@ -139,10 +142,10 @@ class Reconciler:
             await self._routing.sync_gateways(withdrawn.revision)
         else:
             await self._restore(finding.project_id, deployment_id)
-        await self._steps.krane.cancel_build(finding.workspace_id, deployment_id)
-        await self._steps.krane.delete_task(finding.workspace_id, deployment_id)
-        await self._steps.delete(finding.workspace_id, deployment_id)
-        await self._steps.delete_instances(deployment_id)
+        await self._effects.build.cancel(finding.workspace_id, deployment_id)
+        await self._effects.release.delete(finding.workspace_id, deployment_id)
+        await self._effects.instances.delete(finding.workspace_id, deployment_id)
+        await self._effects.instances.forget(deployment_id)
 
     async def _restore(self, project_id: str, deployment_id: str) -> None:
         """Put routes back to where they were before an operation that was never meant to stand."""
@@ -157,14 +160,14 @@ class Reconciler:
         async with self._database.read() as session:
             metadata = await deployments.fetch_metadata(session, finding.project_id, finding.deployment_id)
         if metadata.status is DeploymentStatus.READY and metadata.image:
-            await self._steps.create(metadata, metadata.image)
-            await self._steps.start(metadata.workspace_id, metadata.deployment_id, metadata.image)
+            await self._effects.instances.create(metadata, metadata.image)
+            await self._effects.instances.start(metadata.workspace_id, metadata.deployment_id, metadata.image)
 
     async def _prune(self) -> None:
         async with self._database.read() as session:
             needed = await reconcile.list_needed_images(session)
         unneeded = timedelta(seconds=self._settings.prune_after_seconds)
-        removed = await self._steps.krane.prune_images(needed, unneeded)
+        removed = await self._krane.prune_images(needed, unneeded)
         if removed:
             log.info("images removed", actor=ACTOR, removed=removed, reason="no deployment needs them")
 

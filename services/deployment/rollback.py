@@ -4,9 +4,9 @@ Both re-check the target in krane at that moment, then move every domain that fo
 routing transaction, which also sets or clears the rolled-back flag.
 """
 
+from services.deployment.effects.live import Move
 from services.deployment.run import Run
 from services.deployment.serving import ensure_serving
-from services.deployment.steps import Move
 from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
 
@@ -14,7 +14,7 @@ from services.gen.hydra.v1 import routing_pb2
 async def rollback(run: Run, request: pb.RollbackRequest) -> pb.RollbackResponse:
     """Move live back, and hold it there until a promote."""
     source_id, target_id = request.source_deployment_id, request.target_deployment_id
-    validate = run.steps.validate_rollback
+    validate = run.effects.live.validate_rollback
     move = await run.saga.step("validate deployments", validate, run.project_id, source_id, target_id)
     start = await ensure_serving(run, move.target)
     reason = routing_pb2.SWITCH_REASON_ROLLBACK
@@ -26,7 +26,7 @@ async def rollback(run: Run, request: pb.RollbackRequest) -> pb.RollbackResponse
 
 async def promote(run: Run, request: pb.PromoteRequest) -> pb.PromoteResponse:
     """Move live to a chosen deployment, and let newer deployments take it again."""
-    validate, target_id = run.steps.validate_promote, request.target_deployment_id
+    validate, target_id = run.effects.live.validate_promote, request.target_deployment_id
     move = await run.saga.step("validate deployment", validate, run.project_id, target_id)
     start = await ensure_serving(run, move.target)
     reason = routing_pb2.SWITCH_REASON_PROMOTE
@@ -38,8 +38,8 @@ async def promote(run: Run, request: pb.PromoteRequest) -> pb.PromoteResponse:
 
 async def switch(run: Run, move: Move, reason: routing_pb2.SwitchReason, note: str, *, expected_live: str) -> list[str]:
     """Find the sticky domains, switch them, read back the live pointer; returns the hostnames that moved."""
-    saga, steps, project_id, target = run.saga, run.steps, run.project_id, move.target
-    domain_ids = await saga.step("find sticky domains", steps.find_sticky_domains, project_id, target.environment_id)
+    saga, effects, project_id, target = run.saga, run.effects, run.project_id, move.target
+    domain_ids = await saga.step("find sticky domains", effects.live.find_sticky, project_id, target.environment_id)
     undo = routing_pb2.RestoreDomainsRequest(operation_id=run.id)
     saga.undo_call("restore domains", run.routing.restore_domains, project_id, undo)
     request = routing_pb2.SwitchDomainsRequest(
@@ -53,5 +53,5 @@ async def switch(run: Run, move: Move, reason: routing_pb2.SwitchReason, note: s
     )
     answer = await saga.call("switch domains", run.routing.switch_domains, project_id, request)
     saga.commit()
-    await saga.step("update live deployment", steps.confirm_live, project_id, target.deployment_id)
+    await saga.step("update live deployment", effects.live.confirm, project_id, target.deployment_id)
     return list(answer.changed_domain_names)

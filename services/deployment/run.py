@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from services.config import DeploySettings
-from services.deployment.steps import DeploymentSteps
+from services.deployment.effects import Effects
 from services.durable.saga import Saga
 from services.routing.service import RoutingService
 
@@ -16,6 +16,6 @@ class Run:
     id: str
     project_id: str
     saga: Saga
-    steps: DeploymentSteps
+    effects: Effects
     routing: RoutingService
     settings: DeploySettings

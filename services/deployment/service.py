@@ -9,9 +9,9 @@ from restate import ObjectContext, VirtualObject
 from services.config import DeploySettings
 from services.db.engine import Database
 from services.db.step_log import DatabaseStepLog
+from services.deployment.effects import Effects
 from services.deployment.rollback import promote, rollback
 from services.deployment.run import Run
-from services.deployment.steps import DeploymentSteps
 from services.deployment.workflow import deploy
 from services.domain.enforcement import not_enforced
 from services.domain.ids import check_id
@@ -31,13 +31,13 @@ class DeploymentService:
     def __init__(
         self,
         database: Database,
-        steps: DeploymentSteps,
+        effects: Effects,
         routing: RoutingService,
         settings: DeploySettings,
         failpoints: FailpointsOf = no_failpoints,
     ) -> None:
         self._database = database
-        self._steps = steps
+        self._effects = effects
         self._routing = routing
         self._settings = settings
         self._failpoints = failpoints
@@ -69,7 +69,7 @@ class DeploymentService:
         operation_id = ctx.request().id
 
         async def record(failure: Failure) -> None:
-            await self._steps.record_failure(project_id, deployment_id, operation_id, failure)
+            await self._effects.row.fail(project_id, deployment_id, operation_id, failure)
 
         async with self._saga(ctx, "Deploy", deployment_id, record) as saga:
             response = await deploy(self._run(ctx, saga), request)
@@ -96,9 +96,9 @@ class DeploymentService:
         async with Saga(ctx, failpoints=self._failpoints("Retire", ctx.key())) as saga:
             # Retiring only goes forward: a deployment marked as stopped must not keep running.
             saga.commit()
-            metadata = await saga.step("status stopped", self._steps.retire, ctx.key(), deployment_id)
+            metadata = await saga.step("status stopped", self._effects.retention.retire, ctx.key(), deployment_id)
             if metadata is not None:
-                await saga.step("stop in krane", self._steps.stop, metadata.workspace_id, deployment_id)
+                await saga.step("stop in krane", self._effects.instances.stop, metadata.workspace_id, deployment_id)
         return pb.RetireResponse(retired=metadata is not None)
 
     async def _assign(
@@ -115,7 +115,7 @@ class DeploymentService:
 
     async def _send_retirements(self, ctx: ObjectContext, saga: Saga, deployment_id: str) -> None:
         delay = timedelta(seconds=self._settings.drain_seconds)
-        for surplus_id in await saga.step("select surplus", self._steps.select_surplus, ctx.key(), deployment_id):
+        for surplus_id in await saga.step("select surplus", self._effects.retention.select, ctx.key(), deployment_id):
             ctx.object_send(self._retire_handler, ctx.key(), pb.RetireRequest(deployment_id=surplus_id), delay)
 
     def _saga(
@@ -133,7 +133,7 @@ class DeploymentService:
             id=ctx.request().id,
             project_id=ctx.key(),
             saga=saga,
-            steps=self._steps,
+            effects=self._effects,
             routing=self._routing,
             settings=self._settings,
         )
@@ -142,6 +142,6 @@ class DeploymentService:
         operation_id = ctx.request().id
 
         async def close(failure: Failure) -> None:
-            await self._steps.close_steps(operation_id, failure)
+            await self._effects.row.close_steps(operation_id, failure)
 
         return close

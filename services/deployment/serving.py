@@ -14,11 +14,13 @@ async def ensure_serving(run: Run, target: Metadata) -> Start:
 
     Raises PreconditionFailed when it runs and is not healthy.
     """
-    saga, steps = run.saga, run.steps
-    state = await saga.step("check target instances", steps.probe, target.workspace_id, target.deployment_id)
+    saga, effects = run.saga, run.effects
+    state = await saga.step(
+        "check target instances", effects.instances.probe, target.workspace_id, target.deployment_id
+    )
     instances = running_instances(state)
     if instances is not None:
-        await saga.step("upsert instances", steps.upsert_instances, target.deployment_id, instances)
+        await saga.step("upsert instances", effects.instances.record, target.deployment_id, instances)
     start = check_start(target.deployment_id, target.run.replicas, instances)
     if start is Start.COLD:
         await start_again(run, target)
@@ -29,12 +31,12 @@ async def start_again(run: Run, target: Metadata) -> None:
     """A cold start from the image that the deployment was made with."""
     if target.image is None:
         raise PreconditionFailed(f"{target.deployment_id} has no image to start from; deploy it again")
-    saga, steps = run.saga, run.steps
-    saga.undo("stop in krane", steps.stop, target.workspace_id, target.deployment_id)
+    saga, effects = run.saga, run.effects
+    saga.undo("stop in krane", effects.instances.stop, target.workspace_id, target.deployment_id)
     await pull(run, target.workspace_id, target.image)
-    await saga.step("create in krane", steps.create, target, target.image)
-    await saga.step("start in krane", steps.start, target.workspace_id, target.deployment_id, target.image)
-    saga.undo("delete instances", steps.delete_instances, target.deployment_id)
+    await saga.step("create in krane", effects.instances.create, target, target.image)
+    await saga.step("start in krane", effects.instances.start, target.workspace_id, target.deployment_id, target.image)
+    saga.undo("delete instances", effects.instances.forget, target.deployment_id)
     await poll_until_ready(run, target)
-    saga.undo("status stopped", steps.set_status, target.deployment_id, DeploymentStatus.STOPPED)
-    await saga.step("status ready", steps.set_status, target.deployment_id, DeploymentStatus.READY)
+    saga.undo("status stopped", effects.row.set_status, target.deployment_id, DeploymentStatus.STOPPED)
+    await saga.step("status ready", effects.row.set_status, target.deployment_id, DeploymentStatus.READY)

@@ -35,44 +35,44 @@ _STICKY_ON_WIRE = {
 
 async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     """The boxes of the flowchart, in order."""
-    saga, steps, project_id, deployment_id = run.saga, run.steps, run.project_id, request.deployment_id
+    saga, effects, project_id, deployment_id = run.saga, run.effects, run.project_id, request.deployment_id
 
-    metadata = await saga.step("fetch metadata", steps.fetch_metadata, project_id, deployment_id, request.docker_image)
+    metadata = await saga.step("fetch metadata", effects.row.fetch, project_id, deployment_id, request.docker_image)
     if metadata.status is DeploymentStatus.READY:
         return await answer(run, deployment_id)
-    await saga.step("status building", steps.claim, deployment_id, run.id)
+    await saga.step("status building", effects.row.claim, deployment_id, run.id)
     if metadata.image:
         image, said = await pin(run, metadata.workspace_id, metadata.image), AppSettings()
     else:
         image, said = await build(run, metadata)
     # From here on the row says with what it is run, whatever becomes of the project's settings.
-    metadata = await saga.step("status deploying", steps.set_image, project_id, deployment_id, image, said)
+    metadata = await saga.step("status deploying", effects.row.set_image, project_id, deployment_id, image, said)
 
     await pull(run, metadata.workspace_id, image)
     if metadata.run.release_command:
         await run_release(run, metadata, image)
-    saga.undo("delete from krane", steps.delete, metadata.workspace_id, deployment_id)
-    await saga.step("create in krane", steps.create, metadata, image)
-    saga.undo("delete instances", steps.delete_instances, deployment_id)
+    saga.undo("delete from krane", effects.instances.delete, metadata.workspace_id, deployment_id)
+    await saga.step("create in krane", effects.instances.create, metadata, image)
+    saga.undo("delete instances", effects.instances.forget, deployment_id)
     instances = await poll_until_ready(run, metadata)
     address = next(instance.address for instance in instances if instance.healthy)
-    await saga.step("scrape OpenAPI", steps.scrape_openapi, deployment_id, address)
+    await saga.step("scrape OpenAPI", effects.instances.scrape_openapi, deployment_id, address)
 
-    await saga.step("status network", steps.set_status, deployment_id, DeploymentStatus.NETWORK)
-    domains = await saga.step("build domains", steps.build_domains, metadata)
+    await saga.step("status network", effects.row.set_status, deployment_id, DeploymentStatus.NETWORK)
+    domains = await saga.step("build domains", effects.live.build_domains, metadata)
     undo = routing_pb2.RestoreDomainsRequest(operation_id=run.id)
     saga.undo_call("restore domains", run.routing.restore_domains, project_id, undo)
     assignment = assign_request(run.id, metadata, domains)
     await saga.call("assign domains", run.routing.assign_domains, project_id, assignment)
     saga.commit()
 
-    await saga.step("status ready", steps.set_status, deployment_id, DeploymentStatus.READY)
+    await saga.step("status ready", effects.row.set_status, deployment_id, DeploymentStatus.READY)
     return await answer(run, deployment_id)
 
 
 async def answer(run: Run, deployment_id: str) -> pb.DeployResponse:
     """How a ready deployment stands; the same for everybody who asks for it again."""
-    outcome = await run.saga.step("update live deployment", run.steps.confirm_live, run.project_id, deployment_id)
+    outcome = await run.saga.step("update live deployment", run.effects.live.confirm, run.project_id, deployment_id)
     return pb.DeployResponse(
         deployment_id=deployment_id,
         status=DeploymentStatus.READY,
@@ -85,7 +85,7 @@ async def pin(run: Run, workspace_id: str, image: str) -> str:
     """The image as a reference that stays: ctrl records it like that, and Deploy itself may name a tag."""
     if is_pinned(image):
         return image
-    return await run.saga.step("resolve image", run.steps.resolve_image, workspace_id, image)
+    return await run.saga.step("resolve image", run.effects.image.resolve, workspace_id, image)
 
 
 async def pull(run: Run, workspace_id: str, image: str) -> None:
@@ -97,14 +97,14 @@ async def pull(run: Run, workspace_id: str, image: str) -> None:
         return Done(None) if is_here else Wait("the image is not there yet")
 
     timeout = timedelta(seconds=run.settings.build_timeout_seconds)
-    await run.saga.poll("pull image", decide, timeout, run.steps.pull_image, workspace_id, image)
+    await run.saga.poll("pull image", decide, timeout, run.effects.image.pull, workspace_id, image)
 
 
 async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
     """Make the image in krane and wait for it; returns its reference, and what its source says."""
-    saga, steps, deployment_id = run.saga, run.steps, metadata.deployment_id
-    saga.undo("cancel build", steps.krane.cancel_build, metadata.workspace_id, deployment_id)
-    await saga.step("start build", steps.start_build, metadata)
+    saga, effects, deployment_id = run.saga, run.effects, metadata.deployment_id
+    saga.undo("cancel build", effects.build.cancel, metadata.workspace_id, deployment_id)
+    await saga.step("start build", effects.build.start, metadata)
     recorded = metadata.source
 
     async def decide(state: BuildState | None) -> Wait | Done[tuple[str, AppSettings]]:
@@ -115,7 +115,7 @@ async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
             # Only now is it known which commit the ref names, or the branch when there is no ref; from here on the row
             # says it.
             recorded = state.source
-            await saga.step("record commit", steps.set_source, deployment_id, state)
+            await saga.step("record commit", effects.row.set_source, deployment_id, state)
         match state.status:
             case BuildStatus.RUNNING:
                 return Wait("the build has not ended")
@@ -125,14 +125,14 @@ async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
                 raise Invalid(f"the build failed: {state.error or state.status}")
 
     timeout = timedelta(seconds=run.settings.build_timeout_seconds)
-    return await saga.poll("build", decide, timeout, steps.observe_build, metadata.workspace_id, deployment_id)
+    return await saga.poll("build", decide, timeout, effects.build.observe, metadata.workspace_id, deployment_id)
 
 
 async def run_release(run: Run, metadata: Metadata, image: str) -> None:
     """Run the release command once in the new image, and wait until it has ended well."""
-    saga, steps, task = run.saga, run.steps, (metadata.workspace_id, metadata.deployment_id)
-    saga.undo("stop release command", steps.krane.delete_task, *task)
-    await saga.step("start release command", steps.start_release, metadata, image)
+    saga, effects, task = run.saga, run.effects, (metadata.workspace_id, metadata.deployment_id)
+    saga.undo("stop release command", effects.release.delete, *task)
+    await saga.step("start release command", effects.release.start, metadata, image)
 
     async def decide(state: TaskState | None) -> Wait | Done[None]:
         if state is None:
@@ -149,12 +149,12 @@ async def run_release(run: Run, metadata: Metadata, image: str) -> None:
 
     # krane stops it at its deadline and says so; ours is for a krane that is away.
     timeout = timedelta(seconds=run.settings.release_timeout_seconds) + RELEASE_MARGIN
-    await saga.poll("release command", decide, timeout, steps.observe_release, *task)
+    await saga.poll("release command", decide, timeout, effects.release.observe, *task)
 
 
 async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState, ...]:
     """Look at the instances until enough are healthy, keeping their records up to date; returns them."""
-    saga, steps, deployment_id = run.saga, run.steps, metadata.deployment_id
+    saga, effects, deployment_id = run.saga, run.effects, metadata.deployment_id
     recorded: tuple[InstanceState, ...] = ()
 
     async def decide(state: DeploymentState | None) -> Wait | Done[tuple[InstanceState, ...]]:
@@ -163,7 +163,7 @@ async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState,
             raise Unavailable(f"krane lost deployment {deployment_id}; deploy again")
         if state.instances != recorded:
             recorded = state.instances
-            await saga.step("upsert instances", steps.upsert_instances, deployment_id, recorded)
+            await saga.step("upsert instances", effects.instances.record, deployment_id, recorded)
         match assess(recorded, metadata.run.replicas):
             case Ready():
                 return Done(recorded)
@@ -173,7 +173,9 @@ async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState,
                 return Wait(reason)
 
     timeout = timedelta(seconds=metadata.run.ready_seconds or run.settings.ready_timeout_seconds)
-    return await saga.poll("poll until ready", decide, timeout, steps.observe, metadata.workspace_id, deployment_id)
+    return await saga.poll(
+        "poll until ready", decide, timeout, effects.instances.observe, metadata.workspace_id, deployment_id
+    )
 
 
 def assign_request(

@@ -25,8 +25,8 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from services.config import DeploySettings
 from services.db.engine import Database
 from services.db.gateways import register_gateway
+from services.deployment.effects import Effects
 from services.deployment.service import DeploymentService
-from services.deployment.steps import DeploymentSteps
 from services.domain.errors import PreconditionFailed
 from services.domain.status import UNDONE, DeploymentStatus
 from services.durable.failpoints import Failpoints, Moment
@@ -189,8 +189,8 @@ class Bench:
         krane, gateways = cast(KraneClient, self.krane), cast(GatewayClient, self.gateways)
         transactions = RoutingTransactions(database, APEX)
         routing = RoutingService(database, gateways, transactions, timedelta(seconds=20), self._points.of)
-        steps = DeploymentSteps(database, krane, Keyring(file.parent / "secrets"), APEX, SETTINGS)
-        deployment = DeploymentService(database, steps, routing, SETTINGS, self._points.of)
+        effects = Effects.over(database, krane, Keyring(file.parent / "secrets"), APEX, SETTINGS)
+        deployment = DeploymentService(database, effects, routing, SETTINGS, self._points.of)
         self._objects = {"DeploymentService": deployment.object, "RoutingService": routing.object}
         self._runs = 0
 

@@ -1,0 +1,44 @@
+"""The effects that workflows name, by noun: each is idempotent, bounded, and knows nothing of Restate."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from services.config import DeploySettings
+from services.db.engine import Database
+from services.deployment.effects.build import BuildEffects
+from services.deployment.effects.image import ImageEffects
+from services.deployment.effects.instances import InstanceEffects
+from services.deployment.effects.live import LiveEffects
+from services.deployment.effects.release import ReleaseEffects
+from services.deployment.effects.retention import RetentionEffects
+from services.deployment.effects.row import RowEffects
+from services.keyring import Keyring
+from services.krane.client import KraneClient
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Effects:
+    """All of them."""
+
+    row: RowEffects
+    image: ImageEffects
+    build: BuildEffects
+    release: ReleaseEffects
+    instances: InstanceEffects
+    live: LiveEffects
+    retention: RetentionEffects
+
+    @classmethod
+    def over(
+        cls, database: Database, krane: KraneClient, keyring: Keyring, apex: str, settings: DeploySettings
+    ) -> Self:
+        """The effects on one installation."""
+        return cls(
+            row=RowEffects(database, krane),
+            image=ImageEffects(database, krane, keyring),
+            build=BuildEffects(database, krane, keyring),
+            release=ReleaseEffects(database, krane, keyring, settings),
+            instances=InstanceEffects(database, krane, keyring, settings),
+            live=LiveEffects(database, apex),
+            retention=RetentionEffects(database, settings),
+        )

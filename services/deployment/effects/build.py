@@ -1,0 +1,38 @@
+"""Making an image from a source, in krane."""
+
+from dataclasses import replace
+
+from services.db.deployments import Metadata
+from services.db.engine import Database
+from services.deployment.credentials import open_credentials
+from services.domain.errors import PreconditionFailed
+from services.keyring import Keyring
+from services.krane.client import KraneClient
+from services.krane.types import BuildPriority, BuildState
+
+
+class BuildEffects:
+    """The build of a deployment."""
+
+    def __init__(self, database: Database, krane: KraneClient, keyring: Keyring) -> None:
+        self._database = database
+        self._krane = krane
+        self._keyring = keyring
+
+    async def start(self, metadata: Metadata) -> None:
+        """Begin to make the image."""
+        origin = metadata.git or metadata.source
+        if origin is None:
+            raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
+        priority = BuildPriority.PRODUCTION if metadata.is_production else BuildPriority.NORMAL
+        credentials = await open_credentials(self._database, self._keyring, metadata.workspace_id)
+        await self._krane.start_build(metadata.workspace_id, metadata.deployment_id, origin, priority, credentials)
+
+    async def observe(self, namespace: str, build_id: str) -> BuildState | None:
+        """How far the build is, without its log, which has no place in a journal; None when krane does not know it."""
+        state = await self._krane.get_build(namespace, build_id, tail_lines=1)
+        return state and replace(state, log_lines=())
+
+    async def cancel(self, namespace: str, build_id: str) -> None:
+        """End the build; succeeds when there is nothing to end."""
+        await self._krane.cancel_build(namespace, build_id)

@@ -1,0 +1,94 @@
+"""Running instances in krane, and our records of them."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+
+from services.config import DeploySettings
+from services.db import deployments, instances
+from services.db.engine import Database
+from services.deployment.credentials import open_credential
+from services.deployment.environment import open_environment
+from services.deployment.scrape import fetch_openapi
+from services.domain.errors import NotFound, Unavailable
+from services.domain.readiness import InstanceState
+from services.keyring import Keyring
+from services.krane.client import KraneClient
+from services.krane.types import DeploymentSpec, DeploymentState, last_probe, without_probes
+
+# For a look at what is about to be removed.
+LAST_LOOK_SECONDS = 2.0
+
+
+class InstanceEffects:
+    """The instances of a deployment."""
+
+    def __init__(self, database: Database, krane: KraneClient, keyring: Keyring, settings: DeploySettings) -> None:
+        self._database = database
+        self._krane = krane
+        self._keyring = keyring
+        self._settings = settings
+
+    async def create(self, metadata: deployments.Metadata, image: str) -> None:
+        """Start the instances, with the environment that the deployment was recorded with."""
+        environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
+        credential = await open_credential(self._database, self._keyring, metadata.workspace_id, image)
+        await self._krane.create(
+            DeploymentSpec(
+                namespace=metadata.workspace_id,
+                deployment_id=metadata.deployment_id,
+                image=image,
+                run=metadata.run,
+            ),
+            environment,
+            credential,
+        )
+
+    async def start(self, workspace_id: str, deployment_id: str, image: str) -> None:
+        """Start again the instances that are stopped or failed; the image is pulled when krane has lost it."""
+        credential = await open_credential(self._database, self._keyring, workspace_id, image)
+        await self._krane.start(workspace_id, deployment_id, credential)
+
+    async def stop(self, namespace: str, deployment_id: str) -> None:
+        """End the instances and keep what is needed to start them again; succeeds when krane does not know it."""
+        with suppress(NotFound):
+            await self._krane.stop(namespace, deployment_id)
+
+    async def delete(self, namespace: str, deployment_id: str) -> None:
+        """End the instances and forget them in krane, keeping in the row what was last found when one was asked."""
+        # What was found only explains a failure: undoing does not depend on it.
+        with suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(LAST_LOOK_SECONDS):
+                state = await self._krane.get(namespace, deployment_id)
+            found = last_probe(state.instances) if state else None
+            if found is not None:
+                async with self._database.write() as session:
+                    await deployments.record_probe(session, deployment_id, found)
+        await self._krane.delete(namespace, deployment_id)
+
+    async def observe(self, namespace: str, deployment_id: str) -> DeploymentState | None:
+        """The deployment as krane sees it; None when krane does not know it."""
+        return without_probes(await self._krane.get(namespace, deployment_id))
+
+    async def probe(self, namespace: str, deployment_id: str) -> DeploymentState | None:
+        """The deployment with its instances asked at this moment; None when krane does not know it."""
+        return without_probes(await self._krane.get(namespace, deployment_id, probe_now=True))
+
+    async def record(self, deployment_id: str, states: Sequence[InstanceState]) -> None:
+        """Copy krane's view."""
+        async with self._database.write() as session:
+            await instances.upsert_instances(session, deployment_id, states)
+
+    async def forget(self, deployment_id: str) -> None:
+        """Forget the instances."""
+        async with self._database.write() as session:
+            await instances.delete_instances(session, deployment_id)
+
+    async def scrape_openapi(self, deployment_id: str, address: str) -> None:
+        """Fetch the app's OpenAPI document and store it, when it serves one worth keeping."""
+        document = await fetch_openapi(
+            address, timeout=self._settings.openapi_timeout_seconds, max_bytes=self._settings.openapi_max_bytes
+        )
+        if document is not None:
+            async with self._database.write() as session:
+                await deployments.store_openapi(session, deployment_id, document)

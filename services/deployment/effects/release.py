@@ -1,0 +1,44 @@
+"""Running a deployment's release command, in krane."""
+
+from dataclasses import replace
+
+from services.config import DeploySettings
+from services.db.deployments import Metadata
+from services.db.engine import Database
+from services.deployment.environment import open_environment
+from services.keyring import Keyring
+from services.krane.client import KraneClient
+from services.krane.types import TaskSpec, TaskState
+
+
+class ReleaseEffects:
+    """The release command of a deployment."""
+
+    def __init__(self, database: Database, krane: KraneClient, keyring: Keyring, settings: DeploySettings) -> None:
+        self._database = database
+        self._krane = krane
+        self._keyring = keyring
+        self._settings = settings
+
+    async def start(self, metadata: Metadata, image: str) -> None:
+        """Begin to run the release command, with the environment that the deployment was recorded with."""
+        environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
+        await self._krane.start_task(
+            TaskSpec(
+                namespace=metadata.workspace_id,
+                task_id=metadata.deployment_id,
+                image=image,
+                run=metadata.run,
+                timeout_seconds=self._settings.release_timeout_seconds,
+            ),
+            environment,
+        )
+
+    async def observe(self, namespace: str, task_id: str) -> TaskState | None:
+        """How far the release command is, without its log; None when krane does not know it."""
+        state = await self._krane.get_task(namespace, task_id, tail_lines=1)
+        return state and replace(state, log_lines=())
+
+    async def delete(self, namespace: str, task_id: str) -> None:
+        """Stop the command and forget it, except for its log; succeeds when it is gone."""
+        await self._krane.delete_task(namespace, task_id)
