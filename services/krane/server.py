@@ -49,16 +49,22 @@ async def serve(data_dir: Path, settings: KraneSettings) -> None:
 @asynccontextmanager
 async def running(data_dir: Path, settings: KraneSettings) -> AsyncGenerator[str]:
     """A serving krane and its host:port; port 0 in the settings takes any that is free."""
-    async with open_backend(data_dir, settings) as backend:
-        server = _create_server(backend)
-        port = _listen(server, settings)
-        await server.start()
-        try:
-            yield f"{settings.host}:{port}"
-        finally:
-            # Streams of logs do not end by themselves, and would use up the grace period.
-            backend.logs.close()
-            await server.stop(GRACE_SECONDS)
+    async with open_backend(data_dir, settings) as backend, serving(backend, settings) as address:
+        yield address
+
+
+@asynccontextmanager
+async def serving(backend: Backend, settings: KraneSettings) -> AsyncGenerator[str]:
+    """Serve an open backend; yields host:port."""
+    server = _create_server(backend)
+    port = _listen(server, settings)
+    await server.start()
+    try:
+        yield f"{settings.host}:{port}"
+    finally:
+        # Streams of logs do not end by themselves, and would use up the grace period.
+        backend.logs.close()
+        await server.stop(GRACE_SECONDS)
 
 
 def _create_server(backend: Backend) -> grpc.aio.Server:

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator
 
-from services.domain.errors import Invalid
+from services.domain.errors import Invalid, PreconditionFailed
 from services.gen.krane.v1 import (
     build_pb2,
     build_pb2_grpc,
@@ -13,7 +13,7 @@ from services.gen.krane.v1 import (
     task_pb2,
     task_pb2_grpc,
 )
-from services.krane.backend import Backend
+from services.krane.backend import Backend, BuildBackend
 from services.krane.checks import check_id
 from services.krane.codec import (
     BUILD_PRIORITY,
@@ -47,7 +47,6 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     async def CreateDeployment(
         self, request: deployment_pb2.CreateDeploymentRequest, context: Context
     ) -> deployment_pb2.CreateDeploymentResponse:
-        """Start instances."""
         credential = decode_credential(request.registry_credential)
         status = await self._deployments.create(decode_spec(request), dict(request.environment), credential)
         return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUS.encode(status))
@@ -55,30 +54,25 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     async def GetDeployment(
         self, request: deployment_pb2.GetDeploymentRequest, context: Context
     ) -> deployment_pb2.GetDeploymentResponse:
-        """Say how a deployment is."""
-        if request.probe_now:
-            return encode_deployment(await self._deployments.probe(request.namespace, request.deployment_id))
-        return encode_deployment(self._deployments.get(request.namespace, request.deployment_id))
+        state = await self._deployments.get(request.namespace, request.deployment_id, probe_now=request.probe_now)
+        return encode_deployment(state)
 
     async def ListDeployments(
         self, request: deployment_pb2.ListDeploymentsRequest, context: Context
     ) -> deployment_pb2.ListDeploymentsResponse:
-        """Say how all deployments are."""
         namespace = request.namespace and check_id("namespace", request.namespace)
-        states = self._deployments.in_namespace(namespace)
+        states = await self._deployments.list(namespace)
         return deployment_pb2.ListDeploymentsResponse(deployments=map(encode_deployment, states))
 
     async def StopDeployment(
         self, request: deployment_pb2.StopDeploymentRequest, context: Context
     ) -> deployment_pb2.StopDeploymentResponse:
-        """End instances."""
         await self._deployments.stop(request.namespace, request.deployment_id)
         return deployment_pb2.StopDeploymentResponse()
 
     async def StartDeployment(
         self, request: deployment_pb2.StartDeploymentRequest, context: Context
     ) -> deployment_pb2.StartDeploymentResponse:
-        """Start instances again."""
         credential = decode_credential(request.registry_credential)
         await self._deployments.start(request.namespace, request.deployment_id, credential)
         return deployment_pb2.StartDeploymentResponse()
@@ -86,14 +80,12 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     async def DeleteDeployment(
         self, request: deployment_pb2.DeleteDeploymentRequest, context: Context
     ) -> deployment_pb2.DeleteDeploymentResponse:
-        """End instances and forget the deployment."""
         await self._deployments.delete(request.namespace, request.deployment_id)
         return deployment_pb2.DeleteDeploymentResponse()
 
     async def GetLogs(self, request: deployment_pb2.GetLogsRequest, context: Context) -> deployment_pb2.GetLogsResponse:
-        """Hand out the newest log lines."""
         count = _tail_lines(request.tail_lines, DEFAULT_LOG_LINES)
-        lines = await self._deployments.logs(request.namespace, request.deployment_id, request.instance_id, count)
+        lines = await self._logs.tail(request.namespace, request.deployment_id, request.instance_id, count)
         return deployment_pb2.GetLogsResponse(
             lines=[deployment_pb2.LogLine(instance_id=line.instance_id, text=line.text) for line in lines]
         )
@@ -102,8 +94,6 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     async def FollowLogs(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, request: deployment_pb2.FollowLogsRequest, context: Context
     ) -> None:
-        """Send log lines, as fast as the caller takes them."""
-
         async def send(line: FollowedLine) -> None:
             await context.write(encode_followed_line(line))
 
@@ -114,20 +104,18 @@ class ImageServicer(image_pb2_grpc.ImageServiceServicer):
     """krane.v1.ImageService."""
 
     def __init__(self, backend: Backend) -> None:
-        self._deployments = backend.deployments
+        self._images = backend.images
 
     async def ResolveImage(
         self, request: image_pb2.ResolveImageRequest, context: Context
     ) -> image_pb2.ResolveImageResponse:
-        """Say what an image means."""
         credential = decode_credential(request.registry_credential)
-        image = await self._deployments.resolve(request.namespace, request.image, credential)
+        image = await self._images.resolve(request.namespace, request.image, credential)
         return image_pb2.ResolveImageResponse(image=image)
 
     async def PullImage(self, request: image_pb2.PullImageRequest, context: Context) -> image_pb2.PullImageResponse:
-        """Fetch an image."""
         credential = decode_credential(request.registry_credential)
-        is_here = await self._deployments.pull(request.namespace, request.image, credential)
+        is_here = await self._images.pull(request.namespace, request.image, credential)
         return image_pb2.PullImageResponse(is_here=is_here)
 
 
@@ -135,19 +123,28 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
     """krane.v1.BuildService."""
 
     def __init__(self, backend: Backend) -> None:
-        self._sources = backend.sources
-        self._builds = backend.builds
-        self._pruning = backend.pruning
+        self._capability = backend.builds
+        self._images = backend.images
+
+    @property
+    def _builds(self) -> BuildBackend:
+        if self._capability is None:
+            raise PreconditionFailed(
+                "the backend of this krane builds nothing: deploy an image, or set INTERLOCK_KRANE__BACKEND to one "
+                "that builds"
+            )
+        return self._capability
 
     async def UploadSource(
         self, request_iterator: AsyncIterator[build_pb2.UploadSourceRequest], context: Context
     ) -> build_pb2.UploadSourceResponse:
-        """Store a source."""
-        stored = await self._sources.store(request.chunk async for request in request_iterator)
+        if self._capability is None:
+            # A stream that nobody began to read is a warning of gRPC.
+            await anext(aiter(request_iterator), None)
+        stored = await self._builds.store_source(request.chunk async for request in request_iterator)
         return build_pb2.UploadSourceResponse(source=stored.source, size_bytes=stored.size_bytes)
 
     async def StartBuild(self, request: build_pb2.StartBuildRequest, context: Context) -> build_pb2.StartBuildResponse:
-        """Begin a build."""
         # What a newer caller may ask for is an ordinary build to this krane.
         priority = BUILD_PRIORITY.decode(request.priority, BuildPriority.NORMAL)
         credentials = [one for sent in request.registry_credentials if (one := decode_credential(sent))]
@@ -155,22 +152,19 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
         return build_pb2.StartBuildResponse()
 
     async def GetBuild(self, request: build_pb2.GetBuildRequest, context: Context) -> build_pb2.GetBuildResponse:
-        """Say how far a build is."""
         count = _tail_lines(request.tail_lines, DEFAULT_BUILD_LINES)
-        return encode_build(self._builds.get(request.namespace, request.build_id, count))
+        return encode_build(await self._builds.get(request.namespace, request.build_id, count))
 
     async def CancelBuild(
         self, request: build_pb2.CancelBuildRequest, context: Context
     ) -> build_pb2.CancelBuildResponse:
-        """End a build."""
         await self._builds.cancel(request.namespace, request.build_id)
         return build_pb2.CancelBuildResponse()
 
     async def PruneImages(
         self, request: build_pb2.PruneImagesRequest, context: Context
     ) -> build_pb2.PruneImagesResponse:
-        """Remove what nobody needs."""
-        removed = await self._pruning.prune(request.keep, request.unneeded_ms / 1000)
+        removed = await self._images.prune(request.keep, request.unneeded_ms / 1000)
         return build_pb2.PruneImagesResponse(removed=removed)
 
 
@@ -181,29 +175,24 @@ class TaskServicer(task_pb2_grpc.TaskServiceServicer):
         self._tasks = backend.tasks
 
     async def StartTask(self, request: task_pb2.StartTaskRequest, context: Context) -> task_pb2.StartTaskResponse:
-        """Run a command once."""
         await self._tasks.start(decode_task_spec(request), dict(request.environment))
         return task_pb2.StartTaskResponse()
 
     async def GetTask(self, request: task_pb2.GetTaskRequest, context: Context) -> task_pb2.GetTaskResponse:
-        """Say how far a task is."""
         count = _tail_lines(request.tail_lines, DEFAULT_TASK_LINES)
         return encode_task(await self._tasks.get(request.namespace, request.task_id, count))
 
     async def ListTasks(self, request: task_pb2.ListTasksRequest, context: Context) -> task_pb2.ListTasksResponse:
-        """Say which tasks there are."""
-        named = [(name.namespace, name.task_id) for name in self._tasks.names()]
+        named = [(name.namespace, name.task_id) for name in await self._tasks.names()]
         return task_pb2.ListTasksResponse(
             tasks=[task_pb2.ListTasksResponse.Task(namespace=n, task_id=t) for n, t in named]
         )
 
     async def CancelTask(self, request: task_pb2.CancelTaskRequest, context: Context) -> task_pb2.CancelTaskResponse:
-        """Stop a command."""
         await self._tasks.cancel(request.namespace, request.task_id)
         return task_pb2.CancelTaskResponse()
 
     async def DeleteTask(self, request: task_pb2.DeleteTaskRequest, context: Context) -> task_pb2.DeleteTaskResponse:
-        """Stop a command and forget the task."""
         await self._tasks.delete(request.namespace, request.task_id)
         return task_pb2.DeleteTaskResponse()
 

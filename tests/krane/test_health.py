@@ -47,7 +47,7 @@ def head(status: int) -> bytes:
 async def test_probe_says_what_is_wrong(answer: bytes, problem: str) -> None:
     prober = Prober()
     async with server(answer) as port:
-        assert (await prober.probe(port, "/up", 1000)).problem == problem
+        assert (await prober.probe(f"127.0.0.1:{port}", "/up", 1000)).problem == problem
     await prober.close()
 
 
@@ -55,7 +55,7 @@ async def test_probe_keeps_the_status_and_the_beginning_of_an_answer_that_is_not
     body = b"\x1b[31mno \xff database\r\n" + b"x" * 100_000
     prober = Prober()
     async with server(b"HTTP/1.1 503 X\r\nContent-Length: 200000\r\n\r\n" + body) as port:
-        found = await prober.probe(port, "/up", 1000)
+        found = await prober.probe(f"127.0.0.1:{port}", "/up", 1000)
     await prober.close()
 
     assert found.status_code == 503
@@ -86,11 +86,11 @@ async def test_probe_that_is_not_answered_in_time_says_so(unused_tcp_port: int) 
 
     prober = Prober()
     async with await asyncio.start_server(say_nothing, "127.0.0.1", unused_tcp_port):
-        silent = await prober.probe(unused_tcp_port, "/up", 50)
+        silent = await prober.probe(f"127.0.0.1:{unused_tcp_port}", "/up", 50)
         assert silent.problem == "GET /up was not answered within 50 ms"
         assert silent.latency_ms >= 50
-        assert (await prober.probe(unused_tcp_port, "", 50)).problem == ""
-    assert (await prober.probe(unused_tcp_port, "", 50)).problem == f"nothing listens on port {unused_tcp_port}"
+        assert (await prober.probe(f"127.0.0.1:{unused_tcp_port}", "", 50)).problem == ""
+    assert (await prober.probe(f"127.0.0.1:{unused_tcp_port}", "", 50)).problem == f"nothing listens on port {unused_tcp_port}"
     await prober.close()
 
 
@@ -103,7 +103,7 @@ async def test_one_failed_probe_is_weather_and_two_in_a_row_are_unhealthy() -> N
 
     async with server(head(503), head(200), head(502), head(200), head(500)) as port:
         check = Check(path="/up", timeout_ms=1000, interval=0.001, calm_interval=0.001)
-        following = asyncio.create_task(health.follow(prober, port, check, note))
+        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, note))
 
         async def was_healthy_and_is_not() -> bool:
             return bool(seen) and not health.is_healthy
@@ -136,7 +136,7 @@ async def test_an_instance_is_asked_seldom_while_it_is_calm_and_often_again_once
     prober, health = Prober(), Health(asyncio.Event())
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        following = asyncio.create_task(health.follow(prober, port, check, lambda: None))
+        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, lambda: None))
         await until(is_calm)
         calm, status = len(asked), 500
         await until(has_failed_often)

@@ -71,5 +71,5 @@ async def test_a_task_that_is_deleted_while_its_image_is_looked_for_never_begins
         await starting
     await deleting
     assert driver.asked == ["prepare", "clear"]
-    assert tasks.names() == []
+    assert await tasks.names() == []
     await tasks.close()

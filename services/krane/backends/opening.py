@@ -4,68 +4,50 @@ What a backend is made of is loaded when it is chosen: krane starts the sooner.
 """
 
 from collections.abc import AsyncGenerator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 from services.config import KraneBackend, KraneSettings
-from services.krane.backend import Backend
+from services.krane.backend import Backend, BackendOpener
 from services.krane.backends.shared.folders import HOLD_SECONDS, Folders
 
 
 @asynccontextmanager
 async def open_backend(data_dir: Path, settings: KraneSettings) -> AsyncGenerator[Backend]:
-    """Take over what an earlier krane left; on the way out leave instances running. Raises Conflict if one is there."""
+    """Open the backend of a data directory. Raises Conflict when another krane works on it."""
     folders = Folders.under(data_dir)
     with folders.hold():
-        async with _open(folders, settings) as backend:
+        async with _opener(folders, settings).open() as backend:
             yield backend
 
 
 async def stop_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: float = HOLD_SECONDS) -> None:
-    """End every instance and build.
+    """End every instance, task and build, once krane has ended.
 
-    For a machine that is to be left clean, once krane has ended; raises Conflict when it still runs after the timeout.
-    What is wanted stays written down: the next krane starts again what was running.
+    Raises Conflict when krane still runs after the timeout.
     """
     folders = Folders.under(data_dir)
     with folders.hold(timeout_seconds):
-        await _stop(folders, settings)
+        await _opener(folders, settings).stop_all()
 
 
 async def remove_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: float = HOLD_SECONDS) -> None:
-    """End every instance and build, and remove what is kept of them outside of the data directory.
+    """Prepare a data directory for its deletion, once krane has ended: nothing of it is left elsewhere.
 
-    For a data directory that is to be deleted, once krane has ended; raises Conflict when it still runs after the
-    timeout.
+    Raises Conflict when krane still runs after the timeout.
     """
     folders = Folders.under(data_dir)
     with folders.hold(timeout_seconds):
-        await _stop(folders, settings)
-        if settings.backend is KraneBackend.DOCKER:
-            from services.krane.backends.docker.backend import remove_docker
-
-            await remove_docker(folders, settings)
+        await _opener(folders, settings).remove_all()
 
 
-def _open(folders: Folders, settings: KraneSettings) -> AbstractAsyncContextManager[Backend]:
+def _opener(folders: Folders, settings: KraneSettings) -> BackendOpener:
     match settings.backend:
         case KraneBackend.PROCESS:
-            from services.krane.backends.process.backend import open_processes
+            from services.krane.backends.process.opener import ProcessOpener
 
-            return open_processes(folders, settings)
+            return ProcessOpener(folders, settings)
         case KraneBackend.DOCKER:
-            from services.krane.backends.docker.backend import open_docker
+            from services.krane.backends.docker.opener import DockerOpener
 
-            return open_docker(folders, settings)
-
-
-async def _stop(folders: Folders, settings: KraneSettings) -> None:
-    match settings.backend:
-        case KraneBackend.PROCESS:
-            from services.krane.backends.process.backend import stop_processes
-
-            await stop_processes(folders)
-        case KraneBackend.DOCKER:
-            from services.krane.backends.docker.backend import stop_docker
-
-            await stop_docker(folders, settings)
+            return DockerOpener(folders, settings)

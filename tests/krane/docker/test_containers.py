@@ -210,11 +210,11 @@ async def test_limits_that_the_machine_cannot_give_are_refused_and_leave_nothing
 
 
 async def _is_running(backend: Backend, deployment_id: str) -> bool:
-    return all(instance.healthy for instance in backend.deployments.get(NAMESPACE, deployment_id).instances)
+    return all(instance.healthy for instance in (await backend.deployments.get(NAMESPACE, deployment_id)).instances)
 
 
 async def _is_unknown(backend: Backend, deployment_id: str) -> bool:
-    return deployment_id not in [state.deployment_id for state in backend.deployments.in_namespace("")]
+    return deployment_id not in [state.deployment_id for state in await backend.deployments.list("")]
 
 
 async def _remove(kind: DockerKind, instance_id: str) -> None:

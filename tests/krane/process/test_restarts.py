@@ -46,7 +46,7 @@ async def test_interrupted_create_and_upload_leave_nothing_for_the_next_krane(tm
     partial.write_bytes(b"half")
 
     async with open_backend(tmp_path, KraneSettings()) as backend:
-        assert backend.deployments.in_namespace("") == []
+        assert await backend.deployments.list("") == []
 
     assert not half_made.exists()
     assert not partial.exists()

@@ -8,7 +8,7 @@ From then on the record holds its digest, and the build is one of that source, w
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +27,7 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.logs import tail
 from services.krane.checks import check_id, check_reference
-from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus, RegistryCredential
+from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus, RegistryCredential, StoredSource
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -65,7 +65,7 @@ CREDENTIALS = TypeAdapter(tuple[RegistryCredential, ...])
 
 
 class SourceBuilds:
-    """The builds of one installation."""
+    """Implements `BuildBackend`."""
 
     def __init__(
         self, folders: Folders, sources: SourceStore, fetcher: Fetcher, builder: Builder, settings: KraneSettings
@@ -108,6 +108,9 @@ class SourceBuilds:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
+    async def store_source(self, chunks: AsyncIterable[bytes]) -> StoredSource:
+        return await self._sources.store(chunks)
+
     async def start(
         self,
         namespace: str,
@@ -116,10 +119,6 @@ class SourceBuilds:
         priority: BuildPriority,
         credentials: Sequence[RegistryCredential] = (),
     ) -> None:
-        """Begin a build, or find it begun.
-
-        Raises Invalid, Conflict (another build has the id) or PreconditionFailed (the source is not here).
-        """
         check_id("namespace", namespace)
         check_id("build_id", build_id)
         wanted = BuildRecord(namespace=namespace, build_id=build_id, priority=priority)
@@ -141,12 +140,11 @@ class SourceBuilds:
                 raise Conflict(f"build {build_id} exists and builds something else: use another id")
 
     def status(self, namespace: str, build_id: str) -> BuildStatus | None:
-        """How far a build is; None when it is unknown."""
+        """How far a build is; None when there is none."""
         record = self._find(namespace, build_id)
         return record.status if record else None
 
-    def get(self, namespace: str, build_id: str, tail_lines: int) -> BuildState:
-        """How far a build is, with the newest lines of its log. Raises NotFound."""
+    async def get(self, namespace: str, build_id: str, tail_lines: int) -> BuildState:
         record = self._find(namespace, build_id)
         if record is None:
             raise NotFound(f"there is no build {build_id} in {namespace}: start it first")
@@ -163,7 +161,6 @@ class SourceBuilds:
         )
 
     async def cancel(self, namespace: str, build_id: str) -> None:
-        """End a build and everything it started; returns when nothing is left, also when nothing was there."""
         async with self._locks.of(build_id):
             if self._find(namespace, build_id) is None:
                 return

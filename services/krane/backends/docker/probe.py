@@ -8,9 +8,8 @@ import asyncio
 
 import httpx
 
-from services.config import LOOPBACK
 from services.domain.readiness import Probe
-from services.krane.backends.hosted.probe import Prober
+from services.krane.backends.hosted.probe import Prober, connect
 
 # How long a fresh connection must stay open. The proxy finds out within a millisecond.
 OPEN_SECONDS = 0.05
@@ -19,15 +18,15 @@ OPEN_SECONDS = 0.05
 class PublishedPortProber(Prober):
     """Tells a port that nothing listens behind from an instance that answers badly."""
 
-    async def _get(self, port: int, path: str) -> Probe:
+    async def _get(self, address: str, path: str) -> Probe:
         try:
-            return await super()._get(port, path)
+            return await super()._get(address, path)
         except httpx.TransportError:
-            await self._connect(port)
+            await self._connect(address)
             raise
 
-    async def _connect(self, port: int) -> Probe:
-        reader, writer = await asyncio.open_connection(LOOPBACK, port)
+    async def _connect(self, address: str) -> Probe:
+        reader, writer = await connect(address)
         try:
             async with asyncio.timeout(OPEN_SECONDS):
                 is_open = bool(await reader.read(1))

@@ -1,5 +1,6 @@
 """The runs of one instance in its container."""
 
+from services.config import LOOPBACK
 from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from services.krane.backends.docker.archived_logs import ArchivedLogs
 from services.krane.backends.docker.containers import Container, ContainerRecord, Containers, Mark
@@ -34,9 +35,9 @@ class ContainerRunner:
         self._port = 0
 
     @property
-    def port(self) -> int:
-        """The published port of loopback."""
-        return self._port
+    def address(self) -> str:
+        """Where the engine publishes the container's port."""
+        return f"{LOOPBACK}:{self._port}" if self._port else ""
 
     async def start(self) -> None:
         """Start the container, which is created when it is not there."""

@@ -1,4 +1,4 @@
-"""What every backend consists of, put together from the parts that are its own."""
+"""A hosted backend, put together from the parts that are its own."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,6 +12,7 @@ from services.krane.backends.building.sources import SourceStore
 from services.krane.backends.git.fetcher import GitFetcher
 from services.krane.backends.hosted.deployments import HostedDeployments
 from services.krane.backends.hosted.driver import Driver
+from services.krane.backends.hosted.images import HostedImages
 from services.krane.backends.hosted.logs import HostedLogs
 from services.krane.backends.hosted.tasks import HostedTasks, TaskDriver
 from services.krane.backends.shared.folders import Folders
@@ -25,13 +26,19 @@ async def assembled(
     driver: Driver,
     task_driver: TaskDriver,
     builder: Builder,
-    images: ImageStore,
+    image_store: ImageStore,
 ) -> AsyncGenerator[Backend]:
     """Take over what an earlier krane left; on the way out leave instances running."""
     sources = SourceStore(folders.sources, settings.max_source_bytes)
     deployments, tasks = HostedDeployments(driver), HostedTasks(folders, task_driver, driver)
     fetcher = GitFetcher(settings, folders.known_hosts)
     builds = SourceBuilds(folders, sources, fetcher, builder, settings)
+    pruner = Pruner(
+        sources,
+        image_store,
+        in_use=lambda: deployments.images() | tasks.images() | builds.in_use(),
+        trim_cache=builds.trim_cache,
+    )
     try:
         sources.open()
         await builds.open()
@@ -40,15 +47,9 @@ async def assembled(
         yield Backend(
             deployments=deployments,
             tasks=tasks,
-            logs=HostedLogs(deployments, tasks, builds, folders),
-            sources=sources,
+            logs=HostedLogs(driver, deployments, tasks, builds, folders),
+            images=HostedImages(driver, pruner),
             builds=builds,
-            pruning=Pruner(
-                sources,
-                images,
-                in_use=lambda: deployments.images() | tasks.images() | builds.in_use(),
-                trim_cache=builds.trim_cache,
-            ),
         )
     finally:
         await builds.close()

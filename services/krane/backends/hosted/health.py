@@ -51,10 +51,10 @@ class Health:
         """Seconds since the first probe that passed; 0 when none did."""
         return time.monotonic() - self._first_passed_at if self._first_passed_at is not None else 0.0
 
-    async def follow(self, prober: Prober, port: int, check: Check, on_first_passed: Callable[[], None]) -> None:
+    async def follow(self, prober: Prober, address: str, check: Check, on_first_passed: Callable[[], None]) -> None:
         """Probe for ever: quickly until the first probe passes, then at the check's intervals."""
         while True:
-            self.last_probe = await prober.probe(port, check.path, check.timeout_ms)
+            self.last_probe = await prober.probe(address, check.path, check.timeout_ms)
             problem = self.last_probe.problem
             if not problem and self._first_passed_at is None:
                 on_first_passed()

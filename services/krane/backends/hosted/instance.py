@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 
 from pydantic import TypeAdapter
 
-from services.config import LOOPBACK
 from services.domain.errors import Refusal, Unavailable
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.hosted.health import Check, Health
@@ -63,8 +62,8 @@ class HostedInstance:
         self._reason = "it is stopped"
         self._settled = asyncio.Event()
         self._health = Health(self._settled)
-        # 0 = it has none.
-        self._port = 0
+        # host:port; empty = it has none.
+        self._address = ""
         self._exit_code: int | None = None
         self._pause = FIRST_PAUSE
 
@@ -74,7 +73,7 @@ class HostedInstance:
         is_running = self._status is InstanceStatus.RUNNING
         return InstanceReport(
             id=self.id,
-            address=f"{LOOPBACK}:{self._port}" if self._port else "",
+            address=self._address,
             status=self._status,
             healthy=is_running and self._health.is_healthy,
             reason=self._health.reason if is_running else self._reason,
@@ -86,7 +85,7 @@ class HostedInstance:
     async def probe(self) -> InstanceReport:
         """How it is, asked at this moment."""
         if self._status is InstanceStatus.RUNNING:
-            found = await self._prober.probe(self._port, self._check.path, self._check.timeout_ms)
+            found = await self._prober.probe(self._address, self._check.path, self._check.timeout_ms)
             if found.problem:
                 return replace(self.report, healthy=False, reason=found.problem, last_probe=found)
         return self.report
@@ -138,7 +137,7 @@ class HostedInstance:
             self._become(InstanceStatus.FAILED, f"krane could not keep it running: {error}")
             log.exception("instance could not be kept", instance_id=self.id)
         finally:
-            self._port = 0
+            self._address = ""
 
     async def _keep_running(self) -> None:
         ending = await self._take_over()
@@ -170,10 +169,10 @@ class HostedInstance:
     async def _watch(self) -> Ending:
         """Probe it until it ends."""
         self._health = Health(self._settled)
-        self._port = self._runner.port
+        self._address = self._runner.address
         self._become(InstanceStatus.RUNNING, "")
         probing = asyncio.create_task(
-            self._health.follow(self._prober, self._runner.port, self._check, self._note_was_healthy),
+            self._health.follow(self._prober, self._runner.address, self._check, self._note_was_healthy),
             name=f"probe {self.id}",
         )
         try:
@@ -191,7 +190,7 @@ class HostedInstance:
         self._become(InstanceStatus.PENDING, f"{ending.reason}; it is started again in {self._pause:.1f} s")
         self._exit_code = ending.exit_code
         # Where it answers again.
-        self._port = self._runner.port
+        self._address = self._runner.address
         log.warning("instance ended", instance_id=self.id, reason=ending.reason, pause_seconds=self._pause)
         self._remember(replace(self._history, restarts=self._history.restarts + 1))
         await self._rest()
@@ -205,7 +204,7 @@ class HostedInstance:
         log.warning("instance failed", instance_id=self.id, reason=reason)
 
     def _note_was_healthy(self) -> None:
-        log.info("instance healthy", instance_id=self.id, port=self._port)
+        log.info("instance healthy", instance_id=self.id, address=self._address)
         self._remember(replace(self._history, was_healthy=True))
 
     def _remember(self, history: History) -> None:

@@ -1,4 +1,4 @@
-"""Follows the logs of deployments: the build's first, then the task's, then those of all instances side by side.
+"""The logs of deployments. One is followed in this order: its build's, its task's, its instances' side by side.
 
 Nobody who writes waits for a reader: logs are files, or the engine's, and a reader that is slow stays behind.
 """
@@ -7,26 +7,36 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 
-from services.domain.errors import Unavailable
+from services.domain.errors import NotFound, Unavailable
+from services.domain.readiness import InstanceStatus
 from services.krane.backends.building.builds import SourceBuilds
 from services.krane.backends.hosted.deployments import HostedDeployments
+from services.krane.backends.hosted.driver import Driver
 from services.krane.backends.hosted.tasks import HostedTasks
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import POLL_SECONDS, follow_file
 from services.krane.backends.shared.log_lines import Place
-from services.krane.checks import check_id
-from services.krane.types import BuildStatus, FollowedLine, LogQuery, task_log_name
+from services.krane.checks import check_id, check_instance_id
+from services.krane.types import BuildStatus, FollowedLine, LogLine, LogQuery, task_log_name
 
 Send = Callable[[FollowedLine], Awaitable[None]]
 BUILD = ""
+# All lines of one answer together; gRPC takes messages of 4 MiB.
+MAX_ANSWER_BYTES = 3 * 1024 * 1024
 
 
 class HostedLogs:
-    """The readers of one installation's logs."""
+    """Implements `LogBackend`."""
 
     def __init__(
-        self, deployments: HostedDeployments, tasks: HostedTasks, builds: SourceBuilds, folders: Folders
+        self,
+        driver: Driver,
+        deployments: HostedDeployments,
+        tasks: HostedTasks,
+        builds: SourceBuilds,
+        folders: Folders,
     ) -> None:
+        self._driver = driver
         self._deployments = deployments
         self._tasks = tasks
         self._builds = builds
@@ -34,14 +44,23 @@ class HostedLogs:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """End all streams. Whoever reads one is told to ask again."""
         self._closing.set()
 
-    async def follow(self, query: LogQuery, send: Send) -> None:
-        """Send the lines asked for, until nothing more can come: of what nobody knows there are none.
+    async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
+        check_id("namespace", namespace)
+        check_id("deployment_id", deployment_id)
+        asked = [check_instance_id(deployment_id, instance_id)] if instance_id else []
+        logged = self._logged(namespace, deployment_id)
+        if not logged:
+            raise NotFound(f"there is no deployment {deployment_id} in {namespace}: create it first")
+        names = asked or logged
+        return [
+            LogLine(instance_id=name, text=text)
+            for name in names
+            for text in await self._driver.tail(namespace, deployment_id, name, lines, MAX_ANSWER_BYTES // len(names))
+        ]
 
-        Raises Invalid, and Unavailable when the stream is broken off.
-        """
+    async def follow(self, query: LogQuery, send: Send) -> None:
         check_id("namespace", query.namespace)
         check_id("deployment_id", query.deployment_id)
         try:
@@ -74,8 +93,8 @@ class HostedLogs:
         def is_over() -> bool:
             return not query.follow or not self._tasks.is_running(namespace, task_id)
 
-        if name in self._deployments.logged(namespace, task_id):
-            await _pass_on(self._deployments.follow_log(query, name, Place(name, query), is_over), send)
+        if name in self._logged(namespace, task_id):
+            await _pass_on(self._driver.follow_log(query, name, Place(name, query), is_over), send)
 
     async def _follow_instances(self, query: LogQuery, send: Send, tasks: asyncio.TaskGroup) -> None:
         one_at_a_time = asyncio.Lock()
@@ -83,21 +102,34 @@ class HostedLogs:
         task = task_log_name(query.deployment_id)
 
         def is_over() -> bool:
-            return not query.follow or not self._deployments.is_writing(query.namespace, query.deployment_id)
+            return not query.follow or not self._may_grow(query.namespace, query.deployment_id)
 
         async def read(instance_id: str) -> None:
-            log = self._deployments.follow_log(query, instance_id, Place(instance_id, query), is_over)
+            log = self._driver.follow_log(query, instance_id, Place(instance_id, query), is_over)
             await _pass_on(log, send, one_at_a_time)
 
         while True:
             over = is_over()
-            for instance_id in self._deployments.logged(query.namespace, query.deployment_id):
+            for instance_id in self._logged(query.namespace, query.deployment_id):
                 if instance_id != task and instance_id not in readers:
                     readers[instance_id] = tasks.create_task(read(instance_id))
             if over:
                 break
             await asyncio.sleep(POLL_SECONDS)
         await asyncio.gather(*readers.values())
+
+    def _logged(self, namespace: str, deployment_id: str) -> list[str]:
+        """The instances that may have logs, those whose logs were kept and those there are; first of all the task."""
+        state = self._deployments.find(namespace, deployment_id)
+        kept = self._driver.logged(namespace, deployment_id)
+        there = [instance.id for instance in state.instances] if state else []
+        return sorted({*kept, *there}, key=lambda name: (name != task_log_name(deployment_id), name))
+
+    def _may_grow(self, namespace: str, deployment_id: str) -> bool:
+        """Whether an instance runs or is going to."""
+        state = self._deployments.find(namespace, deployment_id)
+        instances = state.instances if state else ()
+        return any(instance.status not in (InstanceStatus.STOPPED, InstanceStatus.FAILED) for instance in instances)
 
 
 async def _pass_on(log: AsyncGenerator[list[FollowedLine]], send: Send, turn: asyncio.Lock | None = None) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import httpx
 
-from services.config import LOOPBACK
 from services.domain.readiness import Probe
 
 # Of an answer that is not 2xx: what is read and how long it is waited for, and what is shown of it.
@@ -17,7 +16,7 @@ BODY_CHARACTERS = 200
 
 
 class Prober:
-    """Probes ports of this machine."""
+    """Probes addresses, host:port."""
 
     def __init__(self) -> None:
         # No proxy and no redirect: an instance is asked itself, and nothing it says leads elsewhere. No kept
@@ -30,21 +29,22 @@ class Prober:
             limits=httpx.Limits(max_keepalive_connections=0),
         )
 
-    async def probe(self, port: int, path: str, timeout_ms: int) -> Probe:
+    async def probe(self, address: str, path: str, timeout_ms: int) -> Probe:
         """Ask once, by GET when there is a path, else by connecting."""
         began = time.monotonic()
-        found = await self._ask(port, path, timeout_ms)
+        found = await self._ask(address, path, timeout_ms)
         return replace(found, latency_ms=int((time.monotonic() - began) * 1000))
 
     async def close(self) -> None:
         """Close what is open."""
         await self._client.aclose()
 
-    async def _ask(self, port: int, path: str, timeout_ms: int) -> Probe:
+    async def _ask(self, address: str, path: str, timeout_ms: int) -> Probe:
+        port = address.rpartition(":")[2]
         what = f"GET {path}" if path else f"a connection to port {port}"
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                return await (self._get(port, path) if path else self._connect(port))
+                return await (self._get(address, path) if path else self._connect(address))
         except (TimeoutError, httpx.TimeoutException):
             return Probe(problem=f"{what} was not answered within {timeout_ms} ms")
         except (ConnectionRefusedError, httpx.ConnectError):
@@ -52,17 +52,23 @@ class Prober:
         except (OSError, httpx.HTTPError, httpx.InvalidURL):
             return Probe(problem=f"{what} was answered with something that is not HTTP")
 
-    async def _get(self, port: int, path: str) -> Probe:
+    async def _get(self, address: str, path: str) -> Probe:
         # Streamed and left: of an answer that is 2xx the head is all that is read, whatever the size of the body.
-        async with self._client.stream("GET", f"http://{LOOPBACK}:{port}{path}", timeout=None) as response:
+        async with self._client.stream("GET", f"http://{address}{path}", timeout=None) as response:
             problem = _problem(path, response)
             body = await _beginning(response) if problem else ""
             return Probe(problem=problem, status_code=response.status_code, body=body)
 
-    async def _connect(self, port: int) -> Probe:
-        _, writer = await asyncio.open_connection(LOOPBACK, port)
+    async def _connect(self, address: str) -> Probe:
+        _, writer = await connect(address)
         writer.close()
         return Probe(problem="")
+
+
+async def connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a connection to host:port."""
+    host, _, port = address.rpartition(":")
+    return await asyncio.open_connection(host, int(port))
 
 
 def _problem(path: str, response: httpx.Response) -> str:

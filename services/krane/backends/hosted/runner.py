@@ -24,8 +24,8 @@ class InstanceRunner(CommandRun, Protocol):
     """The runs of one instance, one after the other."""
 
     @property
-    def port(self) -> int:
-        """Where the current run listens on loopback, then where the next one is meant to; 0 before the first began."""
+    def address(self) -> str:
+        """host:port where the current run listens, then where the next one is meant to; empty before the first."""
         ...
 
     async def start(self) -> None:

@@ -69,7 +69,7 @@ class TaskDriver(Protocol):
 
 
 class HostedTasks:
-    """The tasks of one installation."""
+    """Implements `TaskBackend`."""
 
     def __init__(self, folders: Folders, task_driver: TaskDriver, driver: Driver) -> None:
         self._folders = folders
@@ -99,16 +99,11 @@ class HostedTasks:
         await asyncio.gather(*(task.release() for task in self._tasks.values()))
 
     async def start(self, spec: TaskSpec, environment: Mapping[str, str]) -> None:
-        """Run a command, or find that it was begun.
-
-        Raises Invalid, Conflict (something else has the id), PreconditionFailed (the image is not here) or Unavailable.
-        """
         check_task(spec)
         check_variables(environment)
         await self._operations.finish(self._start(spec, environment))
 
     async def get(self, namespace: str, task_id: str, tail_lines: int) -> TaskState:
-        """How far a task is, with the newest lines of its log. Raises NotFound or Unavailable."""
         task = self._find(namespace, task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id} in {namespace}: start it first")
@@ -118,8 +113,7 @@ class HostedTasks:
         lines = await self._driver.tail(namespace, task_id, name, tail_lines, MAX_ANSWER_BYTES)
         return replace(state, log_lines=tuple(lines))
 
-    def names(self) -> list[TaskName]:
-        """All tasks, by id."""
+    async def names(self) -> list[TaskName]:
         specs = [task.spec for _, task in sorted(self._tasks.items())]
         return [TaskName(namespace=spec.namespace, task_id=spec.task_id) for spec in specs]
 
@@ -133,12 +127,10 @@ class HostedTasks:
         return task is not None and task.is_running
 
     async def cancel(self, namespace: str, task_id: str) -> None:
-        """Stop a command; returns when nothing of it runs, also when nothing did. Raises Unavailable."""
         self._find(namespace, task_id)
         await self._operations.finish(self._cancel(namespace, task_id))
 
     async def delete(self, namespace: str, task_id: str) -> None:
-        """Stop a command and forget the task, except for its log. Raises Unavailable."""
         self._find(namespace, task_id)
         await self._operations.finish(self._delete(namespace, task_id))
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import TypeAdapter
 
-from services.config import KraneSettings
+from services.config import LOOPBACK, KraneSettings
 from services.domain.errors import PreconditionFailed, Unavailable
 from services.domain.images import registry_of
 from services.krane.backends.building.app_config import AppConfig
@@ -190,9 +190,10 @@ class ProcessRunner:
         self._hold = ExitStack()
 
     @property
-    def port(self) -> int:
-        """The port that the shim reserved."""
-        return self._process.port
+    def address(self) -> str:
+        """The port that the shim reserved, on loopback."""
+        port = self._process.port
+        return f"{LOOPBACK}:{port}" if port else ""
 
     async def start(self) -> None:
         """Start a process under a shim."""

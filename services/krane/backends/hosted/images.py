@@ -1,0 +1,27 @@
+"""The images that a hosted backend runs: found by its driver, and pruned when nobody needs them."""
+
+from collections.abc import Iterable
+
+from services.krane.backends.building.pruning import Pruner
+from services.krane.backends.hosted.driver import Driver
+from services.krane.checks import check_id
+from services.krane.types import RegistryCredential
+
+
+class HostedImages:
+    """Implements `ImageBackend`."""
+
+    def __init__(self, driver: Driver, pruner: Pruner) -> None:
+        self._driver = driver
+        self._pruner = pruner
+
+    async def resolve(self, namespace: str, image: str, credential: RegistryCredential | None) -> str:
+        check_id("namespace", namespace)
+        return await self._driver.resolve(image, credential)
+
+    async def pull(self, namespace: str, image: str, credential: RegistryCredential | None) -> bool:
+        check_id("namespace", namespace)
+        return await self._driver.pull(image, credential)
+
+    async def prune(self, keep: Iterable[str], unneeded_seconds: float) -> list[str]:
+        return await self._pruner.prune(keep, unneeded_seconds)
