@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from tests.krane.docker_image import ensure_base_image
-from tests.krane.installation import DockerKind, Krane, ProcessKind, serving
+from tests.krane.installation import DockerKind, Kind, Krane, MemoryKind, ProcessKind, serving
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,13 @@ def classic_kind(docker_kind: DockerKind) -> DockerKind:
 async def process_krane(process_kind: ProcessKind, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Krane]:
     """A krane on the process backend."""
     async with serving(process_kind, tmp_path_factory.mktemp("krane")) as krane:
+        yield krane
+
+
+@pytest.fixture(scope="session")
+async def memory_krane(tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[Krane]:
+    """A krane on the backend that is in memory. It is never asked for what it lacks."""
+    async with serving(cast(Kind, MemoryKind()), tmp_path_factory.mktemp("krane-memory")) as krane:
         yield krane
 
 

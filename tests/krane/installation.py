@@ -6,7 +6,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -19,9 +19,11 @@ from services.krane.backends.opening import stop_all
 from services.krane.backends.shared.folders import Folders
 from services.krane.client import KraneClient
 from services.krane.server import running
+from services.krane.server import serving as serving_backend
 from services.krane.types import DeploymentSpec, task_log_name
 from services.runtime.health import serves_grpc
 from tests.krane.docker_image import ensure_image
+from tests.krane.memory_backend import MemoryImage, open_memory
 from tests.krane.support import (
     build,
     container_processes,
@@ -51,6 +53,10 @@ class Kind(Protocol):
     @property
     def absent_image(self) -> str:
         """The name of an image that is not there."""
+        ...
+
+    def running(self, data_dir: Path) -> AbstractAsyncContextManager[str]:
+        """A krane that serves from this process; yields its host:port."""
         ...
 
     async def image(self, client: KraneClient) -> str:
@@ -90,6 +96,9 @@ class ProcessKind:
     )
     absent_image = f"artifact@sha256:{'0' * 64}"
 
+    def running(self, data_dir: Path) -> AbstractAsyncContextManager[str]:
+        return running(data_dir, self.settings)
+
     async def image(self, client: KraneClient) -> str:
         built = await build(client, "test-app", pack_folder(APP))
         assert built.image, built
@@ -115,6 +124,29 @@ class ProcessKind:
         assert shims_of(data_dir) == set()
 
 
+class MemoryKind:
+    """Commands whose records are in memory. What needs builds, files or another krane is no question to it."""
+
+    settings = KraneSettings(port=0)
+    absent_image = f"memory@sha256:{'0' * 64}"
+    _image = f"memory@sha256:{'1' * 64}"
+
+    @asynccontextmanager
+    async def running(self, data_dir: Path) -> AsyncGenerator[str]:
+        app = MemoryImage(command=(sys.executable, "app.py", "--port=$PORT"), folder=APP, health_path="/healthz")
+        async with open_memory({self._image: app}) as backend, serving_backend(backend, self.settings) as address:
+            yield address
+
+    async def image(self, client: KraneClient) -> str:
+        return self._image
+
+    def processes(self, data_dir: Path, deployment_id: str) -> set[int]:
+        return container_processes(deployment_id)
+
+    async def end(self, data_dir: Path) -> None:
+        """Nothing is left when it is closed."""
+
+
 class DockerKind:
     """Containers of one engine."""
 
@@ -133,6 +165,9 @@ class DockerKind:
             python_base_image=python_base_image,
             git_file_roots=(FILE_ROOT,),
         )
+
+    def running(self, data_dir: Path) -> AbstractAsyncContextManager[str]:
+        return running(data_dir, self.settings)
 
     async def image(self, client: KraneClient | None = None) -> str:
         return await asyncio.to_thread(ensure_image, self.settings.docker_socket)
@@ -196,7 +231,7 @@ class Krane:
 async def serving(kind: Kind, data_dir: Path) -> AsyncGenerator[Krane]:
     """A krane that serves over real gRPC from this process and leaves nothing behind."""
     try:
-        async with running(data_dir, kind.settings) as address, KraneClient(address) as client:
+        async with kind.running(data_dir) as address, KraneClient(address) as client:
             image = await kind.image(client)
             yield Krane(client=client, address=address, data_dir=data_dir, image=image, kind=kind)
     finally:

@@ -72,7 +72,7 @@ async def test_probe_says_the_status_when_the_body_never_comes() -> None:
 
     prober = Prober()
     async with await asyncio.start_server(answer_slowly, "127.0.0.1", 0) as slow:
-        found = await prober.probe(slow.sockets[0].getsockname()[1], "/up", 1000)
+        found = await prober.probe(f"127.0.0.1:{slow.sockets[0].getsockname()[1]}", "/up", 1000)
     await prober.close()
 
     assert (found.problem, found.body) == ("GET /up answered 500", "")
@@ -90,7 +90,9 @@ async def test_probe_that_is_not_answered_in_time_says_so(unused_tcp_port: int) 
         assert silent.problem == "GET /up was not answered within 50 ms"
         assert silent.latency_ms >= 50
         assert (await prober.probe(f"127.0.0.1:{unused_tcp_port}", "", 50)).problem == ""
-    assert (await prober.probe(f"127.0.0.1:{unused_tcp_port}", "", 50)).problem == f"nothing listens on port {unused_tcp_port}"
+    assert (
+        await prober.probe(f"127.0.0.1:{unused_tcp_port}", "", 50)
+    ).problem == f"nothing listens on port {unused_tcp_port}"
     await prober.close()
 
 

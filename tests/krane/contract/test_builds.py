@@ -16,7 +16,8 @@ from services.domain.errors import Conflict, Invalid, PreconditionFailed
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import BuildState, BuildStatus
-from tests.krane.contract.conftest import BACKENDS
+from tests.krane.contract.conftest import Needs
+from tests.krane.contract.test_deployments import HOSTILE_IDS
 from tests.krane.installation import Kind, Krane, krane_process
 from tests.krane.support import (
     NAMESPACE,
@@ -35,20 +36,8 @@ from tests.krane.support import (
 )
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
-BUILDERS = [*BACKENDS, "classic"]
+pytestmark = [pytest.mark.builders, pytest.mark.needs(Needs.BUILDS)]
 START = '[start]\ncommand = ["python", "app.py"]\n'
-
-
-@pytest.fixture(scope="session", params=BUILDERS)
-def krane(request: pytest.FixtureRequest) -> Krane:
-    """A krane with each builder in turn."""
-    return request.getfixturevalue(f"{request.param}_krane")
-
-
-@pytest.fixture(scope="session", params=BUILDERS)
-def kind(request: pytest.FixtureRequest) -> Kind:
-    """Each builder in turn, for tests that run a krane of their own."""
-    return request.getfixturevalue(f"{request.param}_kind")
 
 
 def wheel() -> bytes:
@@ -235,6 +224,14 @@ async def test_refused_upload_says_why_and_leaves_nothing(krane: Krane) -> None:
         await krane.client.upload_source(in_chunks(b""))
 
     assert sorted(sources.iterdir()) == before
+
+
+@pytest.mark.parametrize("hostile", HOSTILE_IDS)
+async def test_hostile_id_of_a_build_is_refused(krane: Krane, hostile: str) -> None:
+    with pytest.raises(Invalid, match="build_id"):
+        await krane.client.get_build(NAMESPACE, hostile)
+    with pytest.raises(Invalid, match="namespace"):
+        await krane.client.get_build(hostile, "fine")
 
 
 async def begun(krane: Krane, marker: str) -> str:

@@ -7,6 +7,7 @@ import pytest
 
 from services.domain.errors import Conflict, Invalid
 from services.krane.client import KraneClient
+from tests.krane.contract.conftest import Needs
 from tests.krane.installation import Kind, Krane, krane_process
 from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell
 
@@ -61,6 +62,7 @@ async def test_names_that_are_kranes_own_or_no_names_are_refused(krane: Krane, n
     assert await krane.client.get(NAMESPACE, "given-3") is None
 
 
+@pytest.mark.needs(Needs.FILES)
 async def test_values_are_in_files_of_their_owner_alone_and_in_no_log_and_no_argument(
     krane: Krane, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,6 +82,7 @@ async def test_values_are_in_files_of_their_owner_alone_and_in_no_log_and_no_arg
     assert holders_of_the_secret(krane.data_dir) == []
 
 
+@pytest.mark.needs(Needs.RESTARTS)
 async def test_the_next_krane_starts_a_crashed_instance_with_the_same_environment(
     kind: Kind, tmp_path: Path, unused_tcp_port: int
 ) -> None:

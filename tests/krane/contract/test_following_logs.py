@@ -11,6 +11,7 @@ import pytest
 from services.domain.errors import Invalid, Unavailable
 from services.krane.client import KraneClient
 from services.krane.types import FollowedLine, LogQuery
+from tests.krane.contract.conftest import Needs
 from tests.krane.installation import Kind, Krane, krane_process
 from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell, until
 
@@ -160,6 +161,7 @@ async def test_what_is_no_cursor_is_refused(krane: Krane, cursor: str) -> None:
         await Reader(krane.client, query).ended()
 
 
+@pytest.mark.needs(Needs.RESTARTS)
 async def test_no_line_is_lost_or_comes_twice_when_krane_goes_and_comes_back(
     kind: Kind, tmp_path: Path, unused_tcp_port: int
 ) -> None:

@@ -14,6 +14,7 @@ from services.domain.git import GitSource
 from services.krane.backends.shared.folders import Folders
 from services.krane.types import BuildStatus
 from tests.git_repository import LOGIN, Repository, git_server, tells_password
+from tests.krane.contract.conftest import Needs
 from tests.krane.installation import Kind, Krane, krane_process
 from tests.krane.support import (
     NAMESPACE,
@@ -26,6 +27,8 @@ from tests.krane.support import (
     shims_of,
     spec,
 )
+
+pytestmark = pytest.mark.needs(Needs.BUILDS)
 
 START = '[start]\ncommand = ["python", "app.py"]\n'
 APP = (Path(__file__).parents[3] / "examples" / "hello-python" / "app.py").read_text()

@@ -6,8 +6,11 @@ import pytest
 
 from services.domain.errors import Invalid, PreconditionFailed
 from services.krane.types import BuildStatus
+from tests.krane.contract.conftest import Needs
 from tests.krane.installation import Krane
 from tests.krane.support import NAMESPACE, build, build_ended, in_chunks, pack, spec
+
+pytestmark = pytest.mark.needs(Needs.BUILDS)
 
 NOW = timedelta(0)
 HOUR = timedelta(hours=1)

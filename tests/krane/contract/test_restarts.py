@@ -8,6 +8,7 @@ import pytest
 from services.domain.errors import Conflict
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.opening import open_backend, stop_all
+from tests.krane.contract.conftest import Needs
 from tests.krane.installation import Kind, krane_process
 from tests.krane.support import (
     NAMESPACE,
@@ -18,6 +19,8 @@ from tests.krane.support import (
     state_of,
     tell,
 )
+
+pytestmark = pytest.mark.needs(Needs.RESTARTS)
 
 
 async def test_instances_outlive_a_killed_krane_and_the_next_one_takes_them_over(

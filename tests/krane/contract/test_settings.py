@@ -13,6 +13,7 @@ from services.domain.errors import Conflict, Invalid
 from services.domain.settings import RunSettings
 from services.krane.client import KraneClient
 from services.krane.types import AppSettings, BuildStatus
+from tests.krane.contract.conftest import Needs
 from tests.krane.installation import GRACE_SECONDS, Kind, Krane, krane_process
 from tests.krane.support import LISTING, NAMESPACE, ask, build, healthy, pack, spec, until, with_run
 
@@ -38,6 +39,7 @@ command = "python migrate.py 'two words'"
 """
 
 
+@pytest.mark.needs(Needs.BUILDS)
 async def test_a_build_answers_what_the_source_says_and_so_does_one_that_finds_the_image(krane: Krane) -> None:
     archive = pack({"interlock.toml": EVERYTHING})
 
@@ -61,6 +63,7 @@ async def test_a_build_answers_what_the_source_says_and_so_does_one_that_finds_t
 
 
 @pytest.mark.parametrize("port", [0, 7000])
+@pytest.mark.needs(Needs.BUILDS)
 async def test_an_app_listens_where_its_deployment_says_else_where_it_says_itself(krane: Krane, port: int) -> None:
     built = await build(krane.client, f"listens-{port}", pack({"interlock.toml": EVERYTHING, "up": "here"}))
 
@@ -81,6 +84,7 @@ async def test_an_instance_runs_the_command_of_its_deployment_instead_of_its_ima
     await krane.client.delete(NAMESPACE, "commanded-1")
 
 
+@pytest.mark.needs(Needs.RESTARTS)
 async def test_the_next_krane_goes_on_with_the_command_of_a_deployment_and_starts_it_again(
     kind: Kind, tmp_path: Path, unused_tcp_port: int
 ) -> None:
@@ -107,6 +111,7 @@ async def test_the_next_krane_goes_on_with_the_command_of_a_deployment_and_start
         assert process.processes("lasting-1") == lasting != set()
 
 
+@pytest.mark.needs(Needs.RESTARTS)
 async def test_an_app_that_will_not_end_is_killed_when_its_own_time_is_over_by_the_next_krane_too(
     kind: Kind, tmp_path: Path, unused_tcp_port: int
 ) -> None:

@@ -12,6 +12,7 @@ from services.domain.errors import Conflict, Invalid, NotFound, PreconditionFail
 from services.krane.backends.opening import stop_all
 from services.krane.types import LogQuery, TaskState, TaskStatus
 from tests.krane.commands import PATIENT, begun, ended, go_on, processes, state_of, task
+from tests.krane.contract.conftest import Needs
 from tests.krane.docker_image import PYTHON
 from tests.krane.installation import Kind, Krane, krane_process
 from tests.krane.support import NAMESPACE, build, pack
@@ -130,6 +131,7 @@ async def test_a_task_that_takes_too_much_memory_is_killed_and_failed(krane: Kra
     await krane.client.delete_task(NAMESPACE, "big-1")
 
 
+@pytest.mark.needs(Needs.FILES)
 async def test_values_are_in_files_of_their_owner_alone_and_gone_when_it_has_ended(
     krane: Krane, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +151,7 @@ async def test_values_are_in_files_of_their_owner_alone_and_gone_when_it_has_end
     await krane.client.delete_task(NAMESPACE, "secret-1")
 
 
+@pytest.mark.needs(Needs.BUILDS)
 async def test_the_image_of_a_running_task_stays_and_that_of_an_ended_one_may_go(krane: Krane) -> None:
     archive = pack({"Procfile": "web: python3 -m http.server $PORT", "marker": "of a task"})
     image = (await build(krane.client, "task-image", archive)).image
@@ -179,6 +182,7 @@ async def test_a_task_that_cannot_be_meant_is_refused_and_leaves_nothing(krane: 
         await krane.client.logs(NAMESPACE, "wrong-1")
 
 
+@pytest.mark.needs(Needs.RESTARTS)
 async def test_a_killed_krane_takes_over_what_goes_on_and_finds_what_ended(
     kind: Kind, tmp_path: Path, unused_tcp_port: int
 ) -> None:
@@ -216,6 +220,7 @@ async def test_a_killed_krane_takes_over_what_goes_on_and_finds_what_ended(
         assert len(await client.list_tasks()) == len(wanted)
 
 
+@pytest.mark.needs(Needs.RESTARTS)
 async def test_stop_all_ends_a_task_and_the_next_krane_says_so(
     kind: Kind, tmp_path: Path, unused_tcp_port: int
 ) -> None:
