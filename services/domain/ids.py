@@ -1,11 +1,12 @@
 """Ids and slugs as they may come from outside."""
 
 import re
+from typing import Final
 
 from services.domain.errors import Invalid
 
 # Ids become folder names, row keys and Restate object keys: nothing but these characters ever gets that far.
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
@@ -13,7 +14,7 @@ def check_id(kind: str, value: str) -> str:
     """Return `value` when it can be an id; raises Invalid otherwise."""
     if not value:
         raise Invalid(f"{kind} is missing")
-    if not _ID.fullmatch(value):
+    if not ID.fullmatch(value):
         raise Invalid(f"{kind} {value[:80]!r} is not an id: use 1 to 63 letters, digits, '_' and '-'")
     return value
 

@@ -135,6 +135,12 @@ def check_settings(settings: RunSettings) -> None:
         )
 
 
+def check_effective(settings: EffectiveSettings) -> None:
+    """Raise Invalid when nothing can be run with these settings. An empty value is fine where the default is empty."""
+    defaults = asdict(EffectiveSettings())
+    check_settings(RunSettings(**{name: value for name, value in asdict(settings).items() if value or defaults[name]}))
+
+
 def check_command(name: str, words: Sequence[str]) -> None:
     """Raise Invalid unless these are the arguments of a command."""
     if not words or not words[0]:

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 
 from services.domain.errors import Invalid, PreconditionFailed
+from services.domain.ids import check_id
 from services.gen.krane.v1 import (
     build_pb2,
     build_pb2_grpc,
@@ -14,7 +15,6 @@ from services.gen.krane.v1 import (
     task_pb2_grpc,
 )
 from services.krane.backend import Backend, BuildBackend
-from services.krane.checks import check_id
 from services.krane.codec import (
     BUILD_PRIORITY,
     DEPLOYMENT_STATUS,

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
+from services.domain.ids import check_id
 from services.domain.readiness import InstanceStatus, Probe
 from services.domain.variables import check_variables
 from services.krane.backend import Backend
@@ -26,7 +27,7 @@ from services.krane.backends.shared.log_lines import Line, Place
 from services.krane.backends.shared.operations import BackgroundOperations
 from services.krane.backends.supervision.ending import Ending
 from services.krane.backends.supervision.run_cookie import kill_run
-from services.krane.checks import check_id, check_instance_id, check_reference, check_spec, check_task
+from services.krane.checks import check_instance_id, check_reference, check_spec, check_task
 from services.krane.types import (
     DeploymentSpec,
     DeploymentState,

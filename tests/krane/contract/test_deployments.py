@@ -151,7 +151,7 @@ async def test_logs_of_what_is_no_instance_of_the_deployment_are_refused(krane: 
     "changes",
     [
         {"replicas": 0},
-        {"replicas": 101},
+        {"replicas": 51},
         {"memory_mib": 0},
     ],
 )
@@ -166,9 +166,22 @@ async def test_what_names_no_image_is_refused(krane: Krane, image: str) -> None:
         await krane.client.create(spec("never-1", image))
 
 
-@pytest.mark.parametrize("path", ["healthz", "//host\r\nX: y", "/with space", "http://elsewhere/"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "healthz",
+        "//host\r\nX: y",
+        "/with space",
+        "http://elsewhere/",
+        # These could make the address of another host of it.
+        "//elsewhere/",
+        "/@elsewhere/",
+        "/up#part",
+        "/\\elsewhere",
+    ],
+)
 async def test_health_path_that_is_no_path_is_refused(krane: Krane, path: str) -> None:
-    with pytest.raises(Invalid, match="health path"):
+    with pytest.raises(Invalid, match="health_path"):
         await krane.client.create(spec("never-2", krane.image, path=path))
 
 

@@ -135,9 +135,9 @@ async def test_an_app_that_will_not_end_is_killed_when_its_own_time_is_over_by_t
 async def test_what_cannot_be_followed_is_refused(krane: Krane) -> None:
     wanted = spec("refused-1", krane.image)
 
-    with pytest.raises(Invalid, match="port is 65536: use 0 to 65535"):
+    with pytest.raises(Invalid, match="port is 65536: use 1 to 65535"):
         await krane.client.create(with_run(wanted, port=65536))
-    with pytest.raises(Invalid, match="stop_seconds is 301: use 0 to 300"):
+    with pytest.raises(Invalid, match="stop_seconds is 301: use 1 to 300"):
         await krane.client.create(with_run(wanted, stop_seconds=301))
     with pytest.raises(Invalid, match="command names no program"):
         await krane.client.create(with_run(wanted, command=("",)))

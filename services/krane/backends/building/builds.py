@@ -18,6 +18,7 @@ from pydantic import TypeAdapter
 from services.config import KraneSettings
 from services.domain.errors import Conflict, InterlockError, NotFound, PreconditionFailed
 from services.domain.git import GitSource
+from services.domain.ids import check_id
 from services.krane.backends.building.builder import Builder, BuildLog, BuildWork, BuiltImage
 from services.krane.backends.building.fetching import Fetcher
 from services.krane.backends.building.queue import BuildQueue
@@ -26,7 +27,7 @@ from services.krane.backends.shared.files import Record, read_in_pieces
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.logs import tail
-from services.krane.checks import check_id, check_reference
+from services.krane.checks import check_reference
 from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus, RegistryCredential, StoredSource
 from services.telemetry import get_logger
 

@@ -11,12 +11,13 @@ from functools import partial
 from typing import assert_never
 
 from services.domain.errors import Conflict, NotFound
+from services.domain.ids import check_id
 from services.domain.variables import check_variables
 from services.krane.backends.hosted.deployment import HostedDeployment, Wanted
 from services.krane.backends.hosted.driver import Driver
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.operations import BackgroundOperations, until_done
-from services.krane.checks import check_id, check_spec
+from services.krane.checks import check_spec
 from services.krane.types import (
     DeploymentSpec,
     DeploymentState,

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
+from services.domain.ids import check_id
 from services.krane.backends.building.pruning import Pruner
 from services.krane.backends.hosted.driver import Driver
-from services.krane.checks import check_id
 from services.krane.types import RegistryCredential
 
 

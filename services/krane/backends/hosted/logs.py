@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing, nullcontext
 
 from services.domain.errors import NotFound, Unavailable
+from services.domain.ids import check_id
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.building.builds import SourceBuilds
 from services.krane.backends.hosted.deployments import HostedDeployments
@@ -16,7 +17,7 @@ from services.krane.backends.hosted.tasks import HostedTasks
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import POLL_SECONDS, follow_file
 from services.krane.backends.shared.log_lines import Place
-from services.krane.checks import check_id, check_instance_id
+from services.krane.checks import check_instance_id
 from services.krane.types import BuildStatus, FollowedLine, LogLine, LogQuery, task_log_name
 
 Send = Callable[[FollowedLine], Awaitable[None]]

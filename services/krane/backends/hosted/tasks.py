@@ -13,6 +13,7 @@ from functools import partial
 from typing import Protocol
 
 from services.domain.errors import Conflict, NotFound, Refusal, Unavailable
+from services.domain.ids import check_id
 from services.domain.variables import check_variables
 from services.krane.backends.hosted.driver import Driver
 from services.krane.backends.hosted.runner import CommandRun
@@ -21,7 +22,7 @@ from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.operations import BackgroundOperations
-from services.krane.checks import check_id, check_task
+from services.krane.checks import check_task
 from services.krane.types import TaskName, TaskSpec, TaskState, TaskStatus, task_log_name
 from services.telemetry import get_logger
 
