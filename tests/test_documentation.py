@@ -32,6 +32,8 @@ OTHER_VARIABLES = {
 UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_kib": "KiB", "_mib": "MiB"}
 BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(interlock [^`]+)`")
+# Made once: it takes as long as all that is parsed with it.
+INTERLOCK = get_command(app)
 SEPARATORS = {"|", "<", ">", "&&", ";"}
 
 
@@ -62,7 +64,7 @@ def _interlock_commands(line: str) -> Iterator[list[str]]:
 
 def parse(arguments: list[str]) -> None:
     """Parse as the command line does, without running anything; raises TyperException."""
-    command, rest = get_command(app), hoist(arguments, GLOBAL_OPTIONS)
+    command, rest = INTERLOCK, hoist(arguments, GLOBAL_OPTIONS)
     while rest[0] in GLOBAL_OPTIONS:
         rest = rest[2:]
     while isinstance(command, TyperGroup):
