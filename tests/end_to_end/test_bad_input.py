@@ -58,7 +58,7 @@ async def test_an_openapi_document_that_cannot_be_had_does_not_stop_a_deployment
 @pytest.mark.parametrize(
     ("files", "words"),
     [
-        ({"interlock.toml": "", "app.py": ""}, "start"),
+        ({"interlock.toml": '[start]\ncommand = "no-such-program"\n'}, "start"),
         ({"interlock.toml": "[start]\ncommand = ["}, "interlock.toml"),
         ({"interlock.toml": '[start]\ncommand = "python3 app.py"\nspeed = "high"\n'}, "speed"),
         ({"requirements.txt": "surely-no-such-package-interlock==9.9.9\n"}, "requirements.txt"),

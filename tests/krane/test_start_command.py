@@ -8,7 +8,7 @@ import pytest
 from services.domain.errors import Invalid
 from services.domain.settings import RunSettings
 from services.krane.backends.building.app_config import AppConfig
-from services.krane.backends.process.start_command import read_app_config
+from services.krane.backends.process.app_plan import plan_app
 from services.krane.types import AppSettings
 
 START = '[start]\ncommand = ["python", "app.py"]\n'
@@ -67,14 +67,12 @@ def app(folder: Path, files: dict[str, str]) -> Path:
     ],
 )
 def test_what_an_app_says_is_read(tmp_path: Path, files: dict[str, str], config: AppConfig) -> None:
-    assert read_app_config(app(tmp_path, files)) == config
+    assert plan_app(app(tmp_path, files))[1] == config
 
 
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({}, r"does not say how it is started: add a file interlock.toml with \[start\] command"),
-        ({"Procfile": "worker: python app.py"}, "does not say how it is started"),
         ({"Procfile": "web: python 'app.py"}, "the web: line of the Procfile cannot be read: No closing quotation"),
         ({"interlock.toml": "[start"}, "interlock.toml cannot be read"),
         ({"interlock.toml": "[start]\ncommand = []"}, "start.command"),
@@ -104,4 +102,12 @@ def test_what_an_app_says_is_read(tmp_path: Path, files: dict[str, str], config:
 )
 def test_what_is_wrong_is_named(tmp_path: Path, files: dict[str, str], message: str) -> None:
     with pytest.raises(Invalid, match=message):
-        read_app_config(app(tmp_path, files))
+        plan_app(app(tmp_path, files))
+
+
+@pytest.mark.parametrize("files", [{}, {"Procfile": "worker: python app.py"}])
+def test_what_is_missing_is_kept_for_whom_no_command_rescues(tmp_path: Path, files: dict[str, str]) -> None:
+    _, config = plan_app(app(tmp_path, files))
+
+    assert config.command == ()
+    assert "does not say how it is started: add a file interlock.toml with [start] command" in config.missing_start

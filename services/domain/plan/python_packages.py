@@ -102,9 +102,9 @@ class _Project:
             return False
         if self.poetry and _is_built_by_poetry(self.content) and "packages" not in self.poetry:
             return self._has_folder_of_its_name()
-        is_named = bool(self.project) or bool(self.poetry)
         if table(self.content, "build-system"):
-            return is_named or SETUP in self.files.names
+            return True
+        is_named = bool(self.project) or bool(self.poetry)
         has_scripts = bool(table(self.project, "scripts"))
         return is_named and (has_scripts or self.files.has_folder("src") or SETUP in self.files.names)
 

@@ -48,6 +48,11 @@ def package_specifier(constraint: str) -> str:
     return ",".join(parts)
 
 
+def python_satisfies(request: str, version: str) -> bool:
+    """Whether a Python, such as "3.11.7", is one that was asked for: by its first numbers, or by a specifier."""
+    return all(_satisfies_part(part.strip(), version) for part in request.split(",") if part.strip())
+
+
 def node_intervals(text: str) -> tuple[Interval, ...]:
     """The versions that an npm range allows; empty when it cannot be read, or names a release line by its name."""
     intervals = [_alternative(alternative) for alternative in text.split("||")]
@@ -68,6 +73,32 @@ def triple(text: str) -> Triple | None:
     """The numbers of a version, such as "v20.11.1"."""
     match = _NUMBERS.match(text.strip())
     return _filled([int(number) for number in match["numbers"].split(".")]) if match else None
+
+
+def _satisfies_part(part: str, version: str) -> bool:
+    match = re.fullmatch(r"(?P<operator>~=|===?|!=|>=|<=|>|<)?\s*(?P<version>[0-9][0-9A-Za-z.]*?)(?P<rest>\.\*)?", part)
+    if match is None:
+        return False
+    operator, wanted = match["operator"] or "", [int(number) for number in re.findall(r"\d+", match["version"])[:3]]
+    there = [int(number) for number in re.findall(r"\d+", version)[:3]]
+    begins = there[: len(wanted)] == wanted
+    match operator:
+        case "":
+            return begins
+        case "==" | "===":
+            return begins if match["rest"] else _filled(there) == _filled(wanted)
+        case "!=":
+            return not (begins if match["rest"] else _filled(there) == _filled(wanted))
+        case "~=":
+            return _filled(wanted) <= _filled(there) < _above(wanted[:-1])
+        case ">=":
+            return _filled(there) >= _filled(wanted)
+        case "<=":
+            return _filled(there) <= _filled(wanted)
+        case ">":
+            return _filled(there) > _filled(wanted)
+        case _:
+            return _filled(there) < _filled(wanted)
 
 
 def _alternative(text: str) -> Interval | None:

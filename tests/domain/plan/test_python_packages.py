@@ -41,6 +41,7 @@ APP = {"app.py": "", "Procfile": "web: python app.py"}
         ),
         ({"pyproject.toml": BUILT.replace("dependencies =", "dynamic = ['dependencies']\nx =")}, ["uv pip install ."]),
         ({"pyproject.toml": "[tool.ruff]\nline-length = 100\n", "a/__init__.py": "", "b/__init__.py": ""}, []),
+        ({"pyproject.toml": "[build-system]\nrequires = []\nbuild-backend = 'own'\n"}, ["uv pip install ."]),
         ({"pyproject.toml": POETRY_ONLY}, [LOOSE]),
         ({"pyproject.toml": POETRY_ONLY, "poetry.lock": ""}, [LOCKED]),
         ({"pyproject.toml": POETRY_BUILT, "poetry.lock": ""}, [LOCKED]),

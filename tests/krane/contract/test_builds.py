@@ -104,7 +104,6 @@ async def test_requirements_are_installed_into_the_image_and_its_scripts_start_t
 @pytest.mark.parametrize(
     ("name", "files", "error"),
     [
-        ("no-start", {"app.py": ""}, "the source does not say how it is"),
         ("bad-toml", {"interlock.toml": "[start"}, "interlock.toml cannot be read"),
         ("bad-value", {"interlock.toml": START + "[resources]\nreplicas = 51"}, "replicas is 51: use 1 to 50"),
     ],

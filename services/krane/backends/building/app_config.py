@@ -1,21 +1,25 @@
-"""What an app says of itself: `interlock.toml`, and the `web:` line of a Procfile. No shell is involved."""
+"""What an app says of itself: `interlock.toml`, and the `web:` and `release:` lines of a Procfile."""
 
+import re
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.domain.errors import Invalid
+from services.domain.plan.procfile import PROCFILE, RELEASE, WEB, parse_procfile, shell_words
 from services.domain.settings import check_command, check_settings, settings_from
 from services.domain.variables import check_variables
 from services.krane.types import AppSettings
 
 INTERLOCK_TOML = "interlock.toml"
-PROCFILE = "Procfile"
 FILES = (INTERLOCK_TOML, PROCFILE)
+# "$PORT" as a whole: "$PORTS" is another variable.
+_PORT = re.compile(r"\$\{PORT\}|\$PORT(?![A-Za-z0-9_])")
+_HOST = re.compile(r"\$\{HOST\}|\$HOST(?![A-Za-z0-9_])")
 # What it says is kept with its image, each of its builds and each of its deployments.
 MAX_TOML_BYTES = 64 * 1024
 
@@ -66,6 +70,20 @@ class ReleaseSection(_Section):
     release_command: Words | None = Field(default=None, alias="command")
 
 
+class BuildSection(_Section):
+    """[build]"""
+
+    # Runs in the source once everything is installed.
+    command: Words | None = None
+
+
+class StaticSection(_Section):
+    """[static]"""
+
+    # Served as it is, relative to the source.
+    folder: str | None = None
+
+
 class InterlockToml(_Section):
     """The whole file."""
 
@@ -73,6 +91,8 @@ class InterlockToml(_Section):
     health: HealthSection = HealthSection()
     resources: ResourcesSection = ResourcesSection()
     release: ReleaseSection = ReleaseSection()
+    build: BuildSection = BuildSection()
+    static: StaticSection = StaticSection()
     env: dict[str, str] = {}
 
 
@@ -81,6 +101,8 @@ _SECTIONS: Mapping[str, type[_Section]] = {
     "health": HealthSection,
     "resources": ResourcesSection,
     "release": ReleaseSection,
+    "build": BuildSection,
+    "static": StaticSection,
 }
 
 
@@ -91,6 +113,8 @@ class AppConfig:
     # "$PORT" and "${PORT}" stand for the port to listen on. Empty: they do not say it.
     command: tuple[str, ...]
     settings: AppSettings = field(default_factory=AppSettings)
+    # What to add, in one sentence, where nothing says how the app is started.
+    missing_start: str = ""
 
 
 APP_CONFIG = TypeAdapter(AppConfig)
@@ -105,13 +129,21 @@ def parse_app_config(files: Mapping[str, bytes]) -> AppConfig:
             check_command("[start] command", toml.start.command)
     except Invalid as error:
         raise Invalid(f"interlock.toml is not valid: {error.message}") from error
-    command = toml.start.command or _read_procfile(files.get(PROCFILE, b""))
+    lines = {line.name: line for line in parse_procfile(files.get(PROCFILE, b"").decode(errors="replace"))}
+    if RELEASE in lines and settings.run.release_command is None:
+        settings = replace(settings, run=replace(settings.run, release_command=shell_words(lines[RELEASE])))
+    command = toml.start.command or (shell_words(lines[WEB]) if WEB in lines else ())
     return AppConfig(command=tuple(command), settings=settings)
 
 
 def with_port(command: Iterable[str], port: str) -> list[str]:
     """The arguments with their port: nothing else expands it in a list of arguments."""
-    return [word.replace("${PORT}", port).replace("$PORT", port) for word in command]
+    return [_PORT.sub(port, word) for word in command]
+
+
+def with_host(command: Iterable[str], host: str) -> tuple[str, ...]:
+    """The arguments with the address to listen on, which is the same for all instances of a backend."""
+    return tuple(_HOST.sub(host, word) for word in command)
 
 
 def check_app_settings(settings: AppSettings) -> None:
@@ -153,12 +185,3 @@ def _unknown_key(place: tuple[int | str, ...]) -> str:
     section = InterlockToml if len(place) == 1 else _SECTIONS[str(place[0])]
     keys = (field.alias or name for name, field in section.model_fields.items())
     return f"unknown key; there are: {', '.join(keys)}"
-
-
-def _read_procfile(content: bytes) -> list[str]:
-    lines = content.decode(errors="replace").splitlines()
-    command = next((line.partition(":")[2] for line in lines if line.startswith("web:")), "")
-    try:
-        return shlex.split(command)
-    except ValueError as error:
-        raise Invalid(f"the web: line of the Procfile cannot be read: {error}") from error

@@ -22,6 +22,8 @@ from services.domain.errors import Invalid
 MAX_ENTRIES = 100_000
 # What describes one entry: names, and attributes that nobody needs here.
 MAX_HEADER_BYTES = 1024 * 1024
+# 1980-01-02, in seconds: a day later than the first of a zip, wherever the clock stands.
+EARLIEST_TIME = 315_619_200
 # An archive may unpack to so many times the allowed size of an upload.
 UNPACKED_FACTOR = 5
 
@@ -43,6 +45,8 @@ def unpack(archive: Path, folder: Path, max_source_bytes: int) -> None:
     folder.mkdir(parents=True)
     with _refusing_what_is_broken():
         for tar, entry in checked_entries(archive, max_source_bytes):
+            # What is packed without times is of 1970, which no zip can hold: many builds make one.
+            entry.mtime = max(entry.mtime, EARLIEST_TIME)
             # The filter also drops owners and set-id bits, and looks at links once more.
             tar.extract(entry, folder, filter="data")
 

@@ -1,7 +1,7 @@
 """Images of the process backend: immutable folders, one per content address.
 
     artifacts/<digest>/app/            the source, and the working directory of instances
-    artifacts/<digest>/venv/           a Python environment with what the app requires
+    artifacts/<digest>/venv/           a Python environment, with what the app requires when it is of Python
     artifacts/<digest>/artifact.json   written last, by an atomic rename: the image is there once this file is
 
 A Python environment cannot be moved, for its scripts name its path. So it is made where it stays, and the file
@@ -23,7 +23,7 @@ from services.krane.backends.shared.locks import Locks
 from services.krane.checks import REFERENCE
 
 # Part of every image's address: a change of the builder or of Python makes other images. Count up with the builder.
-BUILDER = f"process-2 {sys.implementation.cache_tag}"
+BUILDER = f"process-3 {sys.implementation.cache_tag}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +47,12 @@ class Artifact:
     def venv(self) -> Path:
         """The Python environment."""
         return self.folder / "venv"
+
+    @property
+    def program_folders(self) -> tuple[Path, ...]:
+        """Where the programs are that it brings."""
+        modules = self.app / "node_modules" / ".bin"
+        return (self.venv / "bin", modules) if modules.exists() else (self.venv / "bin",)
 
     @property
     def config(self) -> AppConfig | None:

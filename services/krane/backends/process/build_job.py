@@ -1,28 +1,29 @@
 """The work of one build, run by `python -m` under a shim so that it can be stopped at any moment.
 
-Unpack, read how the app is started, install what it requires, make the result read-only, publish. A build that cannot
-succeed leaves one sentence in the failure file and exits with code 1.
+Unpack, plan, install, build, make the result read-only, publish. A build that cannot succeed leaves one sentence in the
+failure file and exits with code 1.
 """
 
-import compileall
-import os
-import py_compile
+import platform
+import shlex
 import shutil
-import subprocess
 import sys
-import venv
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 
 from pydantic import TypeAdapter
 
 from services.domain.errors import Invalid
+from services.domain.plan import Language, Plan, Step, plan_lines
 from services.files import write_atomically
 from services.krane.backends.building.app_config import AppConfig
 from services.krane.backends.building.archive import unpack
+from services.krane.backends.process.app_plan import STATIC_SERVER, plan_app
 from services.krane.backends.process.artifacts import Artifact
-from services.krane.backends.process.environment import SYSTEM_PATH
-from services.krane.backends.process.start_command import read_app_config
+from services.krane.backends.process.layers import Layer
+from services.krane.backends.process.toolchain import Toolchain
 from services.krane.backends.shared.files import make_read_only, remove_tree
 
 
@@ -35,6 +36,10 @@ class BuildJob:
     # Gets the sentence on why the build cannot succeed.
     failure: Path
     max_source_bytes: int
+    # What makes later builds faster.
+    cache: Path
+    # Where krane itself finds programs.
+    search_path: str
 
 
 BUILD_JOB = TypeAdapter(BuildJob)
@@ -46,11 +51,15 @@ def build(job: BuildJob) -> None:
     _say("unpacking the source")
     remove_tree(artifact.folder)
     unpack(job.archive, artifact.app, job.max_source_bytes)
-    config = read_app_config(artifact.app)
-    venv.create(artifact.venv, symlinks=True)
-    _install_requirements(artifact)
-    _check_command(artifact, config)
-    compileall.compile_dir(artifact.folder, quiet=2, invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    plan, config = plan_app(artifact.app)
+    for line in plan_lines(plan):
+        _say(f"  {line}")
+    tools = Toolchain(artifact=artifact, variables=config.settings.environment, search_path=job.search_path)
+    _install(job, plan, tools)
+    for step in plan.build:
+        _run(step, tools, "built")
+    _prepare_start(artifact, plan, config, tools)
+    tools.compile(artifact.app, artifact.venv / "lib")
     make_read_only(artifact.app)
     make_read_only(artifact.venv)
     artifact.publish(config)
@@ -59,35 +68,56 @@ def build(job: BuildJob) -> None:
     _say(f"built {artifact.image}")
 
 
-def _install_requirements(artifact: Artifact) -> None:
-    if (artifact.app / "requirements.txt").is_file():
-        _install(artifact, "requirements.txt", "-r", "requirements.txt")
-    elif (artifact.app / "pyproject.toml").is_file():
-        _install(artifact, "pyproject.toml", ".")
+def _install(job: BuildJob, plan: Plan, tools: Toolchain) -> None:
+    """Make the environments, and install what the plan says: from a layer as far as one is kept."""
+    artifact = job.artifact
+    is_of_node = plan.language.value == Language.NODE
+    python = tools.make_environment(None if is_of_node else plan.version)
+    odd = tools.check_node(plan.version) if is_of_node else ""
+    if odd:
+        _say(odd)
+    kept = list(takewhile(lambda step: step.needs is not None, plan.install))
+    folders = (artifact.app / "node_modules",) if is_of_node else (artifact.venv,)
+    if kept:
+        by = (python, tools.node_version if is_of_node else "", platform.platform())
+        _install_kept(kept, Layer.of(job.cache, kept, artifact.app, by), folders, tools)
+    for step in plan.install[len(kept) :]:
+        _run(step, tools, "installed")
 
 
-def _install(artifact: Artifact, what: str, *arguments: str) -> None:
-    _say(f"installing {what}")
-    python = str(artifact.venv / "bin" / "python")
-    uv = Path(sys.executable).with_name("uv")
-    installer = [str(uv), "pip", "install", "--python", python]
-    if not uv.exists():
-        installer = [sys.executable, "-m", "pip", "--python", python, "install"]
-    done = subprocess.run([*installer, *arguments], cwd=artifact.app, check=False)
-    if done.returncode != 0:
-        raise Invalid(f"{what} could not be installed (exit code {done.returncode}): the build log says why")
+def _install_kept(steps: Sequence[Step], layer: Layer, folders: Sequence[Path], tools: Toolchain) -> None:
+    if layer.restore(*folders):
+        _say("installed as in an earlier build: nothing that is required has changed")
+        return
+    for step in steps:
+        _run(step, tools, "installed")
+    tools.compile(*folders)
+    layer.keep(*folders)
 
 
-def _check_command(artifact: Artifact, config: AppConfig) -> None:
-    """Refuse what could not be run, while its author is looking."""
-    program = config.command[0]
-    # A program with a slash in its name is looked up from the working directory, as it will be when it runs.
-    os.chdir(artifact.app)
-    if shutil.which(program, path=f"{artifact.venv / 'bin'}:{SYSTEM_PATH}") is None:
-        raise Invalid(
-            f"the start command names {program!r}, which is not there: add it to requirements.txt, "
-            "or name an executable file of the source with its path, such as ./run"
-        )
+def _run(step: Step, tools: Toolchain, what: str) -> None:
+    _say(f"installing {step.source}" if what == "installed" else f"running {shlex.join(step.arguments)}")
+    code = tools.run(step)
+    if code == 0:
+        return
+    if step.may_fail:
+        _say(f"it ended with code {code}, and the build goes on without it: [build] command says it otherwise")
+        return
+    raise Invalid(f"{step.source} could not be {what} (exit code {code}): the build log says why")
+
+
+def _prepare_start(artifact: Artifact, plan: Plan, config: AppConfig, tools: Toolchain) -> None:
+    if plan.static:
+        if not (artifact.app / plan.static.folder).is_dir():
+            raise Invalid(
+                f"there is no folder {plan.static.folder!r} to serve: "
+                "name the one that the build makes in interlock.toml, [static] folder"
+            )
+        shutil.copyfile(Path(__file__).with_name(STATIC_SERVER), artifact.folder / STATIC_SERVER)
+    if config.command:
+        tools.check_program(config.command)
+    if plan.missing_start:
+        _say(plan.missing_start)
 
 
 def _say(line: str) -> None:

@@ -12,7 +12,7 @@ from services.krane.backends.building.app_config import AppConfig
 from services.krane.backends.building.builder import BuildWork, BuiltImage
 from services.krane.backends.process.artifacts import Artifact, Artifacts
 from services.krane.backends.process.build_job import BUILD_JOB, BuildJob
-from services.krane.backends.process.environment import build_environment
+from services.krane.backends.process.environment import SYSTEM_PATH, build_environment
 from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 
@@ -78,6 +78,8 @@ class ProcessBuilder:
             artifact=artifact,
             failure=work.folder / FAILURE,
             max_source_bytes=self._settings.max_source_bytes,
+            cache=self._cache,
+            search_path=os.environ.get("PATH", SYSTEM_PATH),
         )
         job.failure.unlink(missing_ok=True)
         write_atomically(work.folder / "job.json", BUILD_JOB.dump_json(job))

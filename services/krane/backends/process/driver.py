@@ -92,6 +92,8 @@ class ProcessDriver:
         app = artifact(self._folders.artifacts, check_reference("artifact", spec.image)).config
         if app is None:
             raise PreconditionFailed(f"deployment {spec.deployment_id}: {spec.image} is not here: build it again")
+        if app.missing_start and not spec.run.command:
+            raise PreconditionFailed(app.missing_start)
         record = ProcessRecord(spec=spec, app=app, wanted=Wanted.RUNNING, environment=dict(environment))
         return self._deployment(record)
 
@@ -133,7 +135,7 @@ class ProcessDriver:
                 deployment_id=spec.deployment_id,
                 instance_id=instance_id,
                 folder=folder,
-                venv=image.venv,
+                image=image,
                 given=record.environment,
             ),
             working_directory=image.app,

@@ -4,12 +4,17 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+from services.krane.backends.process.artifacts import Artifact
+
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 # What a package installer needs to reach its registry: the only variables that are handed on, and to builds alone.
 INSTALLER_VARIABLES = (
+    "COREPACK_NPM_REGISTRY",
     "HTTP_PROXY",
     "HTTPS_PROXY",
+    "NODE_EXTRA_CA_CERTS",
     "NO_PROXY",
+    "NPM_CONFIG_REGISTRY",
     "http_proxy",
     "https_proxy",
     "no_proxy",
@@ -22,23 +27,25 @@ INSTALLER_VARIABLES = (
     "UV_DEFAULT_INDEX",
     "UV_FIND_LINKS",
     "UV_INDEX",
+    "UV_PYTHON_INSTALL_MIRROR",
 )
 
 
 def instance_environment(
-    *, deployment_id: str, instance_id: str, folder: Path, venv: Path, given: Mapping[str, str]
+    *, deployment_id: str, instance_id: str, folder: Path, image: Artifact, given: Mapping[str, str]
 ) -> dict[str, str]:
     """What an instance sees; the shim adds PORT. Its home and temporary folder lie in its own folder.
 
     What it was given wins over what is only usual here, such as PATH, and cannot hold the names that krane answers for.
     """
     return {
-        **_basics(folder, f"{venv / 'bin'}:{SYSTEM_PATH}"),
+        **_basics(folder, ":".join((*map(str, image.program_folders), SYSTEM_PATH))),
+        **({"NODE_ENV": "production"} if (image.app / "package.json").exists() else {}),
         # The image holds compiled code already and is read-only.
         "PYTHONDONTWRITEBYTECODE": "1",
         # What an instance prints is in its log at once, and not lost when it is killed.
         "PYTHONUNBUFFERED": "1",
-        "VIRTUAL_ENV": str(venv),
+        "VIRTUAL_ENV": str(image.venv),
         **given,
         "HOST": "127.0.0.1",
         "INTERLOCK_DEPLOYMENT_ID": deployment_id,
@@ -56,9 +63,13 @@ def build_environment(*, folder: Path, cache: Path, own: Mapping[str, str] = os.
         "PYTHONUNBUFFERED": "1",
         # Links into the cache would let one image change under another.
         "UV_LINK_MODE": "copy",
-        "UV_NO_CONFIG": "1",
-        "UV_PYTHON_DOWNLOADS": "never",
+        # Whoever runs krane may let uv fetch other versions of Python.
+        "UV_PYTHON_DOWNLOADS": own.get("UV_PYTHON_DOWNLOADS", "never"),
+        "UV_PYTHON_INSTALL_DIR": own.get("UV_PYTHON_INSTALL_DIR", f"{own.get('HOME', '')}/.local/share/uv/python"),
         "XDG_CACHE_HOME": str(cache),
+        "COREPACK_HOME": str(cache / "corepack"),
+        "npm_config_cache": str(cache / "npm"),
+        "npm_config_update_notifier": "false",
     }
 
 

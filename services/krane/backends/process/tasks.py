@@ -43,7 +43,7 @@ class ProcessTasks:
                 deployment_id=spec.task_id,
                 instance_id=name,
                 folder=self._folders.task_run(spec.task_id),
-                venv=image.venv,
+                image=image,
                 given=environment,
             ),
             working_directory=image.app,

@@ -16,6 +16,7 @@ import ctypes
 import fcntl
 import json
 import os
+import re
 import select
 import signal
 import socket
@@ -30,6 +31,8 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 # Seconds between looks at the memory of the tree, and at whether a grace period is over.
 TICK_SECONDS = 0.25
+# "$PORT" as a whole: "$PORTS" is another variable.
+PORT = re.compile(r"\$\{PORT\}|\$PORT(?![A-Za-z0-9_])")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 EXIT_CANNOT_RUN = 127
 
@@ -194,7 +197,7 @@ class Shim:
             os.dup2(self._output_end, 2)
             os.chdir(self._command["working_directory"])
             port = str(self._state["port"])
-            arguments = [a.replace("${PORT}", port).replace("$PORT", port) for a in self._command["arguments"]]
+            arguments = [PORT.sub(port, argument) for argument in self._command["arguments"]]
             environment = {**self._command["environment"], "INTERLOCK_RUN_ID": self._state["run_id"]}
             if self._port_reservation:
                 environment["PORT"] = port
