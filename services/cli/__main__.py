@@ -180,6 +180,7 @@ def deploy(
         typer.Option("--no-release-command", help="None, whatever project and source say.", show_default=False),
     ] = False,
     command: Annotated[str, setting_option("command")] = "",
+    protocol: Annotated[str, setting_option("protocol")] = "",
     env: Annotated[
         list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for this deployment alone; repeatable.")
     ] = None,
@@ -213,6 +214,7 @@ def deploy(
         release_command=parse_command(release_command),
         no_release_command=no_release_command,
         command=parse_command(command),
+        protocol=protocol,
         idempotency_key=idempotency_key,
         variables=parse_variables(env or []),
     )

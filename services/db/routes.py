@@ -5,8 +5,9 @@ from itertools import groupby
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
-from services.db.tables import GatewayConfig, Instance, RoutingRevision
+from services.db.tables import Deployment, GatewayConfig, Instance, RoutingRevision
 from services.domain.routes import Route, RouteTable, choose_addresses
+from services.domain.settings import HTTP1
 
 
 async def read_revision(session: AsyncSession) -> int:
@@ -35,4 +36,7 @@ async def read_route_table(session: AsyncSession) -> RouteTable:
     for deployment_id, rows in groupby(instances, key=lambda row: row.deployment_id):
         if deployment_id in addresses:
             addresses[deployment_id] = choose_addresses({row.address: row.healthy for row in rows})
-    return RouteTable(revision=revision, routes=routes, addresses=addresses)
+    speaks = Deployment.run["protocol"].as_string()
+    others = await session.execute(select(Deployment.id, speaks).where(speaks != HTTP1))
+    protocols = {id: protocol for id, protocol in others if id in addresses}
+    return RouteTable(revision=revision, routes=routes, addresses=addresses, protocols=protocols)

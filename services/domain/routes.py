@@ -1,7 +1,7 @@
 """What gateways serve: each hostname and the instances that get its requests."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +23,8 @@ class RouteTable:
     revision: int
     routes: tuple[Route, ...]
     addresses: dict[str, tuple[str, ...]]
+    # What instances speak, of the deployments for which it is not HTTP/1.1.
+    protocols: dict[str, str] = field(default_factory=dict[str, str])
 
 
 def choose_addresses(healthy: Mapping[str, bool]) -> tuple[str, ...]:

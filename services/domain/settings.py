@@ -14,6 +14,9 @@ from services.domain.errors import Invalid
 MAX_PORT: Final = 65_535
 # Removing a deployment waits this long, also when an emergency rollback cancels one.
 MAX_STOP_SECONDS: Final = 300
+# What gateways may speak to instances; the second is HTTP/2 without TLS, from the first byte on.
+HTTP1: Final = "http/1.1"
+H2C: Final = "h2c"
 MAX_WORDS: Final = 200
 # Characters of a command.
 MAX_COMMAND: Final = 8192
@@ -46,6 +49,7 @@ SETTINGS: Final = (
     Setting("ready_seconds", "From being created until it must be ready", "as configured: 60", 1, 3600),
     Setting("release_command", "What runs once before instances are made", "none"),
     Setting("command", "What instances run", "as the image says"),
+    Setting("protocol", "What instances speak: http/1.1, or h2c for gRPC", "http/1.1"),
 )
 SETTING_NAMES: Final = tuple(setting.name for setting in SETTINGS)
 # Lists of arguments; no shell reads them.
@@ -66,6 +70,7 @@ class RunSettings:
     # Empty: run none, whatever a later source sets.
     release_command: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
+    protocol: str | None = None
 
     def set_fields(self) -> dict[str, Any]:
         """Return the settings that are set, by name."""
@@ -91,6 +96,7 @@ class EffectiveSettings:
     release_command: tuple[str, ...] = ()
     # Empty: as the image says.
     command: tuple[str, ...] = ()
+    protocol: str = HTTP1
 
 
 def settings_from(values: Mapping[str, Any]) -> RunSettings:
@@ -128,6 +134,8 @@ def check_settings(settings: RunSettings) -> None:
         check_command("release_command", settings.release_command)
     if settings.command is not None:
         check_command("command", settings.command)
+    if settings.protocol not in (None, HTTP1, H2C):
+        raise Invalid(f"protocol {settings.protocol[:80]!r} is not known: use {HTTP1!r} or {H2C!r}")
     path = settings.health_path
     if path is not None and not _HEALTH_PATH.fullmatch(path):
         raise Invalid(

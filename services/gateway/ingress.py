@@ -211,7 +211,8 @@ def _replies(gateway: GatewaySettings) -> Iterator[dict[str, object]]:
     yield _reply(_has_status(400), "The request is not valid HTTP: %RESPONSE_CODE_DETAILS%.")
     yield _reply(
         _has_flags("UPE"),
-        f"The instance behind this hostname did not answer in valid HTTP/1.1, or with more than {limits}.",
+        f"The instance behind this hostname did not answer in valid HTTP, or with more than {limits}. "
+        "One that speaks gRPC, or nothing but HTTP/2, needs the setting protocol=h2c.",
     )
     for flags, text in REPLIES:
         yield _reply(_has_flags(*flags), text)

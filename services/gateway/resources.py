@@ -13,6 +13,7 @@ from google.protobuf.message import Message
 
 from services.config import GatewaySettings
 from services.domain.routes import Route
+from services.domain.settings import H2C, HTTP1
 from services.gateway import envoy_api as envoy
 from services.gateway.ingress import HOSTNAME_HEADER
 from services.gateway.snapshot import EMPTY, Change, RoutedDeployment, Snapshot, difference
@@ -22,6 +23,11 @@ CONNECT_TIMEOUT = timedelta(seconds=2)
 # Shorter than the keep-alive of common servers (node and uvicorn: 5 s), so that Envoy closes first and a request never
 # meets a connection that the instance is just closing.
 UPSTREAM_IDLE_TIMEOUT = timedelta(seconds=4)
+# How Envoy speaks to instances. Websockets are asked for over HTTP/2 as RFC 8441 says.
+PROTOCOLS: dict[str, dict[str, object]] = {
+    HTTP1: {"http_protocol_options": {}},
+    H2C: {"http2_protocol_options": {"allow_connect": True}},
+}
 MAX_CONNECTIONS = 100_000
 MAX_RETRIES = 1_000
 RETRIES = 2
@@ -65,7 +71,7 @@ def own_scope_key(deployment_id: str) -> str:
 
 def _deployment(deployment: RoutedDeployment, gateway: GatewaySettings) -> Iterable[Resource]:
     id = deployment.id
-    yield make_resource(ResourceType.CLUSTER, id, _cluster(id, gateway), needs=id)
+    yield make_resource(ResourceType.CLUSTER, id, _cluster(deployment, gateway), needs=id)
     yield make_resource(ResourceType.ENDPOINTS, id, _load_assignment(deployment))
     yield make_resource(ResourceType.ROUTES, id, _route_configuration(id))
     yield _scope(_own_scope_name(id), own_scope_key(id), id, leads=True)
@@ -87,9 +93,9 @@ def _scope(name: str, key: str, deployment_id: str, *, leads: bool) -> Resource:
     return make_resource(ResourceType.SCOPE, name, content, needs=deployment_id, leads=leads)
 
 
-def _cluster(deployment_id: str, gateway: GatewaySettings) -> Message:
+def _cluster(deployment: RoutedDeployment, gateway: GatewaySettings) -> Message:
     return envoy.Cluster(
-        name=deployment_id,
+        name=deployment.id,
         type="EDS",
         eds_cluster_config={"eds_config": envoy.ads()},
         connect_timeout=CONNECT_TIMEOUT,
@@ -115,7 +121,7 @@ def _cluster(deployment_id: str, gateway: GatewaySettings) -> Message:
         typed_extension_protocol_options={
             "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": envoy.pack(
                 envoy.HttpProtocolOptions(
-                    explicit_http_config={"http_protocol_options": {}},
+                    explicit_http_config=PROTOCOLS[deployment.protocol],
                     common_http_protocol_options={
                         "idle_timeout": UPSTREAM_IDLE_TIMEOUT,
                         "max_headers_count": {"value": gateway.max_headers},

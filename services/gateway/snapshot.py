@@ -14,6 +14,7 @@ from services.domain.errors import Invalid
 from services.domain.hostnames import check_hostname
 from services.domain.ids import check_id
 from services.domain.routes import Route, RouteTable
+from services.domain.settings import HTTP1
 
 PORTS = range(1, 65536)
 
@@ -32,6 +33,8 @@ class RoutedDeployment:
 
     id: str
     endpoints: tuple[Endpoint, ...]
+    # What its instances speak: HTTP1 or H2C.
+    protocol: str = HTTP1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +62,11 @@ def take_snapshot(table: RouteTable) -> Snapshot:
     """Sort and check a route table; raises Invalid when it is not consistent."""
     snapshot = Snapshot(
         deployments=tuple(
-            RoutedDeployment(id=id, endpoints=_endpoints(table.addresses.get(id, ())))
+            RoutedDeployment(
+                id=id,
+                endpoints=_endpoints(table.addresses.get(id, ())),
+                protocol=table.protocols.get(id, HTTP1),
+            )
             for id in sorted({route.deployment_id for route in table.routes})
         ),
         routes=tuple(sorted(table.routes, key=lambda route: (route.hostname, route.deployment_id))),

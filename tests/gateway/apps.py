@@ -14,7 +14,9 @@ from django.http import HttpRequest, HttpResponse
 from django.template import engines
 from django.urls import path
 from starlette.applications import Starlette
-from starlette.routing import WebSocketRoute
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from tests.gateway.lab import eventually, free_ports, stop_process
@@ -65,7 +67,12 @@ async def chat(socket: WebSocket) -> None:
     await socket.close()
 
 
-starlette = Starlette(routes=[WebSocketRoute("/chat", chat)])
+def http2_only(request: Request) -> Response:
+    """Take HTTP/2 alone."""
+    return Response(status_code=200 if request.scope["http_version"] == "2" else 505)
+
+
+starlette = Starlette(routes=[WebSocketRoute("/chat", chat), Route("/http2", http2_only)])
 
 
 @asynccontextmanager

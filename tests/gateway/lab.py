@@ -29,6 +29,7 @@ from services.db.tables import (
     Workspace,
 )
 from services.domain.errors import Unavailable
+from services.domain.settings import HTTP1
 from services.gateway.bootstrap import envoy_command, write_bootstrap
 from services.gateway.client import GatewayClient, SyncResult
 
@@ -127,13 +128,15 @@ class Routes:
             await session.flush()
             session.add(Environment(id="e", project_id="p", slug="production", is_production=True))
 
-    async def write(self, routes: Mapping[str, str], instances: Mapping[str, Iterable[str]]) -> int:
-        """Replace all routes and instances; returns the new revision."""
+    async def write(
+        self, routes: Mapping[str, str], instances: Mapping[str, Iterable[str]], protocol: str = HTTP1
+    ) -> int:
+        """Replace all routes and instances; returns the new revision. New deployments speak the protocol."""
         async with self._database.write() as session:
             await session.execute(delete(GatewayConfig))
             await session.execute(delete(Instance))
             for id in sorted({*routes.values(), *instances} - self._known):
-                session.add(self._deployment(id))
+                session.add(self._deployment(id, protocol))
             await session.flush()
             revision = await next_revision(session)
             session.add_all(_config(hostname, id) for hostname, id in routes.items())
@@ -141,7 +144,7 @@ class Routes:
                 session.add_all(_instance(id, number, address) for number, address in enumerate(addresses))
         return revision
 
-    def _deployment(self, id: str) -> Deployment:
+    def _deployment(self, id: str, protocol: str) -> Deployment:
         self._known.add(id)
         return Deployment(
             id=id,
@@ -150,6 +153,7 @@ class Routes:
             environment_id="e",
             generation=len(self._known),
             status="ready",
+            run={"protocol": protocol},
             created_at_ms=0,
         )
 
@@ -192,9 +196,11 @@ class Lab:
         """Have the agent follow."""
         return await self.client.sync(self.settings.gateway.agent_address, revision, wait)
 
-    async def serve(self, routes: Mapping[str, str], instances: Mapping[str, Iterable[str]]) -> int:
-        """Write routes and wait until Envoy acknowledged them."""
-        revision = await self.routes.write(routes, instances)
+    async def serve(
+        self, routes: Mapping[str, str], instances: Mapping[str, Iterable[str]], protocol: str = HTTP1
+    ) -> int:
+        """Write routes and wait until Envoy acknowledged them. New deployments speak the protocol."""
+        revision = await self.routes.write(routes, instances, protocol)
         result = await self.sync(revision)
         assert (result.acknowledged_revision, result.rejection) == (revision, "")
         return revision

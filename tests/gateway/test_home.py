@@ -44,6 +44,14 @@ def test_a_saved_table_is_loaded_as_it_was(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["snapshot.json"]
 
 
+def test_a_table_of_an_earlier_version_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "snapshot.json"
+    route = {"hostname": "a.example.com", "deployment_id": "dep-a"}
+    path.write_text(json.dumps({"revision": 7, "routes": [route], "addresses": {"dep-a": ["127.0.0.1:80"]}}))
+
+    assert SnapshotStore(path).load() == TABLE
+
+
 @pytest.mark.parametrize("content", [None, b"", b"{", b'{"revision": "x"}', UNSERVABLE])
 def test_a_saved_table_that_cannot_be_read_is_as_good_as_none(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "snapshot.json"

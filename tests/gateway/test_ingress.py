@@ -26,7 +26,10 @@ CLAIMS = {
 }
 BAD_HOST = "400: The request's Host is missing, or is not a hostname with or without a port.\n"
 LIMITS = "more than 500 headers, or 128 KiB of them"
-BAD_ANSWER = f"502: The instance behind this hostname did not answer in valid HTTP/1.1, or with {LIMITS}.\n"
+BAD_ANSWER = (
+    f"502: The instance behind this hostname did not answer in valid HTTP, or with {LIMITS}. "
+    "One that speaks gRPC, or nothing but HTTP/2, needs the setting protocol=h2c.\n"
+)
 
 
 @pytest.fixture

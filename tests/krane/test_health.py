@@ -5,11 +5,14 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from services.domain.settings import H2C
 from services.krane.backends.hosted.health import Check, Health, make_check
 from services.krane.backends.hosted.probe import Prober
+from tests.gateway.apps import running_app
 from tests.krane.support import until
 
 
@@ -48,6 +51,14 @@ async def test_probe_says_what_is_wrong(answer: bytes, problem: str) -> None:
     prober = Prober()
     async with server(answer) as port:
         assert (await prober.probe(f"127.0.0.1:{port}", "/up", 1000)).problem == problem
+    await prober.close()
+
+
+async def test_probe_asks_in_the_protocol_of_the_deployment(tmp_path: Path) -> None:
+    prober = Prober()
+    async with running_app("starlette", tmp_path / "log") as address:
+        assert (await prober.probe(address, "/http2", 5000)).status_code == 505
+        assert (await prober.probe(address, "/http2", 5000, H2C)).problem == ""
     await prober.close()
 
 

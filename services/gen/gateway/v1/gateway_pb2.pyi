@@ -85,11 +85,13 @@ class GetSnapshotResponse(_message.Message):
     def __init__(self, gateway_id: _Optional[str] = ..., revision: _Optional[int] = ..., acknowledged_revision: _Optional[int] = ..., routes: _Optional[_Iterable[_Union[Route, _Mapping]]] = ...) -> None: ...
 
 class Route(_message.Message):
-    __slots__ = ("hostname", "deployment_id", "addresses")
+    __slots__ = ("hostname", "deployment_id", "addresses", "protocol")
     HOSTNAME_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESSES_FIELD_NUMBER: _ClassVar[int]
+    PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     hostname: str
     deployment_id: str
     addresses: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, hostname: _Optional[str] = ..., deployment_id: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ...) -> None: ...
+    protocol: str
+    def __init__(self, hostname: _Optional[str] = ..., deployment_id: _Optional[str] = ..., addresses: _Optional[_Iterable[str]] = ..., protocol: _Optional[str] = ...) -> None: ...

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12krane/v1/run.proto\x12\x08krane.v1\"\xd3\x02\n\x0bRunSettings\x12\x15\n\x08replicas\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x1b\n\x0e\x63pu_millicores\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x17\n\nmemory_mib\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x18\n\x0bhealth_path\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x11\n\x04port\x18\x05 \x01(\rH\x04\x88\x01\x01\x12\x19\n\x0cstop_seconds\x18\x06 \x01(\rH\x05\x88\x01\x01\x12\x17\n\x0frelease_command\x18\x07 \x03(\t\x12\x1a\n\rready_seconds\x18\x08 \x01(\rH\x06\x88\x01\x01\x12\x0f\n\x07\x63ommand\x18\t \x03(\tB\x0b\n\t_replicasB\x11\n\x0f_cpu_millicoresB\r\n\x0b_memory_mibB\x0e\n\x0c_health_pathB\x07\n\x05_portB\x0f\n\r_stop_secondsB\x10\n\x0e_ready_secondsb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x12krane/v1/run.proto\x12\x08krane.v1\"\xf7\x02\n\x0bRunSettings\x12\x15\n\x08replicas\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x1b\n\x0e\x63pu_millicores\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x17\n\nmemory_mib\x18\x03 \x01(\x04H\x02\x88\x01\x01\x12\x18\n\x0bhealth_path\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x11\n\x04port\x18\x05 \x01(\rH\x04\x88\x01\x01\x12\x19\n\x0cstop_seconds\x18\x06 \x01(\rH\x05\x88\x01\x01\x12\x17\n\x0frelease_command\x18\x07 \x03(\t\x12\x1a\n\rready_seconds\x18\x08 \x01(\rH\x06\x88\x01\x01\x12\x0f\n\x07\x63ommand\x18\t \x03(\t\x12\x15\n\x08protocol\x18\n \x01(\tH\x07\x88\x01\x01\x42\x0b\n\t_replicasB\x11\n\x0f_cpu_millicoresB\r\n\x0b_memory_mibB\x0e\n\x0c_health_pathB\x07\n\x05_portB\x0f\n\r_stop_secondsB\x10\n\x0e_ready_secondsB\x0b\n\t_protocolb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'krane.v1.run_pb2', _globals
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_RUNSETTINGS']._serialized_start=33
-  _globals['_RUNSETTINGS']._serialized_end=372
+  _globals['_RUNSETTINGS']._serialized_end=408
 # @@protoc_insertion_point(module_scope)

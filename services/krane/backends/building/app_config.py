@@ -45,6 +45,8 @@ class StartSection(_Section):
     port: int | None = None
     # Between being asked to end and being killed.
     stop_seconds: int | None = None
+    # "h2c" for gRPC.
+    protocol: str | None = None
 
 
 class HealthSection(_Section):

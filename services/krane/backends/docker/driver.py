@@ -133,7 +133,7 @@ class DockerDriver:
         )
         history = Record(self._folders.instance(record.spec.deployment_id, index) / "history.json", HISTORY)
         path = record.spec.run.health_path or record.of_image.health_path or ""
-        check = make_check(path, self._settings.probe_seconds)
+        check = make_check(path, self._settings.probe_seconds, record.spec.run.protocol)
         return HostedInstance(record.instance_id(index), runner, history, check, self._prober)
 
 

@@ -18,9 +18,9 @@ OPEN_SECONDS = 0.05
 class PublishedPortProber(Prober):
     """Tells a port that nothing listens behind from an instance that answers badly."""
 
-    async def _get(self, address: str, path: str) -> Probe:
+    async def _get(self, address: str, path: str, protocol: str) -> Probe:
         try:
-            return await super()._get(address, path)
+            return await super()._get(address, path, protocol)
         except httpx.TransportError:
             await self._connect(address)
             raise

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from services.domain.readiness import Probe
+from services.domain.settings import HTTP1
 from services.krane.backends.hosted.probe import Prober
 
 INTERVAL = 0.5
@@ -28,6 +29,8 @@ class Check:
     # The same, while the instance is calm: when every probe has passed for so many seconds.
     calm_interval: float
     calm_after: float = 10.0
+    # What the path is asked in.
+    protocol: str = HTTP1
 
     def pause(self, passing_for: float) -> float:
         """Seconds until the next probe, when every one has passed for so long."""
@@ -54,7 +57,7 @@ class Health:
     async def follow(self, prober: Prober, address: str, check: Check, on_first_passed: Callable[[], None]) -> None:
         """Probe for ever: quickly until the first probe passes, then at the check's intervals."""
         while True:
-            self.last_probe = await prober.probe(address, check.path, check.timeout_ms)
+            self.last_probe = await prober.probe(address, check.path, check.timeout_ms, check.protocol)
             problem = self.last_probe.problem
             if not problem and self._first_passed_at is None:
                 on_first_passed()
@@ -73,6 +76,6 @@ class Health:
         self._probed.set()
 
 
-def make_check(path: str, calm_interval: float) -> Check:
+def make_check(path: str, calm_interval: float, protocol: str = HTTP1) -> Check:
     """Ask at krane's intervals; an empty path is a TCP connection."""
-    return Check(path=path, timeout_ms=TIMEOUT_MS, interval=INTERVAL, calm_interval=calm_interval)
+    return Check(path=path, timeout_ms=TIMEOUT_MS, protocol=protocol, interval=INTERVAL, calm_interval=calm_interval)

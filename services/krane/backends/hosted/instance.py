@@ -85,7 +85,8 @@ class HostedInstance:
     async def probe(self) -> InstanceReport:
         """How it is, asked at this moment."""
         if self._status is InstanceStatus.RUNNING:
-            found = await self._prober.probe(self._address, self._check.path, self._check.timeout_ms)
+            check = self._check
+            found = await self._prober.probe(self._address, check.path, check.timeout_ms, check.protocol)
             if found.problem:
                 return replace(self.report, healthy=False, reason=found.problem, last_probe=found)
         return self.report

@@ -8,6 +8,7 @@ from dataclasses import replace
 import httpx
 
 from services.domain.readiness import Probe
+from services.domain.settings import H2C, HTTP1
 
 # Of an answer that is not 2xx: what is read and how long it is waited for, and what is shown of it.
 BODY_BYTES = 1024
@@ -21,30 +22,25 @@ class Prober:
     def __init__(self) -> None:
         # No proxy and no redirect: an instance is asked itself, and nothing it says leads elsewhere. No kept
         # connection: it would occupy a server that takes one at a time. No certificates: it is all plain HTTP.
-        self._client = httpx.AsyncClient(
-            trust_env=False,
-            verify=False,
-            follow_redirects=False,
-            headers={"User-Agent": "interlock-krane", "Connection": "close"},
-            limits=httpx.Limits(max_keepalive_connections=0),
-        )
+        self._clients = {HTTP1: _client({"Connection": "close"}), H2C: _client({}, http1=False, http2=True)}
 
-    async def probe(self, address: str, path: str, timeout_ms: int) -> Probe:
+    async def probe(self, address: str, path: str, timeout_ms: int, protocol: str = HTTP1) -> Probe:
         """Ask once, by GET when there is a path, else by connecting."""
         began = time.monotonic()
-        found = await self._ask(address, path, timeout_ms)
+        found = await self._ask(address, path, timeout_ms, protocol)
         return replace(found, latency_ms=int((time.monotonic() - began) * 1000))
 
     async def close(self) -> None:
         """Close what is open."""
-        await self._client.aclose()
+        for client in self._clients.values():
+            await client.aclose()
 
-    async def _ask(self, address: str, path: str, timeout_ms: int) -> Probe:
+    async def _ask(self, address: str, path: str, timeout_ms: int, protocol: str) -> Probe:
         port = address.rpartition(":")[2]
         what = f"GET {path}" if path else f"a connection to port {port}"
         try:
             async with asyncio.timeout(timeout_ms / 1000):
-                return await (self._get(address, path) if path else self._connect(address))
+                return await (self._get(address, path, protocol) if path else self._connect(address))
         except (TimeoutError, httpx.TimeoutException):
             return Probe(problem=f"{what} was not answered within {timeout_ms} ms")
         except (ConnectionRefusedError, httpx.ConnectError):
@@ -52,9 +48,9 @@ class Prober:
         except (OSError, httpx.HTTPError, httpx.InvalidURL):
             return Probe(problem=f"{what} was answered with something that is not HTTP")
 
-    async def _get(self, address: str, path: str) -> Probe:
+    async def _get(self, address: str, path: str, protocol: str) -> Probe:
         # Streamed and left: of an answer that is 2xx the head is all that is read, whatever the size of the body.
-        async with self._client.stream("GET", f"http://{address}{path}", timeout=None) as response:
+        async with self._clients[protocol].stream("GET", f"http://{address}{path}", timeout=None) as response:
             problem = _problem(path, response)
             body = await _beginning(response) if problem else ""
             return Probe(problem=problem, status_code=response.status_code, body=body)
@@ -69,6 +65,18 @@ async def connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWri
     """Open a connection to host:port."""
     host, _, port = address.rpartition(":")
     return await asyncio.open_connection(host, int(port))
+
+
+def _client(headers: dict[str, str], *, http1: bool = True, http2: bool = False) -> httpx.AsyncClient:
+    return httpx.AsyncClient(
+        trust_env=False,
+        verify=False,
+        follow_redirects=False,
+        headers={"User-Agent": "interlock-krane", **headers},
+        limits=httpx.Limits(max_keepalive_connections=0),
+        http1=http1,
+        http2=http2,
+    )
 
 
 def _problem(path: str, response: httpx.Response) -> str:

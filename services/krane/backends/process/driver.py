@@ -149,7 +149,11 @@ class ProcessDriver:
             instance_id,
             ProcessRunner(folder, command, self._ports),
             Record(folder / "history.json", HISTORY),
-            make_check(spec.run.health_path or record.app.settings.run.health_path or "", self._settings.probe_seconds),
+            make_check(
+                spec.run.health_path or record.app.settings.run.health_path or "",
+                self._settings.probe_seconds,
+                spec.run.protocol,
+            ),
             self._prober,
         )
 
