@@ -252,7 +252,7 @@ async def test_readers_never_see_half_of_a_switch(project: Project) -> None:
             "select p.live_deployment_id as live, p.is_rolled_back as held, d.sticky, d.deployment_id as domain, "
             "g.deployment_id as config from projects p join domains d on d.project_id = p.id "
             "join gateway_configs g on g.hostname = d.hostname "
-            "where p.id = :id and STICKY.decode(d.sticky) in ('live', 'environment')"
+            "where p.id = :id and d.sticky in ('live', 'environment')"
         )
         while not done.is_set():
             rows = await project.stack.sql(query, id=project.id)
