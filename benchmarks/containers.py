@@ -1,9 +1,9 @@
-"""What krane costs on a Docker Engine beside plain docker, interleaved in one run: `make bench-docker`.
+"""Measure krane on a Docker Engine against plain docker, interleaved in one run: `make bench-docker`.
 
-The same image from "create" until it answers its health check: by krane, which probes it, and by `docker run` and a
-loop that asks as often. The same source until its image is there: by krane, and by `docker build` with the Dockerfile
-that krane writes. Each source is new, so that its layers are not in the cache while those of its base image are.
-Builds are of a file that is copied, where all that krane adds can be seen, and of an app that installs a package.
+Start: the time from "create" until the health check passes, with krane, and with `docker run` and a loop that probes
+as often. Build: the time until the image exists, with krane, and with `docker build` and the Dockerfile that krane
+writes. Each source is new, so only the layers of its base image are cached. One build copies a file, which shows the
+overhead of krane; the other installs a package.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ from tests.krane.support import NAMESPACE, in_chunks, pack, spec
 from tests.restate_server import free_port
 
 ROUNDS = 20
-# An installation takes its time, and every so many rounds it is measured too.
+# Builds that install a package are slow, so they are measured only every so many rounds.
 INSTALL_EVERY = 4
 LOOK_SECONDS = 0.01
 DEADLINE_SECONDS = 60.0
@@ -56,9 +56,9 @@ class Containers:
         self._base = base
         self._folder = folder
         self._numbers = itertools.count(1)
-        # In every source: the engine still has what an earlier run built.
+        # Part of every source, because the engine may still have images of an earlier run.
         self._mark = secrets.token_hex(8)
-        # Kept as krane keeps its images: with the last of them their common layers would go.
+        # Kept as krane keeps its images: removing the last one would remove the shared layers.
         self._tags = ["interlock-bench:probe"]
         self.runs = Stopwatch()
         self.builds = Stopwatch()
@@ -75,14 +75,14 @@ class Containers:
             await self._docker_build(f"copy-{number}", self.builds, BUILD, {"app.py": copied})
             await self._krane_build(f"copy-{number}", self.builds, {"app.py": f"{copied}#\n"})
             if number % INSTALL_EVERY == 0:
-                # Of another length each, so that nothing is in the cache.
+                # Each has another length, so that nothing is cached.
                 installed = {WHEEL: wheel(), "requirements.txt": f"./{WHEEL}\n#{self._mark}{'#' * number}\n"}
                 await self._docker_build(f"pip-{number}", self.installs, INSTALL, installed)
                 installed["requirements.txt"] = f"./{WHEEL}\n#{self._mark}{'#' * number}-\n"
                 await self._krane_build(f"pip-{number}", self.installs, installed)
 
     async def clear(self) -> None:
-        """Remove what plain docker built."""
+        """Remove the images that plain docker built."""
         if self._tags:
             await _docker("rmi", *self._tags)
 
@@ -144,13 +144,13 @@ def _bytes(files: Mapping[str, str | bytes]) -> dict[str, bytes]:
 
 @asynccontextmanager
 async def on_an_engine() -> AsyncGenerator[Containers]:
-    """A krane of its own, and nothing left of it."""
+    """Run a krane for the block, and remove all that it leaves."""
     with tempfile.TemporaryDirectory(prefix="interlock-bench-") as name:
         folder, socket = Path(name), KraneSettings().docker_socket
         base = await asyncio.to_thread(ensure_base_image, socket)
         image = await asyncio.to_thread(ensure_image, socket)
         (folder / "data").mkdir()
-        # In a process of its own, as it is for its users: this one is busy looking.
+        # In a separate process, as for users; this process is busy polling.
         async with krane_process(DockerKind(socket, base), folder / "data", free_port()) as (_, krane):
             containers = Containers(krane, image, base, folder)
             try:
@@ -161,7 +161,7 @@ async def on_an_engine() -> AsyncGenerator[Containers]:
 
 @functools.cache
 def _docker_command() -> str:
-    """The first docker on the PATH that can build with BuildKit, as krane does: those of today need a plugin for it."""
+    """Return the first docker on the PATH that can build with BuildKit, as krane does; newer ones need a plugin."""
     for folder in os.get_exec_path():
         command = shutil.which("docker", path=folder)
         probe = (command, "build", "--quiet", "--tag", "interlock-bench:probe", "-")

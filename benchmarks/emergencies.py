@@ -1,7 +1,8 @@
-"""How long emergencies take beside what the engine alone costs, interleaved in one run: `make bench`.
+"""Measure emergencies against a call to Restate alone, interleaved in one run: `make bench`.
 
-What is in the way is always a deployment that waits for an app which never becomes ready. "Clean" is when it has ended:
-it does only once its instances are gone. "Switched" is when the gateways have acknowledged that live has moved.
+The running deployment always waits for an app that never becomes ready. "Clean" means that the cancelled deployment
+has ended, which includes the removal of its instances. "Switched" means that the gateways have acknowledged the move
+of live.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ NEVER_READY = {
 
 
 class Emergencies:
-    """One project with something live and something to go back to, and the time that each emergency took."""
+    """A project with a live and an earlier deployment, and the times of each kind of emergency."""
 
     def __init__(self, control: ControlClient, restate: RestateClient) -> None:
         self._control = control

@@ -1,7 +1,7 @@
-"""How long operations take beside what the engine alone costs, interleaved in one run: `make bench`.
+"""Measure operations against a call to Restate alone, interleaved in one run: `make bench`.
 
-The floor is a call that Restate takes, one journaled step refuses, and Restate answers: the least that any can cost.
-Figures from one small, shared machine mean little by themselves; their ratios to the floor mean more.
+The floor is a call that its first journaled step refuses: the minimum that an operation can take. Times from a small,
+shared machine say little; their ratios to the floor say more.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ PROJECT = "bench"
 
 
 class Bench:
-    """One project with two deployments, and the time that each kind of operation took."""
+    """A project with two deployments, and the times of each kind of operation."""
 
     def __init__(self, control: ControlClient, restate: RestateClient) -> None:
         self._control = control

@@ -1,4 +1,4 @@
-"""What the benchmarks share: an installation of their own, a stopwatch, the floor, and the table."""
+"""Shared by the benchmarks: an installation, a stopwatch, the floor, and the report."""
 
 import statistics
 import tempfile
@@ -23,19 +23,19 @@ SERVICE = "hydra.v1.DeploymentService"
 
 
 class Stopwatch:
-    """The time that each kind of operation took, in milliseconds."""
+    """Times of each kind of operation, in milliseconds."""
 
     def __init__(self) -> None:
         self._times: dict[str, list[float]] = {}
 
     async def time(self, kind: str, operation: Awaitable[object]) -> None:
-        """Do something and note how long it took."""
+        """Await an operation and record its time."""
         began = time.perf_counter()
         await operation
         self._times.setdefault(kind, []).append((time.perf_counter() - began) * 1000)
 
     def report(self, floor_kind: str = FLOOR) -> Table:
-        """The distribution of each kind, and its median as a multiple of the floor's."""
+        """Return the distribution of each kind, and its median as a multiple of the floor's."""
         table = Table("operation", "n", "median ms", "p99 ms", "max ms", "× floor")
         floor = statistics.median(self._times[floor_kind])
         for kind, values in self._times.items():
@@ -49,7 +49,7 @@ class Stopwatch:
 
 @asynccontextmanager
 async def installation() -> AsyncIterator[tuple[ControlClient, RestateClient]]:
-    """A whole installation in a folder that goes away with it."""
+    """Run an installation in a temporary folder for the block."""
     with tempfile.TemporaryDirectory(prefix="interlock-bench-") as folder:
         running = Installation(Path(folder))
         ready = await running.start()
@@ -61,14 +61,14 @@ async def installation() -> AsyncIterator[tuple[ControlClient, RestateClient]]:
 
 
 async def refused(restate: RestateClient, project_id: str) -> None:
-    """The floor: Restate takes a call, one journaled step refuses it, Restate answers."""
+    """Make the floor's call: Restate accepts it, one journaled step refuses it, Restate answers."""
     body = b'{"target_deployment_id": "d_nope"}'
     with suppress(NotFound):
         await restate.call(SERVICE, project_id, "Promote", body, timeout=timedelta(seconds=10))
 
 
 async def ended(control: ControlClient, deployment_id: str, wanted: str) -> pb.Deployment:
-    """Wait until a deployment has ended as it should."""
+    """Wait until a deployment has ended with the wanted status."""
 
     async def look() -> pb.Deployment | None:
         found = await control.get_deployment(deployment_id)

@@ -16,7 +16,7 @@ if __name__ == "__main__":
         url = f"sqlite+aiosqlite:///{Path(folder) / 'check.db'}"
         asyncio.run(migrate(url))
         config = alembic_config(url)
-        # Alembic has something to say when all is well, too.
+        # Alembic prints a message even if all is well.
         config.stdout = io.StringIO()
         try:
             command.check(config)

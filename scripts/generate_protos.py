@@ -11,7 +11,7 @@ from grpc_tools import protoc
 ROOT = Path(__file__).resolve().parent.parent
 PROTO = ROOT / "proto"
 GENERATED = ROOT / "services" / "gen"
-# protoc writes imports as if proto/ were the Python root; the contracts themselves stay free of Python paths.
+# protoc writes imports as if proto/ were the Python root, because the protos hold no Python paths.
 LOCAL_IMPORT = re.compile(r"^(from |import )((?:hydra|krane|gateway|ctrl)\.v1\b)", re.MULTILINE)
 
 

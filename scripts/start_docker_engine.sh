@@ -21,24 +21,24 @@ if ! command -v docker-compose >/dev/null && ! docker compose version >/dev/null
 fi
 if ! command -v docker-registry >/dev/null; then
     packages+=(docker-registry)
-    # The package would serve to everybody, on every address.
+    # The package's service would listen on every address.
     mkdir --parents /etc/systemd/system
     ln --symbolic --force /dev/null /etc/systemd/system/docker-registry.service
 fi
-# Sources are fetched with them.
+# krane fetches sources with git and ssh.
 if ! command -v git >/dev/null || ! command -v ssh >/dev/null; then
     packages+=(git openssh-client)
 fi
 if ! command -v sshd >/dev/null; then
     packages+=(openssh-server)
-    # The package would let everybody knock, on every address: Debian starts no sshd while this is there.
+    # The package's service would listen on every address. Debian starts no sshd while this file exists.
     mkdir --parents /etc/ssh
     touch /etc/ssh/sshd_not_to_be_run
 fi
 # Some tests have it in front of the gateway.
 if ! command -v nginx >/dev/null; then
     packages+=(nginx)
-    # The package would serve to everybody, on every address.
+    # The package's service would listen on every address.
     mkdir --parents /etc/systemd/system
     ln --symbolic --force /dev/null /etc/systemd/system/nginx.service
 fi
@@ -49,7 +49,7 @@ fi
 if answers; then
     exit 0
 fi
-# After a SIGKILL these name processes that are gone, and the engine would wait for them.
+# After a SIGKILL these files name dead processes, and the engine would wait for them.
 rm -f /var/run/docker.pid /var/run/docker/containerd/containerd.pid
 setsid dockerd --live-restore --log-level=warn >"$log" 2>&1 </dev/null &
 for _ in {1..150}; do

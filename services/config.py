@@ -1,6 +1,6 @@
-"""All configuration, from `INTERLOCK_*` variables (nested with `__`), built once at each entry point and passed down.
+"""All configuration, read from `INTERLOCK_*` variables (nested with `__`). Built once at each entry point, passed down.
 
-Restate's own settings live in restate.toml. Defaults run everything on one machine, on loopback, with SQLite.
+Restate's own settings are in restate.toml. The defaults run everything on one machine, on loopback, with SQLite.
 """
 
 from enum import StrEnum
@@ -14,18 +14,19 @@ LOOPBACK = "127.0.0.1"
 
 
 class RestateSettings(BaseModel):
-    """Where Restate listens, and how the endpoint proves that a request comes from it."""
+    """Restate's addresses, and the key that proves to the endpoint that a request comes from Restate."""
 
     ingress_url: str = "http://127.0.0.1:8080"
     admin_url: str = "http://127.0.0.1:9070"
     node_port: int = 5122
-    # "publickeyv1_…": requests that Restate did not sign with the matching key are answered 401. None: not checked.
+    # Public key ("publickeyv1_…"). The endpoint answers 401 to requests that are not signed with its private key.
+    # None: signatures are not checked.
     identity_key: str | None = None
-    # A file with the identity key, for whoever starts the endpoint and does not know the key.
+    # A file with the identity key. Replaces `identity_key`.
     identity_key_file: Path | None = None
 
     def read_identity_key(self) -> str | None:
-        """The identity key, from its file when there is one; raises OSError when that cannot be read."""
+        """Return the identity key, from its file if one is set; raises OSError if that cannot be read."""
         return self.identity_key_file.read_text().strip() if self.identity_key_file else self.identity_key
 
 
@@ -34,52 +35,55 @@ class EndpointSettings(BaseModel):
 
     host: str = LOOPBACK
     port: int = 9080
-    # Seconds that a step in flight gets to finish on SIGTERM; parked handlers suspend at once.
+    # Time that a running step gets to finish after SIGTERM. Waiting handlers suspend at once.
     grace_seconds: float = 3.0
-    # The Python module that `interlock up` runs as the endpoint.
+    # Python module that `interlock up` runs as the endpoint.
     module: str = "services.deployment"
-    # Longest pause of `interlock up` before it starts the endpoint again after a crash.
+    # Maximum pause before `interlock up` restarts the endpoint after a crash.
     restart_pause_seconds: float = 5.0
 
 
 class KraneBackend(StrEnum):
-    """What runs instances."""
+    """How instances run."""
 
-    PROCESS = "process"  # supervised processes of this machine
-    DOCKER = "docker"  # containers of a Docker Engine
+    PROCESS = "process"  # as supervised processes on this machine
+    DOCKER = "docker"  # as containers of a Docker Engine
 
 
 class KraneSettings(BaseModel):
     """The orchestrator and its backends."""
 
     backend: KraneBackend = KraneBackend.PROCESS
-    # Where the Docker Engine listens; only the docker backend asks for it.
+    # Socket of the Docker Engine; used by the docker backend only.
     docker_socket: Path = Path("/var/run/docker.sock")
     host: str = LOOPBACK
     port: int = 5050
-    # Seconds between asking an instance to stop (SIGTERM) and killing it.
+    # Time from SIGTERM to SIGKILL when an instance is stopped. Deployments can set their own (`stop_seconds`).
     stop_grace_seconds: float = 5.0
-    # Seconds between probes of an instance that has passed all of them for ten seconds; others are probed every half
-    # second. One that goes bad is known to be so much later, and half a second for the probe that confirms it.
+    # Time between health probes of an instance that passed all of them for ten seconds. Other instances are probed
+    # every half second. So a failure is detected after this time, plus half a second for the confirming probe.
     probe_seconds: float = Field(default=2.0, gt=0)
+    # Maximum size of an uploaded source.
     max_source_bytes: int = 200 * 1024 * 1024
+    # Maximum time of a build.
     build_timeout_seconds: float = 600.0
-    # For fetching a commit, the first part of a build from git.
+    # Maximum time to fetch a commit from git, which is the first part of a build.
     fetch_timeout_seconds: float = 300.0
-    # Repositories on krane's machine that file:// URLs may name: those below these folders. JSON: ["/srv/git"]
+    # Folders on krane's machine whose repositories may be deployed by file:// URLs. JSON: ["/srv/git"]
     git_file_roots: tuple[Path, ...] = ()
-    # The private key by which git servers know krane over ssh.
+    # Private key with which krane logs in to git servers over ssh.
     git_ssh_key_file: Path | None = None
-    # Builds that run at once, in all and of one workspace. The others wait, those for production first.
+    # Maximum number of builds at once: in total, and per workspace. Others wait; those for production go first.
     max_builds: int = 2
     max_builds_of_workspace: int = 2
-    # What may be kept to make later builds faster: by installers, or by BuildKit for all that use the engine.
+    # Maximum size of the build cache: that of the package installers (process backend), or BuildKit's, which all users
+    # of the engine share (docker backend).
     build_cache_mib: int = Field(default=10_240, ge=0)
-    # What the docker backend builds on when a source has no Dockerfile.
+    # Base images of the docker backend for sources without a Dockerfile.
     python_base_image: str = "docker.io/library/python:3.11-slim"
     node_base_image: str = "docker.io/library/node:22-slim"
-    # Of each instruction of a build of the docker backend, without swap; engines refuse less than 6. BuildKit knows no
-    # such limit: with one, builds are made by the engine's classic builder.
+    # Maximum memory of each instruction of a docker build, without swap; engines refuse less than 6. BuildKit cannot
+    # limit memory, so with a limit the engine's classic builder is used.
     build_memory_mib: int | None = Field(default=None, ge=6)
 
     @property
@@ -89,15 +93,16 @@ class KraneSettings(BaseModel):
 
 
 class GatewaySettings(BaseModel):
-    """One Envoy and the agent beside it."""
+    """One Envoy and its agent."""
 
     id: str = "gw-1"
     host: str = LOOPBACK
-    # Where Envoy takes traffic.
+    # Port for traffic.
     port: int = 8000
     envoy_admin_port: int = 9901
     xds_port: int = 18000
     agent_port: int = 18001
+    # Number of Envoy's worker threads.
     concurrency: int = 2
     # Proxies in front whose word on a request's client (X-Forwarded-For, -Proto, -Host, -Port) is taken: one that
     # terminates TLS, say. What anybody else claims is removed. JSON: ["10.0.0.0/8", "127.0.0.1/32"]
@@ -115,7 +120,7 @@ class GatewaySettings(BaseModel):
 
     @property
     def envoy_admin_url(self) -> str:
-        """Where Envoy itself answers."""
+        """URL of Envoy's admin interface."""
         return f"http://{LOOPBACK}:{self.envoy_admin_port}"
 
 
@@ -130,37 +135,41 @@ class CtrlSettings(BaseModel):
 class DeploySettings(BaseModel):
     """Deadlines and limits of the durable operations."""
 
+    # Maximum time from creating instances until enough are ready. Deployments can set their own (`ready_seconds`).
     ready_timeout_seconds: float = 60.0
+    # Maximum time of a build, including the time it waits for other builds.
     build_timeout_seconds: float = 900.0
-    # How long a release command may run, such as a migration of a database, before it is stopped and has failed.
+    # Maximum run time of a release command, such as a database migration. It is then stopped and counts as failed.
     release_timeout_seconds: float = 600.0
+    # Maximum time to wait until the gateways have applied a routing change.
     gateway_timeout_seconds: float = 20.0
+    # Limits of the request that reads an app's OpenAPI document.
     openapi_timeout_seconds: float = 3.0
     openapi_max_bytes: int = 5 * 1024 * 1024
-    # Ready deployments per environment that keep running besides the live and the previous live one.
+    # Number of ready deployments per environment that keep running, besides the live and the previous live one.
     keep_ready: int = 3
-    # Stopped deployments per environment that can be started again; older ones are removed, with image and hostname.
+    # Number of stopped deployments per environment to keep. Older ones are removed with their image and hostname.
     keep_stopped: int = 10
-    # Seconds between a deployment's last sticky hostname leaving it and its instances being stopped.
+    # Time from when a deployment's last sticky hostname moves away until its instances are stopped.
     drain_seconds: float = 10.0
-    # Seconds between passes of the reconciler, and how long something must look wrong before it is repaired.
+    # Time between passes of the reconciler, and how long a difference must last before the reconciler repairs it.
     reconcile_seconds: float = 5.0
     reconcile_grace_seconds: float = 30.0
-    # Seconds that images and sources stay which no deployment needs. An upload needs them to become a deployment.
+    # How long unused images and sources are kept. Must exceed the time between upload and deploy.
     prune_after_seconds: float = 600.0
 
 
 class Settings(BaseSettings):
-    """Everything a part needs to know. `INTERLOCK_GATEWAY__PORT=80` sets `gateway.port`."""
+    """The configuration of an installation. `INTERLOCK_GATEWAY__PORT=80` sets `gateway.port`."""
 
     model_config = SettingsConfigDict(env_prefix="INTERLOCK_", env_nested_delimiter="__")
 
     data_dir: Path = Path("data")
-    # Folder with node_modules/ (restate) and envoy/; filled by `make setup`.
+    # Folder with node_modules/ (restate) and envoy/; `make setup` fills it.
     tools_dir: Path = ROOT / "tools"
-    # SQLAlchemy URL; empty = SQLite in the data directory.
+    # SQLAlchemy URL. Empty: SQLite in the data directory.
     database_url: str = ""
-    # Every generated hostname ends in it. *.localhost reaches this machine in browsers and curl without any DNS.
+    # Domain of all generated hostnames. Browsers and curl resolve *.localhost to this machine without DNS.
     apex: str = "interlock.localhost"
     log_json: bool = True
     restate: RestateSettings = Field(default_factory=RestateSettings)
@@ -172,7 +181,7 @@ class Settings(BaseSettings):
 
     @property
     def secrets_dir(self) -> Path:
-        """The keys of this installation; only its owner may look into it."""
+        """Folder with the keys of this installation; readable by its owner only."""
         return self.data_dir.resolve() / "secrets"
 
     @property

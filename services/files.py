@@ -1,4 +1,4 @@
-"""Files that survive a SIGKILL at any moment, and locks that end with their process."""
+"""File writes that survive a SIGKILL at any moment, and locks that end with their process."""
 
 import fcntl
 import os
@@ -15,10 +15,7 @@ LOOK_AGAIN_SECONDS = 0.05
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Replace a file's content; readers and crashes see the old content or the new one, never a part.
-
-    Only the owner can read it.
-    """
+    """Replace a file, readable by its owner only. After a crash it has the old or the new content, never a part."""
     with NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as fresh:
         fresh.write(content)
         fresh.flush()
@@ -38,10 +35,10 @@ def sync_folder(folder: Path) -> None:
 
 @contextmanager
 def hold_lock(path: Path, describe_conflict: Callable[[str], str], *, wait_seconds: float = 0.0) -> Generator[None]:
-    """Be the one holder of a lock file for the block; raises Conflict when another process still is after the wait.
+    """Hold a lock file for the block; raises Conflict if another process still holds it after `wait_seconds`.
 
-    `describe_conflict` gets the holder's process id, or "unknown". The kernel gives the lock back when this process
-    ends, however it ends.
+    `describe_conflict` turns the holder's process id, or "unknown", into the error message. The kernel releases the
+    lock when this process ends, however it ends.
     """
     deadline = time.monotonic() + wait_seconds
     with path.open("a+") as lock:

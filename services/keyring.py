@@ -1,8 +1,8 @@
-"""Encrypts secrets at rest, with keys that only this installation has.
+"""Encrypt secrets at rest, with keys that only this installation has.
 
-The key file has one line for each key, "<key id> <key>", and what is sealed names its key: to rotate, append a line.
-The last one seals from then on, and the others go on opening what they sealed. Without the file no secret can be read:
-a backup of the database is worth something only together with it, and should be kept apart from it.
+The key file has one line per key: "<key id> <key>". Encrypted values name their key. To rotate, append a line: the
+last key encrypts new values, and the others still decrypt older ones. Without the file no secret can be read: back it
+up, but keep it apart from the backup of the database.
 """
 
 import base64
@@ -26,21 +26,21 @@ NONCE_BYTES: Final = 12
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sealed:
-    """An encrypted value, and the id of the key that opens it."""
+    """An encrypted value, and the id of the key that decrypts it."""
 
     key_id: str
-    # The nonce, then what AES-256-GCM made of the value.
+    # The nonce, followed by the value encrypted with AES-256-GCM.
     ciphertext: bytes
 
 
 class Keyring:
-    """The keys of an installation. The file is read at each use: a key that was appended counts at once."""
+    """The keys of an installation. The file is read at each use, so an appended key applies at once."""
 
     def __init__(self, secrets_dir: Path) -> None:
         self._file = secrets_dir / FILE_NAME
 
     def ensure(self) -> None:
-        """Make the file with a first key, unless it is there. Several processes may do so at once."""
+        """Create the file with a first key, unless it exists. Safe when several processes do it at once."""
         if self._file.exists():
             return
         self._file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -51,19 +51,19 @@ class Keyring:
             file.write(f"k_{secrets.token_hex(4)} {key}\n")
             file.flush()
             os.fsync(file.fileno())
-        # A link, and not a rename: who comes second must not replace a key that is in use already.
+        # Link instead of rename: a second process must not replace a key that is already in use.
         with suppress(FileExistsError):
             self._file.hardlink_to(fresh)
         fresh.unlink()
 
     def seal(self, value: str, context: str) -> Sealed:
-        """Encrypt; only under the same context it can be opened. Raises Invalid when the file is damaged."""
+        """Encrypt a value; only the same context can decrypt it. Raises Invalid if the file is damaged."""
         key_id, key = list(self._keys().items())[-1]
         nonce = os.urandom(NONCE_BYTES)
         return Sealed(key_id=key_id, ciphertext=nonce + AESGCM(key).encrypt(nonce, value.encode(), context.encode()))
 
     def open(self, sealed: Sealed, context: str) -> str:
-        """Decrypt. Raises PreconditionFailed when the key is missing, or the value was sealed for something else."""
+        """Decrypt. Raises PreconditionFailed if the key is missing, or the value or context is not the sealed one."""
         key = self._keys().get(sealed.key_id)
         if key is None:
             raise PreconditionFailed(f"key {sealed.key_id} is not in {self._file}; restore that file from its backup")

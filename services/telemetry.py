@@ -1,4 +1,4 @@
-"""Structured logging: a constant phrase as the event, everything else as fields, one JSON object a line."""
+"""Structured logging: the event is a constant phrase, all else are fields; one JSON object per line."""
 
 import logging
 import sys
@@ -7,7 +7,7 @@ import structlog
 
 
 def configure(part: str, *, json: bool) -> None:
-    """Send structlog and the standard library's loggers to stderr; `part` is bound to every line."""
+    """Send structlog and the standard library's loggers to stderr; every line has the field `part`."""
     shared: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -37,5 +37,5 @@ def configure(part: str, *, json: bool) -> None:
 
 
 def get_logger(name: str) -> structlog.stdlib.BoundLogger:
-    """A logger for one module."""
+    """Return the logger of a module."""
     return structlog.stdlib.get_logger(name)

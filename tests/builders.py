@@ -1,4 +1,4 @@
-"""Rows for tests of the database and of routing: one call, one transaction."""
+"""Create rows for tests of the database and of routing, each in one transaction."""
 
 from sqlalchemy import select
 
@@ -27,7 +27,7 @@ async def add_deployment(
     healthy: bool = True,
     invocation_id: str | None = None,
 ) -> Deployment:
-    """The project's next deployment, with one instance when it is healthy."""
+    """Add the project's next deployment, with one instance if it is healthy."""
     async with database.write() as session:
         project = (await session.scalars(select(Project).where(Project.id == project_id))).one()
         project.last_generation += 1

@@ -18,13 +18,13 @@ from tests.pieces import KRANE, InPieces, piece_of, place_of
 from tests.registry_server import RegistryServer, is_installed
 from tests.ssh_server import SshServer, sshd
 
-# The same examples in every run: what fails here fails everywhere.
+# The same examples in every run, so that a failure can be reproduced.
 settings.register_profile("repeatable", derandomize=True, deadline=None, database=None)
 settings.load_profile("repeatable")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests in the order of their pieces, and refuse those on the Docker Engine that are in another's piece."""
+    """Sort the tests by piece, and refuse tests that use the Docker Engine outside of its piece."""
     for item in items:
         if (
             isinstance(item, pytest.Function)
@@ -38,8 +38,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> InPieces:
-    """With several workers, each gets whole pieces."""
-    # The order is ours already, and not that of the number of tests.
+    """Give each worker whole pieces."""
+    # The tests are already sorted; do not sort them by the size of the piece.
     config.option.loadscopereorder = False
     return InPieces(config, log)
 
@@ -58,7 +58,7 @@ async def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 async def database(migrated_file: Path, tmp_path: Path) -> AsyncGenerator[Database]:
-    """A SQLite database of its own, with the schema."""
+    """An empty SQLite database with the schema, for one test."""
     file = Path(shutil.copy(migrated_file, tmp_path / "interlock.db"))
     database = Database(sqlite_url(file))
     yield database
@@ -67,7 +67,7 @@ async def database(migrated_file: Path, tmp_path: Path) -> AsyncGenerator[Databa
 
 @pytest.fixture(scope="session")
 async def docker_socket() -> Path:
-    """Where a Docker Engine answers. Without one its tests are skipped, and fail in continuous integration."""
+    """Socket of a Docker Engine. Without one its tests are skipped, and fail in continuous integration."""
     socket = Settings().krane.docker_socket
     engine = Engine(socket)
     try:
@@ -92,7 +92,7 @@ def registry(docker_socket: Path, tmp_path_factory: pytest.TempPathFactory) -> G
 
 @pytest.fixture(scope="session")
 def ssh_server(tmp_path_factory: pytest.TempPathFactory) -> SshServer:
-    """An sshd, which tests let serve. Without one they are skipped, and fail in continuous integration."""
+    """An sshd that tests can start. Without one they are skipped, and fail in continuous integration."""
     if not sshd():
         _go_without("sshd is not installed: scripts/start_docker_engine.sh does that")
     return SshServer(tmp_path_factory.mktemp("sshd"))

@@ -1,4 +1,4 @@
-"""Real git repositories for tests, and a server of git's own HTTP protocol on loopback that also misbehaves."""
+"""Real git repositories for tests, and an HTTP server for them on loopback that can also misbehave."""
 
 import base64
 import os
@@ -21,7 +21,7 @@ from services.krane.types import RegistryCredential
 
 USERNAME = "x-access-token"
 TOKEN = "not-for-everybody-4713"
-# Characters that mean something in a URL, to a shell or in a configuration of git.
+# Has characters with a special meaning in URLs, shells and git configurations.
 PASSWORD = f"{TOKEN}/of@the:git#server%41'$(x)ü"
 ENVIRONMENT = {
     "PATH": os.environ["PATH"],
@@ -48,16 +48,16 @@ class Repository:
 
     @property
     def url(self) -> str:
-        """Where it is on this machine."""
+        """Its file:// URL."""
         return f"file://{self.folder}"
 
     def git(self, *arguments: str) -> str:
-        """Run git in it, and return what it printed."""
+        """Run git in the repository and return its output."""
         command = ["git", "-C", str(self.folder), *arguments]
         return subprocess.run(command, env=ENVIRONMENT, stdout=subprocess.PIPE, check=True, text=True).stdout.strip()
 
     def commit(self, files: Mapping[str, str | bytes], message: str = "a change") -> str:
-        """Write files and commit everything that is there; returns the commit's id."""
+        """Write files and commit all changes; returns the commit id."""
         for name, content in files.items():
             path = self.folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,12 +68,12 @@ class Repository:
 
 
 def tells_password(content: bytes) -> bool:
-    """Whether something holds the password, in whatever form."""
+    """Return whether `content` holds the password, plain or encoded."""
     return TOKEN.encode() in content or LOGIN.removeprefix("Basic ").encode() in content
 
 
 class _Handler(BaseHTTPRequestHandler):
-    """/moved/… leads to /…, /private/… is /… for those who log in, /silent/… never answers; the rest is git's."""
+    """Serves repositories. /moved/… redirects, /private/… needs the login, /silent/… never answers."""
 
     def do_GET(self) -> None:
         self._answer(b"")
@@ -144,9 +144,9 @@ class GitServer(ThreadingHTTPServer):
 
     def __init__(self, root: Path, certificate: Path | None) -> None:
         self.root = root
-        # What was shown of credentials, request by request.
+        # The authorization headers of all requests.
         self.authorizations: list[str] = []
-        # Somebody waits for an answer that never comes.
+        # Set when a client waits for /silent/….
         self.asked = threading.Event()
         self.closing = threading.Event()
         super().__init__(("127.0.0.1", 0), _Handler)
@@ -158,25 +158,25 @@ class GitServer(ThreadingHTTPServer):
 
     @property
     def host(self) -> str:
-        """How a credential for it is named."""
+        """Its host[:port], as credentials name it."""
         return f"localhost:{self.server_port}"
 
     @property
     def url(self) -> str:
-        """Where the repositories below the root are."""
+        """The URL of the root."""
         return f"{self._scheme}://{self.host}"
 
     @property
     def credential(self) -> RegistryCredential:
-        """What it wants to see below /private."""
+        """The credential for /private."""
         return RegistryCredential(registry=self.host, username=USERNAME, password=PASSWORD)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Clients that do not trust the certificate, or are killed, hang up."""
+        """Ignore clients that disconnect, because they do not trust the certificate or were killed."""
 
 
 def self_signed(folder: Path) -> Path:
-    """A certificate for localhost with its key, in one file."""
+    """Write a certificate for localhost and its key to one file."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(UTC)
@@ -196,7 +196,7 @@ def self_signed(folder: Path) -> Path:
 
 @contextmanager
 def git_server(root: Path, certificate: Path | None = None) -> Generator[GitServer]:
-    """Serves the repositories below a folder, over TLS when there is a certificate."""
+    """Serve the repositories below a folder, over TLS if a certificate is given."""
     with GitServer(root, certificate) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()

@@ -1,14 +1,14 @@
-"""How `make test` shares the suite out among its workers: in pieces, of which each is run by one of them, in order.
+"""Assign the tests to the workers of `make test`: in pieces, each of which one worker runs in order.
 
-What shares an installation is one piece, which mostly is a folder. One piece is also all that looks at every process of
-this machine, or at what its Docker Engine holds: nothing else that does so may go on at that time.
+Tests that share an installation are one piece, usually a folder. Tests that look at all processes of the machine, or at
+all containers of the Docker Engine, are one piece too, because they must not run at the same time.
 """
 
 from pathlib import PurePosixPath
 
 from xdist.scheduler import LoadScopeScheduling
 
-# Looks at the whole machine.
+# The piece of tests that look at the whole machine.
 KRANE = "krane"
 OF_KRANE = (
     "tests/krane/",
@@ -17,7 +17,7 @@ OF_KRANE = (
     "tests/end_to_end/test_docker.py",
     "tests/end_to_end/test_registry.py",
 )
-# Each has an installation of its own.
+# Files with their own installation.
 ALONE = (
     "tests/end_to_end/test_reconcile.py",
     "tests/faults/test_chaos.py",
@@ -26,12 +26,12 @@ ALONE = (
 )
 # tests/end_to_end has two installations.
 REPLAYED = "end_to_end, replayed"
-# Whatever begins last should end soon.
+# Long pieces start first, so that all workers end at about the same time.
 LONGEST_FIRST = (KRANE, "end_to_end", "faults", REPLAYED, *ALONE, "ctrl", "runtime", "gateway")
 
 
 def piece_of(test: str) -> str:
-    """The piece that a test belongs to, by the test's id."""
+    """Return the piece of a test, given by its id."""
     file = test.partition("::")[0]
     if file.startswith(OF_KRANE):
         return KRANE
@@ -42,13 +42,13 @@ def piece_of(test: str) -> str:
 
 
 def place_of(test: str) -> int:
-    """Where among all tests one is to be run: the smaller, the earlier."""
+    """Return the sort key of a test; tests with a lower one run earlier."""
     piece = piece_of(test)
     return LONGEST_FIRST.index(piece) if piece in LONGEST_FIRST else len(LONGEST_FIRST)
 
 
 class InPieces(LoadScopeScheduling):
-    """Gives a worker the next piece when its last but one test is over."""
+    """Gives a worker its next piece when it has one test left."""
 
     def _split_scope(self, nodeid: str) -> str:
         return piece_of(nodeid)

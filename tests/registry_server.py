@@ -1,4 +1,4 @@
-"""A private registry on loopback: the real docker-registry of Debian, with one login."""
+"""A private registry on loopback: Debian's docker-registry with one login."""
 
 import base64
 import json
@@ -18,14 +18,14 @@ from tests.restate_server import free_port
 BINARY = "docker-registry"
 USERNAME = "interlock"
 PASSWORD = "s3cret-of-the-registry"
-# bcrypt, as the registry wants it.
+# The registry accepts only bcrypt.
 HTPASSWD = f"{USERNAME}:$2b$04$skMgAU7POlzB02MbIgprX.ZvQ4SJNX/UJiAW4LXAz6s6GGuxV1nv6\n"
 START_SECONDS = 10.0
 MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 
 
 class RegistryServer:
-    """One registry. Nobody gets anything out of it without the login."""
+    """One registry; every request needs the login."""
 
     def __init__(self, folder: Path, engine_socket: Path) -> None:
         self.host = f"127.0.0.1:{free_port()}"
@@ -55,14 +55,14 @@ class RegistryServer:
             time.sleep(0.02)
 
     def stop(self) -> None:
-        """End it; what was pushed stays."""
+        """Stop it; pushed images stay."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
 
     @contextmanager
     def away(self) -> Generator[None]:
-        """A registry that does not answer for a while."""
+        """Suspend the registry for the block, so that it does not answer."""
         self.stop()
         try:
             yield
@@ -86,7 +86,7 @@ class RegistryServer:
         return next(line["aux"]["Digest"] for line in lines if "aux" in line)
 
     def forget(self, image: str) -> None:
-        """Remove an image from the engine, or one of its names when it has others; succeeds when it is not there."""
+        """Remove an image from the engine, or only this name if it has others; succeeds if it does not exist."""
         with self._engine() as engine:
             removed = engine.delete(f"/images/{image}", params={"force": "true"})
             assert removed.is_success or removed.status_code == httpx.codes.NOT_FOUND, removed.text
@@ -104,5 +104,5 @@ class RegistryServer:
 
 
 def is_installed() -> bool:
-    """Whether this machine has one."""
+    """Return whether docker-registry is installed."""
     return shutil.which(BINARY) is not None

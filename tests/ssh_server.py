@@ -1,4 +1,4 @@
-"""A git server over ssh on loopback: the real sshd of OpenSSH, which lets one key in as whoever runs the tests."""
+"""A git server over ssh on loopback: OpenSSH's sshd, which accepts one key for the user who runs the tests."""
 
 import getpass
 import os
@@ -11,13 +11,13 @@ from pathlib import Path
 
 from tests.restate_server import free_port
 
-# sshd insists on a folder for its unprivileged half, when root runs it.
+# If root runs sshd, it needs this folder for its unprivileged process.
 PRIVILEGE_SEPARATION = Path("/run/sshd")
 START_SECONDS = 10.0
 
 
 class SshServer:
-    """One sshd. It serves every repository of this machine to whoever shows the key."""
+    """One sshd. It serves all repositories of this machine to holders of the key."""
 
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
@@ -27,19 +27,19 @@ class SshServer:
         (folder / "authorized_keys").write_text((folder / "key.pub").read_text())
 
     def url(self, repository: Path) -> str:
-        """How a repository on this machine is reached."""
+        """Return the ssh URL of a repository on this machine."""
         return f"ssh://{getpass.getuser()}@127.0.0.1:{self.port}{repository}"
 
     @contextmanager
     def serving(self, *, host_key: str = "host_key", speaks_protocol_2: bool = True) -> Generator[None]:
-        """Serve, known by a host key of that name. Protocol 2 of git needs a variable that sshd lets in when told."""
+        """Serve for the block with a host key of that name. git's protocol 2 needs sshd to accept GIT_PROTOCOL."""
         key = self._folder / host_key
         config = {
             "ListenAddress": "127.0.0.1",
             "Port": str(self.port),
             "HostKey": str(key if key.exists() else make_key(key)),
             "AuthorizedKeysFile": str(self._folder / "authorized_keys"),
-            # Temporary folders are not as private as sshd wishes.
+            # sshd's strict mode refuses keys in temporary folders.
             "StrictModes": "no",
             "PasswordAuthentication": "no",
             "KbdInteractiveAuthentication": "no",
@@ -59,7 +59,7 @@ class SshServer:
     def _start(self) -> None:
         if os.geteuid() == 0:
             PRIVILEGE_SEPARATION.mkdir(mode=0o755, exist_ok=True)
-        # By its whole path: it runs itself again for each connection.
+        # sshd needs its full path, because it executes itself for each connection.
         argv = [sshd(), "-D", "-e", "-f", str(self._folder / "sshd_config")]
         with self._log.open("wb") as log:
             self._process = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
@@ -80,11 +80,11 @@ class SshServer:
 
 
 def make_key(file: Path) -> Path:
-    """A private key without a password, with the public one beside it."""
+    """Create a private key without a password, and its public key in a second file."""
     subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "test", "-f", str(file)], check=True)
     return file
 
 
 def sshd() -> str:
-    """Where sshd is; empty when it is not installed. It is no program for users: their PATH may not lead there."""
+    """Return the path of sshd; empty if it is not installed. It may be outside the PATH of users."""
     return shutil.which("sshd", path=f"{os.environ['PATH']}:/usr/sbin:/usr/local/sbin") or ""

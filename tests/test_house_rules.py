@@ -1,4 +1,4 @@
-"""What no reviewer should have to look for: rules that hold over all of services/."""
+"""Rules for all code in services/, checked here so that no reviewer has to."""
 
 import ast
 import os
@@ -14,13 +14,13 @@ from tests.pieces import ALONE, KRANE, LONGEST_FIRST, OF_KRANE, REPLAYED
 
 SERVICES = ROOT / "services"
 SOURCES = sorted(path for path in SERVICES.rglob("*.py") if "gen" not in path.relative_to(SERVICES).parts)
-# Code that runs inside handlers of Restate, where catching everything swallows cancels, or worse, a lost connection.
+# Code that runs inside handlers of Restate. Catching all exceptions there would swallow cancels and lost connections.
 DURABLE = [path for path in SOURCES if path.relative_to(SERVICES).parts[0] in ("durable", "deployment", "routing")]
-# A catch-all inside a handler's reach, and why it is right.
+# Allowed exceptions to that rule, with the reason.
 ALLOWED_CATCH_ALLS = {
     ("durable/saga.py", "logged"): "wraps an effect, inside the step; reports and raises again",
 }
-# Code that names an address which is open to the network, and why it is right.
+# Files that may hold an address open to the network, with the reason.
 ALLOWED_OPEN_ADDRESSES = {
     "krane/backends/docker/building/detection.py": "apps in containers listen there; krane publishes them on loopback",
 }
@@ -32,7 +32,7 @@ def trees(paths: list[Path]) -> Iterator[tuple[str, ast.Module]]:
 
 
 def names(node: ast.expr | None) -> set[str]:
-    """The last names of what an except clause names."""
+    """Return the class names of an except clause, without their modules."""
     expressions = node.elts if isinstance(node, ast.Tuple) else [node]
     return {ast.unparse(expression).rpartition(".")[2] for expression in expressions if expression is not None}
 
@@ -77,7 +77,7 @@ def test_nothing_is_caught_without_saying_what() -> None:
 
 
 def test_durable_code_catches_no_exception_at_large() -> None:
-    """In a handler that would catch the SDK's DisconnectedException, and undo what Restate is about to resume."""
+    """`except Exception` would catch the SDK's DisconnectedException, and undo what Restate is about to resume."""
     found = {
         (name, function.name)
         for name, tree in trees(DURABLE)
@@ -137,7 +137,7 @@ def _is_open(text: str) -> bool:
 
 
 def _innermost(function: ast.AsyncFunctionDef, node: ast.ExceptHandler) -> bool:
-    """Whether no other function inside of `function` holds the node."""
+    """Return whether the node is in `function` itself, and not in a nested function."""
     inner = (
         f for f in ast.walk(function) if isinstance(f, ast.AsyncFunctionDef | ast.FunctionDef) and f is not function
     )

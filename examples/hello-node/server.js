@@ -1,7 +1,7 @@
-// The smallest Node app worth deploying: it says which version answers, and how it is.
+// A minimal Node app: it answers with its version, and has a health check.
 //
-// It has no Dockerfile: krane's docker backend writes one, and starts it with `npm start`. It listens where HOST and PORT
-// say, and ends on SIGTERM.
+// It has no Dockerfile: krane's docker backend writes one, and starts the app with `npm start`. The app listens at HOST
+// and PORT, and ends on SIGTERM.
 'use strict';
 
 const fs = require('node:fs');

@@ -1,6 +1,6 @@
-"""The smallest app worth deploying: it says which version answers, how it is, and what it can do.
+"""A minimal app: it answers with its version, has a health check, and serves an OpenAPI document.
 
-It listens where HOST and PORT say, and ends on SIGTERM.
+It listens at HOST and PORT, and ends on SIGTERM.
 """
 
 import json
@@ -19,7 +19,7 @@ OPENAPI = {
     "info": {"title": "hello-python", "version": VERSION},
     "paths": {
         "/": {"get": {"summary": "Say hello", "responses": {"200": {"description": "A greeting with the version"}}}},
-        "/healthz": {"get": {"summary": "Say how it is", "responses": {"200": {"description": "It is well"}}}},
+        "/healthz": {"get": {"summary": "Check health", "responses": {"200": {"description": "The app is healthy"}}}},
     },
 }
 ANSWERS = {
@@ -45,7 +45,7 @@ class Hello(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def log_message(self, format: str, *args: object) -> None:
-        """Print requests, but not the health checks, which are many."""
+        """Print requests, except the many health checks."""
         if self.path != "/healthz":
             print(format % args, flush=True)
 
@@ -54,7 +54,7 @@ def main() -> None:
     """Serve until SIGTERM."""
     address = (os.environ.get("HOST", "127.0.0.1"), int(os.environ.get("PORT", "8080")))
     server = ThreadingHTTPServer(address, Hello)
-    # shutdown() waits for the loop to end, so it cannot be called by the thread that runs the loop.
+    # shutdown() waits for the loop to end, so the thread that runs the loop cannot call it.
     signal.signal(signal.SIGTERM, lambda *_: Thread(target=server.shutdown).start())
     print(f"version {VERSION} listens on http://{address[0]}:{address[1]}", flush=True)
     server.serve_forever(poll_interval=0.05)

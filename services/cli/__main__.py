@@ -13,6 +13,7 @@ import typer
 from services.cli.arguments import (
     ORIGIN,
     STDIN,
+    EnvironmentOption,
     Origin,
     ProjectOption,
     hoist,
@@ -59,7 +60,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Deploy, roll back and promote. The options below may stand anywhere on the line.",
+    help="Deploy, roll back and promote. The options below are accepted before and after the command.",
 )
 project_app = typer.Typer(no_args_is_help=True, help="Create and list projects.")
 domains_app = typer.Typer(no_args_is_help=True, help="List domains.")
@@ -69,23 +70,21 @@ app.add_typer(config_app, name="config")
 app.add_typer(env_app, name="env")
 app.add_typer(secrets_app, name="secrets")
 app.add_typer(credentials_app, name="credentials")
-# What they were called while they were for registries alone.
+# The old name, from when only registries had credentials.
 app.add_typer(credentials_app, name="registry", hidden=True)
 app.command()(plan)
 
 DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]
 DryRunOption = Annotated[
-    bool, typer.Option("--dry-run", help="Say what would move and how, and change nothing.", show_default=False)
+    bool, typer.Option("--dry-run", help="Show what would move, without moving it.", show_default=False)
 ]
 NoPreemptOption = Annotated[
     bool,
-    typer.Option(
-        "--no-preempt", help="Wait behind deployments that are under way, do not cancel them.", show_default=False
-    ),
+    typer.Option("--no-preempt", help="Wait for running deployments instead of cancelling them.", show_default=False),
 ]
-ReasonOption = Annotated[str, typer.Option(help="Kept with your name.")]
+ReasonOption = Annotated[str, typer.Option(help="Why; recorded with your name, see `interlock audit`.")]
 TimeoutOption = Annotated[
-    str, typer.Option(help="How long to wait, such as 90s or 15m. Not waiting any more stops nothing.")
+    str, typer.Option(help="How long to wait, such as 90s or 15m. The deployment goes on after that.")
 ]
 
 
@@ -93,29 +92,35 @@ TimeoutOption = Annotated[
 def global_options(
     context: typer.Context,
     workspace: Annotated[str, typer.Option("-w", "--workspace", help="Slug of the workspace.")] = defaults.WORKSPACE,
-    output: Annotated[Output, typer.Option("-o", "--output", help="What goes to stdout.")] = Output.TEXT,
+    output: Annotated[Output, typer.Option("-o", "--output", help="Format of the output.")] = Output.TEXT,
     data_dir: Annotated[
-        Path, typer.Option(envvar="INTERLOCK_DATA_DIR", help="Where `interlock up` keeps its data.")
+        Path, typer.Option(envvar="INTERLOCK_DATA_DIR", help="Data directory of `interlock up`.")
     ] = Path("data"),
     ready_file: Annotated[
         Path | None,
-        typer.Option(envvar="INTERLOCK_READY_FILE", help="The file that says where the control plane is."),
+        typer.Option(
+            envvar="INTERLOCK_READY_FILE",
+            help="File with the address of the control plane. Default: ready.json in the data directory.",
+            show_default=False,
+        ),
     ] = None,
     address: Annotated[
         str | None,
-        typer.Option(envvar="INTERLOCK_ADDRESS", help="host:port of the control plane, when no file says it."),
+        typer.Option(envvar="INTERLOCK_ADDRESS", help="host:port of the control plane; replaces the ready file."),
     ] = None,
 ) -> None:
-    """Keep the global options for the command that follows."""
+    """Store the global options for the command."""
     context.obj = Session(workspace=workspace, output=output, data_dir=data_dir, ready_file=ready_file, address=address)
 
 
 @app.command()
 def up(
     context: typer.Context,
-    ports: Annotated[str, typer.Option(help="'default', or 'auto' for free ones that are kept.")] = "default",
+    ports: Annotated[
+        str, typer.Option(help="'default': fixed ports; 'auto': free ports, the same again at the next start.")
+    ] = "default",
 ) -> None:
-    """Start everything on this machine and keep it running."""
+    """Start the control plane, krane and the gateway on this machine and keep them running."""
     from services.runtime.up import run
 
     if ports not in ("auto", "default"):
@@ -125,8 +130,10 @@ def up(
 
 
 @project_app.command("create")
-def create_project(context: typer.Context, slug: str) -> None:
-    """Create a project with the environments production and preview."""
+def create_project(
+    context: typer.Context, slug: Annotated[str, typer.Argument(help="Name of the project, used in hostnames.")]
+) -> None:
+    """Create a project with two environments: production and preview."""
     session = session_of(context)
     project = session.run(lambda client: client.create_project(slug))
     session.show(project, projects_table([project]))
@@ -147,26 +154,30 @@ def deploy(
     what: Annotated[
         str,
         typer.Argument(
-            help="A folder with the source, a tar of it (- for one on standard input), an image, or the URL of a git "
-            "repository.",
+            help="What to deploy: a source folder, a tar of one (- reads standard input), an image, or the URL of a "
+            "git repository.",
             metavar=ORIGIN,
         ),
     ] = "",
     git: Annotated[
-        str, typer.Option(metavar="URL", help="The git repository to deploy from; as good as naming it without this.")
+        str,
+        typer.Option(metavar="URL", help="Git repository to deploy from (same as passing the URL as the argument)."),
     ] = "",
     ref: Annotated[
-        str, typer.Option(help="Its branch, tag or whole commit id; default: the repository's default branch.")
+        str, typer.Option(help="Branch, tag or full commit id to deploy. Default: the repository's default branch.")
     ] = "",
-    environment: Annotated[str, typer.Option("-e", "--environment")] = defaults.ENVIRONMENT,
+    environment: EnvironmentOption = defaults.ENVIRONMENT,
     branch: Annotated[
         str,
         typer.Option(
-            help="Default: what is checked out in the folder, else main; of a repository: the ref or its default."
+            help="Branch that the deployment belongs to. Default: the folder's git branch, else main; for a git "
+            "repository the ref."
         ),
     ] = "",
-    commit: Annotated[str, typer.Option(help="Default: what is checked out in the folder.")] = "",
-    message: Annotated[str, typer.Option("-m", "--message", help="What people see beside it.")] = "",
+    commit: Annotated[
+        str, typer.Option(help="Commit that the deployment belongs to. Default: the folder's git commit.")
+    ] = "",
+    message: Annotated[str, typer.Option("-m", "--message", help="Description, shown in lists.")] = "",
     replicas: Annotated[int | None, setting_option("replicas")] = None,
     cpu: Annotated[int | None, setting_option("cpu_millicores")] = None,
     memory: Annotated[int | None, setting_option("memory_mib")] = None,
@@ -177,20 +188,27 @@ def deploy(
     release_command: Annotated[str, setting_option("release_command", metavar="COMMAND")] = "",
     no_release_command: Annotated[
         bool,
-        typer.Option("--no-release-command", help="None, whatever project and source say.", show_default=False),
+        typer.Option(
+            "--no-release-command",
+            help="Run no release command, even if the project or the source sets one.",
+            show_default=False,
+        ),
     ] = False,
     command: Annotated[str, setting_option("command")] = "",
     protocol: Annotated[str, setting_option("protocol")] = "",
     env: Annotated[
-        list[str] | None, typer.Option(metavar="NAME=VALUE", help="A variable for this deployment alone; repeatable.")
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Environment variable for this deployment only; repeatable."),
     ] = None,
-    idempotency_key: Annotated[str, typer.Option(help="Repeating the command is then the same deployment.")] = "",
+    idempotency_key: Annotated[
+        str, typer.Option(help="Repeating the command with the same key creates no second deployment.")
+    ] = "",
     wait: Annotated[
-        bool, typer.Option(" /--no-wait", help="Return as soon as it is recorded.", show_default=False)
+        bool, typer.Option(" /--no-wait", help="Return when the deployment is recorded.", show_default=False)
     ] = True,
     timeout: TimeoutOption = "15m",
 ) -> None:
-    """Deploy a folder, a tar, an image, or a commit of a git repository, and wait until it is ready."""
+    """Deploy a folder, a tar, an image or a git repository, and wait until it is ready."""
     patience = parse_duration(timeout)
     session = session_of(context)
     origin = parse_origin(what, git, ref)
@@ -200,7 +218,7 @@ def deploy(
         environment=environment,
         image=origin.image,
         git=pb.GitSource(url=origin.git_url, ref=ref) if origin.git_url else None,
-        # Of a repository it is ctrl that knows what a ref says of branch and commit.
+        # For a repository, ctrl derives branch and commit from the ref.
         branch=branch or revision.branch or ("" if origin.git_url else DEFAULT_BRANCH),
         commit=commit or revision.commit,
         message=message,
@@ -240,13 +258,14 @@ def rollback(
     context: typer.Context,
     project: ProjectOption,
     deployment: Annotated[
-        str, typer.Argument(help="Where to go back to; default: what was live before.", metavar="[DEPLOYMENT]")
+        str,
+        typer.Argument(help="Deployment to go back to. Default: the one that was live before.", metavar="[DEPLOYMENT]"),
     ] = "",
     dry_run: DryRunOption = False,
     no_preempt: NoPreemptOption = False,
     reason: ReasonOption = "",
 ) -> None:
-    """Move live back at once. Deployments that are under way are cancelled."""
+    """Move live back to an earlier deployment at once. Cancels running deployments."""
     session = session_of(context)
     options = MoveOptions(dry_run=dry_run, no_preempt=no_preempt, reason=reason)
     response = session.run(lambda client: client.rollback(project, deployment, **options))
@@ -262,7 +281,7 @@ def promote(
     no_preempt: NoPreemptOption = False,
     reason: ReasonOption = "",
 ) -> None:
-    """Make a ready deployment live, and end the rolled-back state. Deployments that are under way are cancelled."""
+    """Make a ready deployment live and end the rolled-back state. Cancels running deployments."""
     session = session_of(context)
     options = MoveOptions(dry_run=dry_run, no_preempt=no_preempt, reason=reason)
     response = session.run(lambda client: client.promote(project, deployment, **options))
@@ -275,16 +294,16 @@ def cancel(
     deployment: DeploymentArgument,
     reason: ReasonOption = "",
 ) -> None:
-    """Ask a deployment to stop and to undo what it did; `watch` waits for that."""
+    """Ask a running deployment to stop and undo its steps. `interlock watch` waits for the end."""
     session = session_of(context)
     response = session.run(lambda client: client.cancel_deployment(deployment, reason))
-    verb = "is being cancelled" if response.cancelling else f"has ended already: {status_of(response.deployment)}"
+    verb = "is being cancelled" if response.cancelling else f"has already ended: {status_of(response.deployment)}"
     session.show(response, f"{deployment} {verb}")
 
 
 @app.command()
 def status(context: typer.Context, project: ProjectOption) -> None:
-    """Show a project as the database sees it: live, newest deployments, domains, gateways."""
+    """Show a project as recorded in the database: live, newest deployments, domains, gateways."""
     session = session_of(context)
     response = session.run(lambda client: client.project_status(project))
     session.show(response, project_status_text(response))
@@ -294,7 +313,7 @@ def status(context: typer.Context, project: ProjectOption) -> None:
 def list_deployments(
     context: typer.Context,
     project: ProjectOption,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number of lines.")] = 20,
 ) -> None:
     """List a project's deployments, newest first."""
     session = session_of(context)
@@ -306,9 +325,9 @@ def list_deployments(
 def audit(
     context: typer.Context,
     project: ProjectOption,
-    limit: Annotated[int, typer.Option(min=1, max=200, help="At most this many.")] = 50,
+    limit: Annotated[int, typer.Option(min=1, max=200, help="Maximum number of lines.")] = 50,
 ) -> None:
-    """List who did what to a project, when and why, newest first."""
+    """List the changes to a project with time, user and reason, newest first."""
     session = session_of(context)
     response = session.run(lambda client: client.list_transitions(project, limit))
     session.show(response, transitions_table(response.transitions))
@@ -316,7 +335,7 @@ def audit(
 
 @app.command()
 def show(context: typer.Context, deployment: DeploymentArgument) -> None:
-    """Show everything about a deployment."""
+    """Show all details of a deployment."""
     session = session_of(context)
     found = session.run(lambda client: client.get_deployment(deployment))
     session.show(found, deployment_text(found))
@@ -328,15 +347,15 @@ def logs(
     deployment: DeploymentArgument,
     lines: Annotated[
         int | None,
-        typer.Option("-n", "--lines", min=1, max=1000, help="Of each instance; default: 100, with --since all."),
+        typer.Option("-n", "--lines", min=1, max=1000, help="Lines per instance. Default: 100; with --since all."),
     ] = None,
-    build: Annotated[bool, typer.Option("--build", help="Also the build's log.")] = False,
+    build: Annotated[bool, typer.Option("--build", help="Include the build log.")] = False,
     follow: Annotated[
-        bool, typer.Option("-f", "--follow", help="Go on until the deployment has ended, or Ctrl-C.")
+        bool, typer.Option("-f", "--follow", help="Follow new lines until the deployment has ended, or Ctrl-C.")
     ] = False,
-    since: Annotated[str, typer.Option(help="Only lines that are newer than, for example, 90s, 15m or 2h.")] = "",
+    since: Annotated[str, typer.Option(help="Only lines newer than this, such as 90s, 15m or 2h.")] = "",
 ) -> None:
-    """Show the newest log lines of a deployment, and follow what is written from then on."""
+    """Show the newest log lines of a deployment; with -f follow new ones."""
     session = session_of(context)
     tail_lines = lines or (0 if since else DEFAULT_LOG_LINES)
     if not follow and not since:
@@ -355,7 +374,7 @@ def logs(
 
 @app.command()
 def attention(context: typer.Context) -> None:
-    """List what needs a person, and the command to run next. Ends with code 11 when there is something."""
+    """List problems that need a person, with the next command for each. Exit code 11 if there are any."""
     session = session_of(context)
     response = session.run(lambda client: client.list_attention())
     session.show(response, attention_text(response.items))
@@ -422,8 +441,8 @@ def _follow_logs(session: Session, request: pb.FollowLogsRequest) -> None:
 
 
 def main() -> int:
-    """Run the command line; errors become a sentence on stderr and an exit code."""
-    # What was loaded is needed to the end: without this the interpreter looks through all of it on the way out.
+    """Run the command line; print an error as one line on stderr and return its exit code."""
+    # All loaded modules are needed to the end: without this the garbage collector scans them at exit.
     gc.freeze()
     try:
         app(hoist(sys.argv[1:], GLOBAL_OPTIONS), prog_name="interlock")

@@ -1,11 +1,11 @@
-"""`interlock config`, `env` and `secrets`: what new deployments are run with, and find in their environment."""
+"""`interlock config`, `env` and `secrets`: settings and environment variables of new deployments."""
 
 from typing import Annotated
 
 import typer
 from google.protobuf import json_format
 
-from services.cli.arguments import ProjectOption, parse_command, parse_variables, read_secret
+from services.cli.arguments import EnvironmentOption, ProjectOption, parse_command, parse_variables, read_secret
 from services.cli.render import secrets_table, settings_table, variables_table
 from services.cli.session import session_of
 from services.ctrl import defaults
@@ -13,19 +13,21 @@ from services.domain.settings import COMMANDS, SETTING_NAMES
 from services.domain.variables import MAX_VALUE_BYTES
 from services.gen.ctrl.v1 import control_pb2 as pb
 
-NEXT = "the next deployment of {} gets it: deploy again"
+NEXT = "applies to the next deployment of {}: deploy again"
 
-config_app = typer.Typer(no_args_is_help=True, help="Settings of the deployments that follow.")
-env_app = typer.Typer(no_args_is_help=True, help="Environment variables of the deployments that follow.")
-secrets_app = typer.Typer(no_args_is_help=True, help="Secret environment variables: set, never shown.")
+config_app = typer.Typer(no_args_is_help=True, help="Settings of a project, used by new deployments.")
+env_app = typer.Typer(no_args_is_help=True, help="Environment variables of a project, used by new deployments.")
+secrets_app = typer.Typer(
+    no_args_is_help=True, help="Secret environment variables, used by new deployments; values are never shown."
+)
 
-EnvironmentOption = Annotated[str, typer.Option("-e", "--environment")]
-NamesArgument = Annotated[list[str], typer.Argument(metavar="NAME...", show_default=False)]
+NamesArgument = Annotated[list[str], typer.Argument(metavar="NAME...", show_default=False, help="Names to remove.")]
+AssignmentsArgument = Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", show_default=False)]
 
 
 @config_app.command("ls")
 def list_settings(context: typer.Context, project: ProjectOption) -> None:
-    """List the settings of a project; what is not set is as the source says, or a default."""
+    """List the project's settings. Others come from the source or are defaults."""
     session = session_of(context)
     response = session.run(lambda client: client.get_settings(project))
     session.show(response, settings_table(response.settings))
@@ -36,14 +38,15 @@ def set_settings(
     context: typer.Context,
     assignments: Annotated[
         list[str],
-        typer.Argument(metavar="NAME=VALUE...", help=f"Names are {', '.join(SETTING_NAMES)}.", show_default=False),
+        typer.Argument(metavar="NAME=VALUE...", help=f"Names: {', '.join(SETTING_NAMES)}.", show_default=False),
     ],
     project: ProjectOption,
 ) -> None:
-    """Set what the deployments that follow are run with.
+    """Set the project's settings for new deployments.
 
-    A command is split into arguments as a shell would, and run without one.
-    `release_command=` says that there is none, whatever the source says; `config rm` leaves it to the source.
+    A command is split into arguments as a shell does, and run without a shell.
+    `release_command=` disables the release command even if the source sets one; `interlock config rm` lets the
+    source decide again.
     """
     session, settings = session_of(context), _parse_settings(assignments)
     response = session.run(lambda client: client.set_settings(project, settings))
@@ -52,7 +55,7 @@ def set_settings(
 
 @config_app.command("rm")
 def remove_settings(context: typer.Context, names: NamesArgument, project: ProjectOption) -> None:
-    """Leave settings to the source and the defaults."""
+    """Remove settings; the source or the defaults apply again."""
     session = session_of(context)
     response = session.run(lambda client: client.remove_settings(project, names))
     session.show(response, settings_table(response.settings))
@@ -62,7 +65,7 @@ def remove_settings(context: typer.Context, names: NamesArgument, project: Proje
 def list_variables(
     context: typer.Context, project: ProjectOption, environment: EnvironmentOption = defaults.ENVIRONMENT
 ) -> None:
-    """List the variables."""
+    """List the variables and their values."""
     session = session_of(context)
     response = session.run(lambda client: client.list_variables(project, environment))
     session.show(response, variables_table(response.variables))
@@ -71,11 +74,11 @@ def list_variables(
 @env_app.command("set")
 def set_variables(
     context: typer.Context,
-    assignments: Annotated[list[str], typer.Argument(metavar="NAME=VALUE...", show_default=False)],
+    assignments: AssignmentsArgument,
     project: ProjectOption,
     environment: EnvironmentOption = defaults.ENVIRONMENT,
 ) -> None:
-    """Add or replace variables. What must stay secret belongs into `interlock secrets`."""
+    """Add or replace variables. Use `interlock secrets` for secret values."""
     session, variables = session_of(context), parse_variables(assignments)
     response = session.run(lambda client: client.set_variables(project, variables, environment))
     session.show(response, NEXT.format(environment))
@@ -88,7 +91,7 @@ def remove_variables(
     project: ProjectOption,
     environment: EnvironmentOption = defaults.ENVIRONMENT,
 ) -> None:
-    """Remove variables; deployments that have them keep them."""
+    """Remove variables. Existing deployments keep them."""
     session = session_of(context)
     response = session.run(lambda client: client.remove_variables(project, names, environment))
     session.show(response, f"removed: {', '.join(names)}")
@@ -98,7 +101,7 @@ def remove_variables(
 def list_secrets(
     context: typer.Context, project: ProjectOption, environment: EnvironmentOption = defaults.ENVIRONMENT
 ) -> None:
-    """List the names of the secrets, and when they were set."""
+    """List the names of the secrets, with version and time."""
     session = session_of(context)
     response = session.run(lambda client: client.list_secrets(project, environment))
     session.show(response, secrets_table(response.secrets))
@@ -107,11 +110,14 @@ def list_secrets(
 @secrets_app.command("set")
 def set_secret(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(show_default=False)],
+    name: Annotated[str, typer.Argument(show_default=False, help="Name of the environment variable.")],
     project: ProjectOption,
     environment: EnvironmentOption = defaults.ENVIRONMENT,
 ) -> None:
-    """Set a secret to what is typed unseen, or to standard input. Never to an argument: others see those."""
+    """Set a secret; its value is read from a hidden prompt or standard input.
+
+    It is never an argument, because other users of the machine can see arguments.
+    """
     session, value = session_of(context), read_secret(name, MAX_VALUE_BYTES)
     response = session.run(lambda client: client.set_secrets(project, {name: value}, environment))
     session.show(response, NEXT.format(environment))
@@ -124,7 +130,7 @@ def remove_secrets(
     project: ProjectOption,
     environment: EnvironmentOption = defaults.ENVIRONMENT,
 ) -> None:
-    """Give secrets to no further deployment; those that have them keep them."""
+    """Remove secrets. Existing deployments keep them."""
     session = session_of(context)
     response = session.run(lambda client: client.remove_secrets(project, names, environment))
     session.show(response, f"removed: {', '.join(names)}")
@@ -136,11 +142,11 @@ def _parse_settings(assignments: list[str]) -> pb.RunSettings:
         if name == "release_command" and not value:
             values["no_release_command"] = True
         elif not value:
-            raise typer.BadParameter(f"{name}= says nothing; to leave it to the source: `interlock config rm {name}`")
+            raise typer.BadParameter(f"{name}= has no value; to remove the setting run `interlock config rm {name}`")
         else:
             values[name] = parse_command(value) if name in COMMANDS else value
     try:
         settings = json_format.ParseDict(values, pb.RunSettings())
     except json_format.ParseError as error:
-        raise typer.BadParameter(f"{error}; settings are: {', '.join(SETTING_NAMES)}") from error
+        raise typer.BadParameter(f"{error}; the settings are: {', '.join(SETTING_NAMES)}") from error
     return settings

@@ -1,4 +1,4 @@
-"""`interlock credentials`: what private registries and git servers are asked with."""
+"""`interlock credentials`: credentials for private registries and git servers."""
 
 from typing import Annotated
 
@@ -11,18 +11,18 @@ from services.domain.images import MAX_PASSWORD_BYTES
 
 credentials_app = typer.Typer(
     no_args_is_help=True,
-    help="Credentials of the workspace for private registries, and git servers over https: set, never shown.",
+    help="Credentials for private registries and git servers (https); passwords are never shown.",
 )
 
 HostArgument = Annotated[
     str,
-    typer.Argument(metavar="HOST", help="host[:port] as in images or URLs of repositories; docker.io for Docker Hub."),
+    typer.Argument(metavar="HOST", help="host[:port] of a registry or git server; docker.io for Docker Hub."),
 ]
 
 
 @credentials_app.command("ls")
 def list_credentials(context: typer.Context) -> None:
-    """List the hosts, their usernames, and when they were set."""
+    """List hosts and usernames, with version and time."""
     session = session_of(context)
     response = session.run(lambda client: client.list_registry_credentials())
     session.show(response, registry_credentials_table(response.credentials))
@@ -33,12 +33,13 @@ def set_credential(
     context: typer.Context,
     host: HostArgument,
     username: Annotated[
-        str, typer.Option("-u", "--username", help="As the host knows it; with an access token, some take any.")
+        str, typer.Option("-u", "--username", help="User at that host; with an access token some hosts accept any.")
     ],
 ) -> None:
-    """Set the password or token to what is typed unseen, or to standard input. Never to an argument: others see those.
+    """Set the credential of a host; the password or token is read from a hidden prompt or standard input.
 
-    It counts at once, for all deployments and builds of the workspace that pull or fetch from then on.
+    It applies at once to all deployments and builds of the workspace. It is never an argument, because other users of
+    the machine can see arguments.
     """
     session, password = session_of(context), read_secret(f"password of {username} at {host}", MAX_PASSWORD_BYTES)
     response = session.run(lambda client: client.set_registry_credential(host, username, password))
@@ -47,7 +48,7 @@ def set_credential(
 
 @credentials_app.command("rm")
 def remove_credential(context: typer.Context, host: HostArgument) -> None:
-    """Ask a host without a credential from now on; what was pulled or fetched stays."""
+    """Remove the credential of a host. Images and sources already fetched stay."""
     session = session_of(context)
     response = session.run(lambda client: client.remove_registry_credential(host))
     session.show(response, f"removed: {host}")

@@ -1,4 +1,4 @@
-"""What the command's exit code says."""
+"""Exit codes of the command line."""
 
 from enum import IntEnum
 
@@ -17,20 +17,20 @@ from services.gen.ctrl.v1 import control_pb2 as pb
 
 
 class ExitCode(IntEnum):
-    """8 is kept for a caller who may not do it."""
+    """What each exit code means; 8 is reserved for "permission denied"."""
 
     OK = 0
     ERROR = 1
     USAGE = 2
     BUILD_FAILED = 3
     NEVER_READY = 4
-    STILL_RUNNING = 5  # the wait timed out; the operation goes on
+    STILL_RUNNING = 5  # the wait timed out; the operation continues
     CANCELLED = 6  # or superseded
-    REFUSED = 7  # a precondition or a conflict
+    REFUSED = 7  # failed precondition, or conflict
     NOT_FOUND = 9
     UNREACHABLE = 10  # the control plane does not answer
-    NEEDS_ATTENTION = 11  # something does not go on without a person
-    INTERRUPTED = 130  # Ctrl-C; the operation goes on
+    NEEDS_ATTENTION = 11  # something needs a person
+    INTERRUPTED = 130  # Ctrl-C; the operation continues
 
 
 _BY_ERROR: dict[type[InterlockError], ExitCode] = {
@@ -45,12 +45,12 @@ _BY_FAILED_STEP = {"build": ExitCode.BUILD_FAILED, "poll until ready": ExitCode.
 
 
 def of_error(error: InterlockError) -> ExitCode:
-    """The exit code for an error."""
+    """Return the exit code for an error."""
     return _BY_ERROR.get(type(error), ExitCode.ERROR)
 
 
 def of_ended(deployment: pb.Deployment) -> ExitCode:
-    """The exit code for a deployment that has ended."""
+    """Return the exit code for a deployment that has ended."""
     match status_of(deployment):
         case DeploymentStatus.FAILED:
             return _BY_FAILED_STEP.get(deployment.failure.step, ExitCode.ERROR)

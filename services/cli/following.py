@@ -1,4 +1,4 @@
-"""Following logs: lines as they come, over restarts of krane and ctrl, none lost and none twice."""
+"""Follow logs across restarts of krane and ctrl, without losing or repeating a line."""
 
 import asyncio
 import time
@@ -10,7 +10,7 @@ from services.domain.errors import Unavailable
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 RECONNECT_SECONDS = 0.5
-# Of an outage.
+# An outage that lasts longer ends the command.
 GIVE_UP_SECONDS = 600.0
 
 
@@ -20,8 +20,8 @@ async def follow_logs(
     show: Callable[[pb.FollowLogsResponse], None],
     say: Callable[[str], None],
 ) -> None:
-    """Show the lines until there are no more. An outage is said once; raises Unavailable when it does not end."""
-    # An outage from the beginning is for the user to know.
+    """Show lines until the log ends. Reports an outage once; raises Unavailable if it does not end."""
+    # If ctrl is unavailable from the start, fail at once instead of retrying.
     await client.get_deployment(request.deployment_id)
     away_since: float | None = None
     while True:
@@ -35,9 +35,9 @@ async def follow_logs(
         except Unavailable as error:
             if away_since is None:
                 away_since = time.monotonic()
-                say(f"the log broke off, going on as soon as it can: {error.message}")
+                say(f"lost the connection to the log, retrying: {error.message}")
             if not request.follow or time.monotonic() - away_since > GIVE_UP_SECONDS:
                 raise
-        # What was begun has to be seen as a whole, of a log that had no line yet as well.
+        # A tail now would skip lines of logs that have shown no line yet.
         request.tail_lines = 0
         await asyncio.sleep(RECONNECT_SECONDS)

@@ -1,4 +1,4 @@
-"""What git says about a source tree; nothing when it is none of git's business."""
+"""Read branch and commit of a source folder from git; both are empty outside a git repository."""
 
 import subprocess
 from dataclasses import dataclass
@@ -14,9 +14,9 @@ class Revision:
 
 
 def revision_of(folder: Path) -> Revision:
-    """The revision that is checked out in `folder`."""
+    """Return the revision that is checked out in `folder`."""
     branch = _rev_parse(folder, "--abbrev-ref")
-    # git calls a checked-out commit that is on no branch "HEAD".
+    # git reports a detached HEAD as the branch "HEAD".
     return Revision(branch="" if branch == "HEAD" else branch, commit=_rev_parse(folder, "--verify"))
 
 

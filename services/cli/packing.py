@@ -1,4 +1,7 @@
-"""Source trees as gzipped tars. The same files give the same bytes: sorted, without owners, times or umask."""
+"""Pack source folders as gzipped tars.
+
+The same files give the same bytes: entries are sorted and carry no owner, time or umask.
+"""
 
 import gzip
 import os
@@ -13,16 +16,16 @@ from services.domain.errors import Invalid
 SKIPPED = frozenset({".git", ".venv", "__pycache__", "node_modules"})
 MAX_BYTES = 200 * 1024 * 1024
 CHUNK_BYTES = 256 * 1024
-# How every gzip begins.
+# First bytes of every gzip file.
 GZIP = b"\x1f\x8b"
 
 
 def pack(root: Path, target: IO[bytes]) -> None:
-    """Write the archive of `root`; raises Invalid for too much, for special files, and for links that lead outside."""
+    """Write the archive of `root`; raises Invalid if it is too large, or has special files or links to the outside."""
     files = sorted(source_paths(root))
     size = sum(path.lstat().st_size for path in files if path.is_file() and not path.is_symlink())
     if size > MAX_BYTES:
-        raise Invalid(f"{root} holds {size >> 20} MiB; at most {MAX_BYTES >> 20} MiB can be deployed, leave data out")
+        raise Invalid(f"{root} holds {size >> 20} MiB, the limit is {MAX_BYTES >> 20} MiB: move data files elsewhere")
     with (
         gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0) as stream,
         tarfile.open(fileobj=stream, mode="w", format=tarfile.PAX_FORMAT) as archive,
@@ -32,7 +35,7 @@ def pack(root: Path, target: IO[bytes]) -> None:
 
 
 def copy_archive(source: IO[bytes], target: IO[bytes]) -> None:
-    """Write a tar that is there as a gzipped one; raises Invalid for too much. What is in it krane judges."""
+    """Copy a tar, gzipped if it is not yet; raises Invalid if it is too large. krane checks its entries."""
     first = source.read(len(GZIP))
     with (
         nullcontext(target) if first == GZIP else gzip.GzipFile(filename="", mode="wb", fileobj=target, mtime=0)
@@ -41,7 +44,7 @@ def copy_archive(source: IO[bytes], target: IO[bytes]) -> None:
         while chunk:
             size += len(chunk)
             if size > MAX_BYTES:
-                raise Invalid(f"the tar is larger than {MAX_BYTES >> 20} MiB, which is the most that can be deployed")
+                raise Invalid(f"the tar is larger than the limit of {MAX_BYTES >> 20} MiB: leave data files out")
             stream.write(chunk)
             chunk = source.read(CHUNK_BYTES)
 
@@ -73,12 +76,12 @@ def _add(archive: tarfile.TarFile, root: Path, path: Path) -> None:
             entry.mode = 0o755 if status.st_mode & 0o100 else 0o644
             archive.addfile(entry, content)
     else:
-        raise Invalid(f"{path} is neither file, folder nor link; remove it to deploy {root}")
+        raise Invalid(f"{path} is not a file, folder or link: remove it to deploy {root}")
 
 
 def _inner_target(root: Path, link: Path) -> str:
     target = link.readlink()
     inside = root.resolve()
     if target.is_absolute() or not (link.parent.resolve() / target).resolve().is_relative_to(inside):
-        raise Invalid(f"{link} points to {target}, outside of {root}; only links that stay inside can be deployed")
+        raise Invalid(f"{link} points to {target}, outside of {root}: remove it or link to a path inside")
     return str(target)

@@ -1,4 +1,4 @@
-"""Following a deployment until it ends: live on a terminal, else a line for each step, always on stderr."""
+"""Show the steps of a deployment on stderr until it ends: updated in place on a terminal, else one line per step."""
 
 import asyncio
 from collections.abc import Sequence
@@ -20,17 +20,17 @@ POLL_SECONDS = 0.25
 
 
 async def follow(client: ControlClient, deployment_id: str, console: Console, timeout: timedelta) -> pb.Deployment:
-    """Show the steps until the deployment ends; returns it.
+    """Show the steps until the deployment ends, and return it. Waits while ctrl is unavailable.
 
-    Raises DeadlineExceeded when it still runs after `timeout`: it goes on. Waits for a ctrl that is away.
+    Raises DeadlineExceeded if it still runs after `timeout`; the deployment itself continues.
     """
     try:
         async with asyncio.timeout(timeout.total_seconds()):
-            with Progress(console) as progress:
+            with StepDisplay(console) as display:
                 while True:
                     deployment = await _read(client, deployment_id)
                     if deployment is not None:
-                        progress.show(deployment.steps)
+                        display.show(deployment.steps)
                         if status_of(deployment) in ENDED:
                             return deployment
                     await asyncio.sleep(POLL_SECONDS)
@@ -39,7 +39,7 @@ async def follow(client: ControlClient, deployment_id: str, console: Console, ti
 
 
 def still_running(deployment_id: str) -> str:
-    """How to go on watching."""
+    """Return the message for a wait that ends before the deployment does."""
     return f"still running: interlock watch {deployment_id}"
 
 
@@ -50,8 +50,8 @@ async def _read(client: ControlClient, deployment_id: str) -> pb.Deployment | No
         return None
 
 
-class Progress:
-    """Shows steps as they come."""
+class StepDisplay:
+    """A live list of steps on a terminal, else one line per ended step."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -70,7 +70,7 @@ class Progress:
             self._live.stop()
 
     def show(self, steps: Sequence[pb.Step]) -> None:
-        """Bring the display up to date."""
+        """Update the display."""
         if self._live is not None:
             self._live.update(steps_text(steps), refresh=True)
             return

@@ -1,4 +1,4 @@
-"""Messages of ctrl.v1 as text for people. What others wrote cannot move the cursor or change colours."""
+"""Render messages of ctrl.v1 as text. Text from users and apps cannot move the cursor or change colours."""
 
 import shlex
 from collections.abc import Iterable, Sequence
@@ -29,21 +29,21 @@ _STARTS = {
 
 
 def printable(text: str) -> str:
-    """The text with control characters, other than line breaks and tabs, replaced."""
+    """Replace control characters other than line breaks and tabs."""
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def projects_table(projects: Iterable[pb.Project]) -> RenderableType:
-    """One line for each project."""
+    """Render one line per project."""
     table = _table("PROJECT", "ID", "LIVE", "")
     for project in projects:
-        held = "rolled back" if project.is_rolled_back else ""
-        table.add_row(project.slug, project.id, project.live_deployment_id or "-", held)
+        remark = "rolled back" if project.is_rolled_back else ""
+        table.add_row(project.slug, project.id, project.live_deployment_id or "-", remark)
     return table
 
 
 def deployments_table(deployments: Iterable[pb.Deployment]) -> RenderableType:
-    """One line for each deployment."""
+    """Render one line per deployment."""
     table = _table("DEPLOYMENT", "ENVIRONMENT", "STATUS", "LIVE", "BRANCH", "COMMIT", "CREATED", "MESSAGE")
     for deployment in deployments:
         table.add_row(
@@ -60,7 +60,7 @@ def deployments_table(deployments: Iterable[pb.Deployment]) -> RenderableType:
 
 
 def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
-    """One line for each domain."""
+    """Render one line per domain."""
     table = _table("URL", "FOLLOWS", "ENVIRONMENT", "DEPLOYMENT")
     for domain in domains:
         table.add_row(domain.url, STICKY.decode(domain.sticky), domain.environment, domain.deployment_id)
@@ -68,18 +68,18 @@ def domains_table(domains: Iterable[pb.Domain]) -> RenderableType:
 
 
 def settings_table(settings: pb.RunSettings) -> RenderableType:
-    """One line for each setting that is set."""
+    """Render one line per setting that is set."""
     table = _table("SETTING", "VALUE")
     for name in SETTING_NAMES:
         if value := _setting_text(settings, name):
             table.add_row(name, value)
     if settings.no_release_command:
-        table.add_row("release_command", "none, whatever the source says")
+        table.add_row("release_command", "none, even if the source sets one")
     return table
 
 
 def variables_table(variables: Iterable[pb.Variable]) -> RenderableType:
-    """One line for each variable."""
+    """Render one line per variable."""
     table = _table("NAME", "VALUE", "SET", "BY")
     for variable in variables:
         when, who = _moment(variable.updated_at_ms), printable(variable.updated_by)
@@ -88,7 +88,7 @@ def variables_table(variables: Iterable[pb.Variable]) -> RenderableType:
 
 
 def secrets_table(secrets: Iterable[pb.Secret]) -> RenderableType:
-    """One line for each secret."""
+    """Render one line per secret."""
     table = _table("NAME", "VERSION", "SET", "BY")
     for secret in secrets:
         when, who = _moment(secret.updated_at_ms), printable(secret.updated_by)
@@ -97,7 +97,7 @@ def secrets_table(secrets: Iterable[pb.Secret]) -> RenderableType:
 
 
 def registry_credentials_table(credentials: Iterable[pb.RegistryCredential]) -> RenderableType:
-    """One line for each host."""
+    """Render one line per host."""
     table = _table("HOST", "USERNAME", "VERSION", "SET", "BY")
     for credential in credentials:
         when, who = _moment(credential.updated_at_ms), printable(credential.updated_by)
@@ -106,7 +106,7 @@ def registry_credentials_table(credentials: Iterable[pb.RegistryCredential]) -> 
 
 
 def transitions_table(transitions: Iterable[pb.Transition]) -> RenderableType:
-    """One line for each thing that happened."""
+    """Render one line per change."""
     table = _table("WHEN", "WHAT", "DEPLOYMENT", "LIVE", "WHO AND WHY")
     for entry in transitions:
         moved, what = entry.live_before != entry.live_after, TRANSITION_KIND.decode(entry.what)
@@ -121,7 +121,7 @@ def transitions_table(transitions: Iterable[pb.Transition]) -> RenderableType:
 
 
 def deployment_text(deployment: pb.Deployment) -> RenderableType:
-    """Everything about one deployment."""
+    """Render all details of a deployment."""
     facts = Table.grid(padding=(0, 2))
     for name, value in _facts(deployment):
         if value:
@@ -139,12 +139,12 @@ def deployment_text(deployment: pb.Deployment) -> RenderableType:
 
 
 def steps_text(steps: Iterable[pb.Step]) -> RenderableType:
-    """One line for each step, with how long it took."""
+    """Render one line per step, with its duration."""
     return Group(*(step_line(step) for step in steps))
 
 
 def step_line(step: pb.Step) -> Text:
-    """A step as one line."""
+    """Render one step."""
     if step.error:
         return Text.assemble(("x ", "red"), f"{step.name}  ", (_first_line(step.error), "red"))
     if not step.ended_at_ms:
@@ -154,7 +154,7 @@ def step_line(step: pb.Step) -> Text:
 
 
 def result_text(deployment: pb.Deployment) -> RenderableType:
-    """How a deployment ended: its URLs, or why there are none."""
+    """Render how a deployment ended: its URLs, or the reason of the failure."""
     lines = [Text.assemble(deployment.id, " is ", status_text(status_of(deployment)))]
     if deployment.is_live:
         lines[0].append(" and live")
@@ -169,16 +169,18 @@ def result_text(deployment: pb.Deployment) -> RenderableType:
 
 
 def project_status_text(status: pb.GetProjectStatusResponse) -> RenderableType:
-    """A project at a glance, as the database sees it, and how far the gateways are."""
+    """Render a project as recorded in the database, and how many routing changes each gateway has applied."""
     project = status.project
     head = Text.assemble((project.slug, "bold"), f"  live: {project.live_deployment_id or 'nothing'}")
     if project.is_rolled_back:
-        head.append("  rolled back: deployments leave live alone until `interlock promote`", "yellow")
+        head.append("  rolled back: new deployments do not become live until `interlock promote`", "yellow")
     parts: list[RenderableType] = [head]
     if status.previous_live_deployment_id:
-        parts.append(Text(f"a rollback goes to: {status.previous_live_deployment_id}"))
+        parts.append(Text(f"rollback target: {status.previous_live_deployment_id}"))
     parts += [
-        Text(f"gateway {gateway.id}: {gateway.acknowledged_revision} of {status.routing_revision} routing changes")
+        Text(
+            f"gateway {gateway.id}: {gateway.acknowledged_revision} of {status.routing_revision} route changes applied"
+        )
         for gateway in status.gateways
     ]
     for environment in status.environments:
@@ -191,29 +193,29 @@ def project_status_text(status: pb.GetProjectStatusResponse) -> RenderableType:
 
 
 def moved_text(response: pb.RollbackResponse | pb.PromoteResponse) -> RenderableType:
-    """What a rollback or promote did, or would do."""
+    """Render what a rollback or promote did, or would do."""
     moved = "live would move" if response.dry_run else "live moved"
     way = f"from {response.source_deployment_id} to {response.target_deployment_id}"
     lines = [Text(f"{moved} {way}, {_STARTS[START.decode(response.start)]}")]
-    lines += [Text(f"cancelled for it: {name}", style="yellow") for name in response.preempted_deployment_ids]
+    lines += [Text(f"cancelled: {name}", style="yellow") for name in response.preempted_deployment_ids]
     lines += [Text(hostname) for hostname in response.domains]
     return Group(*lines)
 
 
 def log_text(lines: Iterable[pb.LogLine]) -> RenderableType:
-    """Log lines, each with the instance that wrote it."""
+    """Render log lines, each with the instance that wrote it."""
     return Group(*(Text(f"{line.instance_id or 'build'} | {printable(line.text)}") for line in lines))
 
 
 def followed_line(line: pb.FollowLogsResponse) -> str:
-    """A log line with what wrote it, and above it a remark when lines are missing there."""
+    """Render a log line with its instance, and a remark above it if lines are missing there."""
     name = line.instance_id or "build"
-    gap = f"{name} | (lines were lost here: they came faster than they could be read)\n" if line.is_after_gap else ""
+    gap = f"{name} | (lines were lost here: they came faster than they were read)\n" if line.is_after_gap else ""
     return f"{gap}{name} | {printable(line.text)}"
 
 
 def attention_text(items: Sequence[pb.Attention]) -> RenderableType:
-    """What needs a person: since when, why, and what to do."""
+    """Render what needs a person: since when, why, and the next command."""
     if not items:
         return Text("nothing needs attention")
     lines: list[Text] = []
@@ -225,7 +227,7 @@ def attention_text(items: Sequence[pb.Attention]) -> RenderableType:
 
 
 def status_text(status: DeploymentStatus) -> Text:
-    """A status in its colour."""
+    """Render a status in its colour."""
     return Text(status, style=_STATUS_STYLES.get(status, "cyan"))
 
 
@@ -238,7 +240,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "git", printable(f"{deployment.git.url} {deployment.git.ref}".strip())
     yield "source", deployment.source
     if deployment.asked_image != deployment.image:
-        yield "asked for", printable(deployment.asked_image)
+        yield "requested image", printable(deployment.asked_image)
     yield "image", deployment.image
     yield from ((name.replace("_", " "), _setting_text(deployment, name)) for name in SETTING_NAMES)
     yield "created", _moment(deployment.created_at_ms)
@@ -255,7 +257,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
 
 
 def _setting_text(message: pb.RunSettings | pb.Deployment, name: str) -> str:
-    """One of its settings; empty when it has none."""
+    """Return a setting as text; empty if it is not set."""
     value = getattr(message, name)
     return printable(shlex.join(value) if name in COMMANDS else str(value or ""))
 

@@ -1,4 +1,4 @@
-"""What every command needs: where ctrl is, which workspace, and how to print."""
+"""The session of one command: address of ctrl, workspace, and output format."""
 
 import asyncio
 import getpass
@@ -17,15 +17,15 @@ from rich.console import Console, RenderableType
 from services.ctrl.client import ControlClient
 from services.domain.errors import Unavailable
 from services.rpc.json import to_json
-from services.runtime.ready import Ready
+from services.runtime.ready import ReadyFile
 
 Result = TypeVar("Result")
-# Columns when stdout is not a terminal: nothing is cut off there.
+# Columns when stdout is not a terminal: wide enough that no table is cut off.
 PIPED_WIDTH = 240
 
 
 def _user_name() -> str:
-    """Who types: the operating system's name for them, or their number when it has none."""
+    """Return the user's name, or their user id if the operating system has no name for it."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -33,21 +33,21 @@ def _user_name() -> str:
 
 
 class Output(StrEnum):
-    """How results are printed."""
+    """Format of results."""
 
     TEXT = "text"
     JSON = "json"
 
 
 def session_of(context: typer.Context) -> "Session":
-    """The session that the global options made."""
+    """Return the session stored by `global_options`."""
     session = context.obj
     assert isinstance(session, Session)
     return session
 
 
 def _console(*, stderr: bool) -> Console:
-    # What is printed comes from outside: no markup, no emoji codes.
+    # Printed text comes from users and apps: interpret no markup or emoji codes in it.
     console = Console(stderr=stderr, markup=False, emoji=False, highlight=False, soft_wrap=False)
     if not console.is_terminal:
         console.width = PIPED_WIDTH
@@ -56,7 +56,7 @@ def _console(*, stderr: bool) -> Console:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Session:
-    """The global options, and what follows from them."""
+    """The global options, and the consoles to print to."""
 
     workspace: str
     output: Output
@@ -67,7 +67,7 @@ class Session:
     err: Console = field(default_factory=lambda: _console(stderr=True))
 
     def run(self, call: Callable[[ControlClient], Awaitable[Result]]) -> Result:
-        """Open a client, make the call, return its result; raises what the client raises."""
+        """Open a client and return the result of `call`; raises what the client raises."""
         address = self._find_ctrl()
 
         async def with_client() -> Result:
@@ -77,14 +77,14 @@ class Session:
         return asyncio.run(with_client())
 
     def show(self, message: Message, text: RenderableType) -> None:
-        """Print a result: the message as JSON (contract names, all fields), or the text."""
+        """Print a result: the message as JSON (all fields, with their names in the contract), or the text."""
         if self.output is Output.TEXT:
             self.out.print(text)
             return
         typer.echo(to_json(message))
 
     def show_line(self, message: Message, text: str) -> None:
-        """Print one of many results as a line: the message as JSON, or the text, whatever its length."""
+        """Print one of many results on one line, unwrapped: the message as JSON, or the text."""
         if self.output is Output.JSON:
             text = to_json(message, indent=None)
         typer.echo(text)
@@ -94,12 +94,10 @@ class Session:
             return self.address
         path = self.ready_file or self.data_dir / "ready.json"
         try:
-            return Ready.model_validate_json(path.read_bytes()).ctrl_grpc
+            return ReadyFile.model_validate_json(path.read_bytes()).ctrl_grpc
         except FileNotFoundError as error:
             raise Unavailable(
                 f"no control plane runs here ({path} does not exist); start it with `interlock up`"
             ) from error
         except ValidationError as error:
-            raise Unavailable(
-                f"{path} does not say where the control plane is; start it with `interlock up`"
-            ) from error
+            raise Unavailable(f"{path} holds no address of a control plane; start it with `interlock up`") from error

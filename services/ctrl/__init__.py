@@ -1,5 +1,5 @@
-"""The public API: one implementation behind gRPC and JSON over HTTP, the bridge to the durable services, the outbox.
+"""The public API: one implementation behind gRPC and JSON over HTTP, a bridge to the durable services, and the outbox.
 
-Everything from outside is checked here; what is accepted is in the database before it is answered, and reaches Restate
-even when this process dies in between.
+All input from outside is checked here. An accepted request is in the database before it is answered, and reaches
+Restate even if this process dies before sending it.
 """

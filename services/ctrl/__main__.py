@@ -1,4 +1,4 @@
-"""`python -m services.ctrl`: the public API on loopback, until SIGTERM or SIGINT."""
+"""`python -m services.ctrl`: serve the public API until SIGTERM or SIGINT."""
 
 import asyncio
 import signal
@@ -9,7 +9,7 @@ from services.ctrl.server import serve
 
 
 async def main() -> None:
-    """Serve until told to stop."""
+    """Serve until SIGTERM or SIGINT."""
     settings = Settings()
     telemetry.configure("ctrl", json=settings.log_json)
     stop = asyncio.Event()

@@ -1,7 +1,7 @@
-"""The attention list: what does not go on by itself, or not well, each with the command to run next.
+"""The attention list: problems that need a person, each with the command to run next.
 
-Operations retry, undo themselves, and are repaired by the reconciler; what is here is past that, or has taken too long.
-Wall-clock times serve people only: nothing is decided by them but what to show.
+Operations retry and undo themselves, and the reconciler repairs differences. This list has what is beyond that, or has
+taken too long. Wall-clock times only decide what is shown here.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ from services.gen.hydra.v1.routing_pb2 import DESCRIPTOR as ROUTING
 from services.krane.client import KraneClient
 
 ROUTING_SERVICE: Final = ROUTING.services_by_name["RoutingService"].full_name
-# Retrying, or not being handed over, for less than this is weather.
+# Retries, or a missing hand-over, are not shown before this time.
 PATIENCE: Final = timedelta(minutes=1)
-# A gateway that is just following a change gets this long to arrive.
+# Time that a gateway gets to apply a change before it is shown.
 GATEWAY_PATIENCE: Final = timedelta(seconds=3)
 LOOK_AGAIN: Final = timedelta(milliseconds=250)
 LONGEST_REASON: Final = 500
@@ -41,35 +41,35 @@ LONGEST_REASON: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scope:
-    """The workspace that is looked at, and the commands that a person can run next for it."""
+    """A workspace, and the commands that a person can run for it."""
 
     workspace: str
     # Slugs by project id.
     projects: Mapping[str, str]
-    # Restate's admin API, and the folder of the parts' logs.
+    # URL of Restate's admin API, and the folder of the parts' logs.
     admin_url: str
     logs: Path
 
     def interlock(self, *arguments: str) -> str:
-        """Our command line, for this workspace."""
+        """Return an `interlock` command for this workspace."""
         workspace = () if self.workspace == defaults.WORKSPACE else ("-w", self.workspace)
         return " ".join(("interlock", *arguments, *workspace))
 
     def resume(self, invocation_id: str) -> str:
-        """Let Restate go on with a paused invocation."""
+        """Return the command that resumes a paused invocation."""
         return f"curl -X PATCH {self.admin_url}/invocations/{invocation_id}/resume"
 
     def cancel(self, invocation_id: str) -> str:
-        """Let an invocation unwind that no deployment stands for."""
+        """Return the command that cancels an invocation that belongs to no deployment."""
         return f"curl -X PATCH {self.admin_url}/invocations/{invocation_id}/cancel"
 
     def log(self, part: str) -> str:
-        """Look into the log of a part."""
+        """Return the command that shows the log of a part."""
         return f"tail -n 50 {self.logs}/{part}.log"
 
 
-class AttentionList:
-    """The method of ctrl.v1.ControlService that says what needs a person."""
+class AttentionApi:
+    """The method of ctrl.v1.ControlService that lists problems."""
 
     def __init__(self, database: Database, restate: RestateClient, krane: KraneClient, settings: Settings) -> None:
         self._database = database
@@ -78,7 +78,7 @@ class AttentionList:
         self._settings = settings
 
     async def ListAttention(self, request: pb.ListAttentionRequest) -> pb.ListAttentionResponse:
-        """Everything in a workspace that needs a person, longest first."""
+        """List the problems of a workspace, oldest first."""
         workspace = check_workspace(request.workspace)
         now = datetime.now(UTC)
         async with self._database.read() as session:
@@ -101,7 +101,7 @@ class AttentionList:
         return pb.ListAttentionResponse(items=sorted(items, key=lambda item: (item.since_ms, item.what)))
 
     async def _known_to_krane(self, failed_undos: Sequence[FailedUndo]) -> set[str]:
-        """Which of them krane still has; none as long as it does not answer."""
+        """Return the ids that krane still has; empty if krane does not answer."""
         namespaces = {failed.deployment.workspace_id for failed in failed_undos}
         known: set[str] = set()
         with suppress(Unavailable):
@@ -110,7 +110,7 @@ class AttentionList:
         return known
 
     async def _gateways_behind(self, scope: Scope) -> list[pb.Attention]:
-        """Those that do not arrive at today's routing revision within their patience."""
+        """List the gateways that do not apply the current routing revision within GATEWAY_PATIENCE."""
         until = time.monotonic() + GATEWAY_PATIENCE.total_seconds()
         revision, behind = await self._read_gateways(None)
         while behind and time.monotonic() < until:
@@ -127,7 +127,7 @@ class AttentionList:
         ]
 
     async def _read_gateways(self, wanted: int | None) -> tuple[int, list[Gateway]]:
-        """The revision to reach (`wanted`, or today's) and the gateways that have not."""
+        """Return the revision to reach (`wanted`, else the current one) and the gateways that have not reached it."""
         async with self._database.read() as session:
             revision = await read_revision(session) if wanted is None else wanted
             gateways = await list_gateways(session)
@@ -135,7 +135,7 @@ class AttentionList:
 
 
 def deadline(row: Deployment, settings: DeploySettings) -> timedelta:
-    """How long a deployment may take from its first step on, with a minute for everything that only takes a moment."""
+    """Return how long a deployment may take from its first step on; one minute covers all the short steps."""
     waits = settings.build_timeout_seconds + settings.gateway_timeout_seconds
     run = read_effective(row)
     waits += run.ready_seconds or settings.ready_timeout_seconds
@@ -146,7 +146,7 @@ def deadline(row: Deployment, settings: DeploySettings) -> timedelta:
 def stuck_invocations(
     invocations: Iterable[Invocation], unfinished: Iterable[Unfinished], now: datetime, scope: Scope
 ) -> list[pb.Attention]:
-    """Invocations that are paused, and those that only retry."""
+    """List invocations that are paused, and those that have only retried for longer than PATIENCE."""
     deployment_of = {one.deployment.invocation_id: one.deployment.id for one in unfinished}
     items: list[pb.Attention] = []
     for invocation in invocations:
@@ -172,7 +172,7 @@ def stuck_invocations(
 def overdue(
     unfinished: Iterable[Unfinished], now: datetime, settings: DeploySettings, scope: Scope
 ) -> list[pb.Attention]:
-    """Deployments that take longer than they may, and those that Restate was not told of."""
+    """List deployments that exceed their deadline, and those that were not handed over to Restate."""
     items: list[pb.Attention] = []
     for one in unfinished:
         row, longest = one.deployment, deadline(one.deployment, settings)
@@ -180,7 +180,7 @@ def overdue(
             items.append(
                 pb.Attention(
                     what=f"deployment {row.id} has not ended",
-                    why=f"it is {row.status}, and should have ended {longest.total_seconds():g} s after it began",
+                    why=f"it is {row.status}, but should have ended {longest.total_seconds():g} s after its start",
                     since_ms=one.began_at_ms,
                     next=scope.interlock("cancel", row.id),
                     project=scope.projects[row.project_id],
@@ -192,7 +192,7 @@ def overdue(
             items.append(
                 pb.Attention(
                     what=f"deployment {row.id} has not been handed over to Restate",
-                    why="Restate does not take it; the log says why",
+                    why="Restate does not accept it; the log has the reason",
                     since_ms=row.created_at_ms,
                     next=scope.log("ctrl"),
                     project=scope.projects[row.project_id],
@@ -203,7 +203,7 @@ def overdue(
 
 
 def left_behind(failed_undos: Iterable[FailedUndo], known_to_krane: set[str], scope: Scope) -> list[pb.Attention]:
-    """Deployments with a failed undo of which something is left."""
+    """List deployments with a failed undo, if anything of them is left."""
     return [
         pb.Attention(
             what=f"deployment {failed.deployment.id} has left something behind",
@@ -220,7 +220,7 @@ def left_behind(failed_undos: Iterable[FailedUndo], known_to_krane: set[str], sc
 
 
 def _first_line(text: str) -> str:
-    """Without the stack trace that follows a failure's first line."""
+    """Cut off the stack trace, which follows the first line of a failure."""
     return text.partition("\n")[0][:LONGEST_REASON]
 
 

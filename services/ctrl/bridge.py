@@ -1,8 +1,8 @@
-"""Carries gRPC calls of the durable services to the Restate ingress, for any client generated from proto/.
+"""Forward gRPC calls of the durable services to Restate's ingress, for any client generated from proto/.
 
-Metadata: `x-restate-key` names the virtual object (the project id) and must be sent; `idempotency-key` is passed on.
-The caller's deadline ends the wait, never the operation. RoutingService is private at the ingress: its calls are
-carried through the handler of the same name of DeploymentService, and what has none is internal.
+Metadata: `x-restate-key` names the virtual object (the project id) and is required; `idempotency-key` is passed on.
+The caller's deadline ends the wait, never the operation. RoutingService is private at the ingress: its calls go to the
+handler of the same name of DeploymentService. A method without such a handler is internal and refused.
 
 Statuses: 400 INVALID_ARGUMENT, 404 NOT_FOUND, 409 ABORTED, 412 FAILED_PRECONDITION, 503 UNAVAILABLE,
 504 DEADLINE_EXCEEDED, anything else INTERNAL.
@@ -41,7 +41,7 @@ Carrier = Callable[[Message, Context], Awaitable[Message]]
 
 
 class Bridge:
-    """The door for hydra.v1."""
+    """Serves hydra.v1 by forwarding to Restate."""
 
     def __init__(self, restate: RestateClient) -> None:
         self._restate = restate
@@ -74,7 +74,7 @@ class Bridge:
 
 async def _refuse_internal(_: Message, context: Context) -> Message:
     await context.abort(
-        grpc.StatusCode.PERMISSION_DENIED, "this method is internal: the durable operations call it among themselves"
+        grpc.StatusCode.PERMISSION_DENIED, "this method is internal: only the durable operations may call it"
     )
 
 
@@ -93,6 +93,6 @@ def _metadata(context: Context, name: str) -> str:
 
 
 def _wait(context: Context) -> timedelta:
-    # The stubs know only calls with a deadline.
+    # The type stubs do not say so, but it is None for a call without a deadline.
     remaining = cast(float | None, context.time_remaining())
     return LONGEST_WAIT if remaining is None else timedelta(seconds=max(remaining, 0.001))

@@ -1,16 +1,16 @@
-"""Cancelling deployments.
+"""Cancel deployments.
 
-A running deployment is asked to unwind and settles its own row. One that waits in Restate's queue vanishes there
-without any code of ours being run, so its row is settled here. A superseded one has its row settled already; what
-queues for it is cancelled here.
+A running deployment is asked to unwind, and ends its own row. A queued one is removed from Restate's queue without
+running our code, so its row is ended here. The row of a superseded one has already ended; its queued invocation is
+cancelled here.
 """
 
 from services.db.deployment_requests import (
+    end_cancelled,
     forget_invocation,
     list_pending_cancels,
     list_superseded,
     request_cancel,
-    settle_cancelled,
 )
 from services.db.engine import Database
 from services.domain.errors import PreconditionFailed
@@ -22,16 +22,16 @@ _log = get_logger(__name__)
 
 
 class Cancellation:
-    """Cancels, and finishes cancels that a crash has cut in two."""
+    """Cancels deployments, and finishes cancels that a crash interrupted."""
 
     def __init__(self, database: Database, restate: RestateClient) -> None:
         self._database = database
         self._restate = restate
 
     async def cancel(self, deployment_id: str, reason: str) -> bool:
-        """Ask a known deployment to unwind; False when it had ended already.
+        """Ask a known deployment to unwind; returns False if it has already ended.
 
-        Raises PreconditionFailed when Restate does not know the invocation that is to unwind.
+        Raises PreconditionFailed if Restate does not know its invocation.
         """
         async with self._database.write() as session:
             request = await request_cancel(session, deployment_id, reason)
@@ -41,19 +41,19 @@ class Cancellation:
         if await self._restate.cancel(request.invocation_id):
             return True
         if await self._restate.find_invocation(request.invocation_id) is not None:
-            # It ended by itself while we asked.
+            # It ended while we were asking.
             return False
         async with self._database.write() as session:
-            status = await settle_cancelled(session, deployment_id)
+            status = await end_cancelled(session, deployment_id)
         if status not in ENDED:
             raise PreconditionFailed(
                 f"deployment {deployment_id} cannot be cancelled: Restate does not know its invocation "
-                f"{request.invocation_id}; look at `interlock show {deployment_id}`"
+                f"{request.invocation_id}; see `interlock show {deployment_id}`"
             )
         return status is DeploymentStatus.CANCELLED
 
     async def withdraw_superseded(self) -> None:
-        """Cancel what is queued for superseded deployments. An interrupted call is finished by the next."""
+        """Cancel the queued invocations of superseded deployments. The next call finishes an interrupted one."""
         async with self._database.read() as session:
             left = await list_superseded(session)
         for superseded in left:
@@ -63,10 +63,10 @@ class Cancellation:
             _log.info("superseded deployment withdrawn", deployment_id=superseded.deployment_id)
 
     async def finish_interrupted(self) -> None:
-        """Settle pending deployments that were cancelled in Restate's queue and whose rows nobody settled then."""
+        """End the rows of pending deployments that were removed from Restate's queue before a crash."""
         async with self._database.read() as session:
             cancels = await list_pending_cancels(session)
         for deployment_id, invocation_id in cancels:
             if await self._restate.find_invocation(invocation_id) is None:
                 async with self._database.write() as session:
-                    await settle_cancelled(session, deployment_id)
+                    await end_cancelled(session, deployment_id)

@@ -1,4 +1,4 @@
-"""Checks of what comes from outside, before anything is done with it. All raise Invalid."""
+"""Check input from outside before it is used. All functions raise Invalid."""
 
 import re
 import unicodedata
@@ -25,43 +25,43 @@ _IDEMPOTENCY_KEY = re.compile(r"[!-~]{1,255}")
 
 
 def check_workspace(workspace: str) -> str:
-    """A workspace's slug; empty means the default one."""
+    """Return the slug of a workspace; empty means the default one."""
     return check_slug("workspace", workspace or defaults.WORKSPACE)
 
 
 def check_project(project: str) -> str:
-    """A project's slug or id."""
+    """Return the slug or id of a project."""
     return check_id("project", project)
 
 
 def check_idempotency_key(key: str) -> str | None:
-    """A key as it is, None for an empty one."""
+    """Return an idempotency key; None if it is empty."""
     if key and not _IDEMPOTENCY_KEY.fullmatch(key):
         raise Invalid("idempotency_key is not usable: send 1 to 255 printable ASCII characters without spaces")
     return key or None
 
 
 def check_note(actor: str, reason: str, *, default_reason: str = "") -> str:
-    """Who does something and why, as one text: "by alice: wrong branch". Empty when neither is said."""
+    """Join actor and reason to one text, such as "by alice: wrong branch"; empty if both are."""
     who = check_actor(actor)
     why = _check_text("reason", reason or default_reason)
     return ": ".join(part for part in (f"by {who}" if who else "", why) if part)
 
 
 def check_actor(actor: str) -> str:
-    """Who does something; empty when that is not said."""
+    """Return the actor; empty if none is given."""
     if len(actor) > MAX_ACTOR or _has_control(actor):
-        raise Invalid(f"actor is not usable: send at most {MAX_ACTOR} characters, none of them control characters")
+        raise Invalid(f"actor is not usable: send at most {MAX_ACTOR} characters without control characters")
     return actor
 
 
 def check_limit(field: str, value: int, *, default: int, highest: int) -> int:
-    """A count; zero means the default."""
+    """Return a count; zero means the default."""
     return _check_range(field, value, default=default, lowest=1, highest=highest)
 
 
 def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
-    """A request to deploy, with defaults filled in."""
+    """Convert a request to deploy, with defaults filled in."""
     if [bool(request.source), bool(request.image), request.HasField("git")].count(True) != 1:
         raise Invalid(
             "a deployment needs exactly one of source, image and git; upload a source, or name an image or a repository"
@@ -74,7 +74,7 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
         workspace=check_workspace(request.workspace),
         project=check_project(request.project),
         environment=check_slug("environment", request.environment or defaults.ENVIRONMENT),
-        source=_check_pattern("source", request.source, _SOURCE, "what UploadSource answered") or None,
+        source=_check_pattern("source", request.source, _SOURCE, "the id that UploadSource returned") or None,
         image=_check_pattern("image", request.image, _IMAGE, "an image reference of at most 255 characters") or None,
         git=git,
         branch=_check_branch(request.branch or (git.branch if git else "")),
@@ -88,7 +88,7 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
 
 def _check_git(request: CreateDeploymentRequest) -> GitSource:
     if request.commit:
-        raise Invalid("the commit of a git source is what its ref names: leave commit out, or send it as the ref")
+        raise Invalid("a git source takes its commit from the ref: leave commit out, or send it as the ref")
     return check_git(request.git.url, request.git.ref)
 
 
@@ -121,16 +121,15 @@ def _check_range(field: str, value: int, *, default: int, lowest: int, highest: 
 
 def _check_branch(branch: str) -> str:
     if len(branch) > 255 or _has_control(branch):
-        raise Invalid(
-            f"branch {branch[:80]!r} is not usable: send at most 255 characters, none of them control characters"
-        )
+        raise Invalid(f"branch {branch[:80]!r} is not usable: send at most 255 characters without control characters")
     return branch
 
 
 def _check_text(field: str, text: str) -> str:
     if len(text) > MAX_MESSAGE or _has_control(text.translate({10: None, 13: None, 9: None})):
         raise Invalid(
-            f"{field} is not usable: send at most {MAX_MESSAGE} characters, control characters only to break lines"
+            f"{field} is not usable: send at most {MAX_MESSAGE} characters, without control characters except line "
+            "breaks and tabs"
         )
     return text
 

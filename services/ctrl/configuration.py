@@ -1,6 +1,6 @@
-"""Settings of a project, variables and secrets of its environments, over all doors.
+"""API methods for the settings of projects, and the variables and secrets of environments.
 
-Values of secrets come in and never go out.
+Values of secrets are never returned.
 """
 
 from collections.abc import Collection, Mapping
@@ -26,27 +26,27 @@ from services.keyring import Keyring
 
 
 class _Owner(Protocol):
-    """What every request here says: which project it is about."""
+    """A request that names a project."""
 
     workspace: str
     project: str
 
 
 class _Place(_Owner, Protocol):
-    """Which of its environments it is about."""
+    """A request that names an environment of a project."""
 
     environment: str
 
 
-class Configuration:
-    """The methods of ctrl.v1.ControlService about settings, variables and secrets."""
+class ConfigurationApi:
+    """The methods of ctrl.v1.ControlService for settings, variables and secrets."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
         self._keyring = keyring
 
     async def GetSettings(self, request: pb.GetSettingsRequest) -> pb.GetSettingsResponse:
-        """What the project's next deployment is run with."""
+        """Return the settings of a project."""
         async with self._database.read() as session:
             project = await _project(session, request)
             return pb.GetSettingsResponse(settings=settings_message(read_settings(project)))
@@ -70,7 +70,7 @@ class Configuration:
             return pb.RemoveSettingsResponse(settings=settings_message(read_settings(project)))
 
     async def ListVariables(self, request: pb.ListVariablesRequest) -> pb.ListVariablesResponse:
-        """What the environment's next deployment gets."""
+        """List the variables that the environment's next deployment gets."""
         async with self._database.read() as session:
             rows = await list_variables(session, await _environment_id(session, request))
         return pb.ListVariablesResponse(variables=[variable_message(row) for row in rows])
@@ -91,7 +91,7 @@ class Configuration:
         return pb.RemoveVariablesResponse()
 
     async def ListSecrets(self, request: pb.ListSecretsRequest) -> pb.ListSecretsResponse:
-        """The names of the secrets that the environment's next deployment gets."""
+        """List the secrets, without values, that the environment's next deployment gets."""
         async with self._database.read() as session:
             rows = await list_secrets(session, await _environment_id(session, request))
         return pb.ListSecretsResponse(secrets=[secret_message(row) for row in rows])
@@ -108,7 +108,7 @@ class Configuration:
         return pb.SetSecretsResponse()
 
     async def RemoveSecrets(self, request: pb.RemoveSecretsRequest) -> pb.RemoveSecretsResponse:
-        """Give secrets to no further deployment, all or none."""
+        """Remove secrets, all or none. Existing deployments keep them."""
         _check_some(request.names)
         check_names(request.names)
         async with self._database.write() as session:
@@ -133,4 +133,4 @@ def _check_values(values: Mapping[str, str]) -> dict[str, str]:
 
 def _check_some(names: Collection[str]) -> None:
     if not names:
-        raise Invalid("nothing is named; name at least one")
+        raise Invalid("the request names nothing: send at least one name")

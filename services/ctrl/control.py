@@ -1,7 +1,7 @@
-"""ctrl.v1.ControlService, free of any door: each unary method of the contract and what implements it.
+"""ctrl.v1.ControlService independent of the transport: finds the implementation of each unary method.
 
-A call that has begun runs to its end, even when the caller leaves: what it changes in the database and in Restate
-belongs together.
+A call that has begun runs to its end even if the caller disconnects, because its changes in the database and in
+Restate belong together.
 """
 
 import asyncio
@@ -16,22 +16,22 @@ from services.gen.ctrl.v1 import control_pb2
 CONTROL_SERVICE: Final[ServiceDescriptor] = control_pb2.DESCRIPTOR.services_by_name["ControlService"]
 
 Method = Callable[[Any], Awaitable[Message]]
-# Checks the request, and answers with the messages to come.
+# Checks the request, and returns the messages to stream.
 Stream = Callable[[Any], Awaitable[AsyncGenerator[Message]]]
 
 
 def unary_methods(service: ServiceDescriptor) -> list[MethodDescriptor]:
-    """The methods of a service that take one message and answer one."""
+    """Return the methods that take one message and return one."""
     return [m for m in service.methods if not m.client_streaming and not m.server_streaming]
 
 
 def streaming_methods(service: ServiceDescriptor) -> list[MethodDescriptor]:
-    """The methods of a service that take one message and answer many."""
+    """Return the methods that take one message and return a stream."""
     return [m for m in service.methods if not m.client_streaming and m.server_streaming]
 
 
 def bind(*parts: object) -> Mapping[str, Method]:
-    """Find each unary method of the contract among `parts`, by name; raises LookupError when one is missing."""
+    """Find each unary method of the contract among `parts`, by name; raises LookupError unless there is exactly one."""
     methods: dict[str, Method] = {}
     for method in unary_methods(CONTROL_SERVICE):
         found = [getattr(part, method.name) for part in parts if hasattr(part, method.name)]
@@ -47,7 +47,7 @@ def _uninterrupted(method: Method) -> Method:
     def ended(call: asyncio.Future[Message]) -> None:
         running.discard(call)
         if not call.cancelled():
-            # The caller may be gone: then nobody else asks for the outcome.
+            # If the caller has disconnected, nobody else retrieves the exception, and asyncio would log it.
             call.exception()
 
     async def call(request: Message) -> Message:

@@ -1,4 +1,4 @@
-"""What ctrl takes when a request leaves a field empty."""
+"""Defaults for empty fields of requests."""
 
 from typing import Final
 

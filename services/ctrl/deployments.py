@@ -1,4 +1,4 @@
-"""Deployments over all doors: record, read, cancel, and their logs."""
+"""API methods for deployments: create, read, cancel, and read logs."""
 
 from collections.abc import AsyncIterator
 
@@ -13,7 +13,7 @@ from services.ctrl.checks import (
     check_workspace,
 )
 from services.ctrl.dispatcher import Dispatcher
-from services.ctrl.images import Images
+from services.ctrl.images import ImagePinning
 from services.ctrl.messages import deployment_message, detailed_deployment_message, domain_message
 from services.db.deployment_requests import find_precedent, record_deployment
 from services.db.engine import Database
@@ -28,18 +28,18 @@ from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
 
-# So long krane gets to say how the instances of a deployment are that is looked at.
+# Maximum time to wait for krane's report on the instances of a deployment.
 REPORT_SECONDS = 0.5
 
 
-class Deployments:
-    """The methods of ctrl.v1.ControlService about deployments."""
+class DeploymentApi:
+    """The methods of ctrl.v1.ControlService for deployments."""
 
     def __init__(
         self,
         database: Database,
         krane: KraneClient,
-        images: Images,
+        images: ImagePinning,
         dispatcher: Dispatcher,
         cancellation: Cancellation,
         gateway_port: int,
@@ -52,17 +52,17 @@ class Deployments:
         self._gateway_port = gateway_port
 
     async def UploadSource(self, chunks: AsyncIterator[pb.UploadSourceRequest]) -> pb.UploadSourceResponse:
-        """Pass a source tree on to krane, which checks and stores it."""
+        """Forward a source tree to krane, which checks and stores it."""
         stored = await self._krane.upload_source(chunk.chunk async for chunk in chunks)
         return pb.UploadSourceResponse(source=stored.source, size_bytes=stored.size_bytes)
 
     async def CreateDeployment(self, request: pb.CreateDeploymentRequest) -> pb.CreateDeploymentResponse:
-        """Record a pending deployment; from then on the dispatcher answers for its being handed over."""
+        """Record a pending deployment. The dispatcher then hands it over to Restate."""
         checked = check_deployment(request)
         idempotency_key, actor = check_idempotency_key(request.idempotency_key), check_actor(request.actor)
         async with self._database.read() as session:
             precedent = await find_precedent(session, checked, idempotency_key)
-        # A repeat is the first deployment, wherever a tag points by now and whether its registry answers or not.
+        # A repeated request returns the first deployment, even if the tag has moved or its registry does not answer.
         if precedent.deployment_id is not None:
             return pb.CreateDeploymentResponse(deployment=await self._read(checked.workspace, precedent.deployment_id))
         pinned = checked.image and await self._images.pin(precedent.workspace_id, checked.image)
@@ -74,12 +74,12 @@ class Deployments:
         return pb.CreateDeploymentResponse(deployment=await self._read(checked.workspace, deployment_id))
 
     async def GetDeployment(self, request: pb.GetDeploymentRequest) -> pb.GetDeploymentResponse:
-        """A deployment with everything that is known about it."""
+        """Return a deployment with all its details."""
         deployment_id = check_id("deployment_id", request.deployment_id)
         return pb.GetDeploymentResponse(deployment=await self._read(check_workspace(request.workspace), deployment_id))
 
     async def ListDeployments(self, request: pb.ListDeploymentsRequest) -> pb.ListDeploymentsResponse:
-        """A project's deployments, newest first."""
+        """List the deployments of a project, newest first."""
         limit = check_limit("limit", request.limit, default=20, highest=200)
         async with self._database.read() as session:
             project = await find_project(session, check_workspace(request.workspace), check_project(request.project))
@@ -87,7 +87,7 @@ class Deployments:
         return pb.ListDeploymentsResponse(deployments=[deployment_message(view) for view in views])
 
     async def CancelDeployment(self, request: pb.CancelDeploymentRequest) -> pb.CancelDeploymentResponse:
-        """Ask a deployment to unwind; the answer does not wait for it."""
+        """Ask a deployment to unwind, without waiting until it has."""
         workspace = check_workspace(request.workspace)
         deployment_id = check_id("deployment_id", request.deployment_id)
         reason = check_note(request.actor, request.reason, default_reason="cancelled on request")
@@ -97,7 +97,7 @@ class Deployments:
         return pb.CancelDeploymentResponse(deployment=await self._read(workspace, deployment_id), cancelling=cancelling)
 
     async def GetLogs(self, request: pb.GetLogsRequest) -> pb.GetLogsResponse:
-        """The newest lines of a deployment's instances, and of its build when asked for."""
+        """Return the newest log lines of a deployment's instances, and of its build if requested."""
         deployment_id = check_id("deployment_id", request.deployment_id)
         tail_lines = check_limit("tail_lines", request.tail_lines, default=100, highest=1000)
         async with self._database.read() as session:
@@ -127,7 +127,7 @@ class Deployments:
         return message
 
     async def _add_reports(self, namespace: str, message: pb.Deployment) -> None:
-        """Say of each instance what krane knows and no record keeps; nothing when krane does not answer at once."""
+        """Add what only krane knows about each instance, unless krane takes longer than REPORT_SECONDS."""
         try:
             state = await self._krane.get(namespace, message.id, deadline_seconds=REPORT_SECONDS)
         except InterlockError:

@@ -1,8 +1,8 @@
-"""The outbox: hands recorded deployments over to Restate, so that a crash between the two loses nothing.
+"""The outbox: hands recorded deployments over to Restate, so that a crash after the recording loses nothing.
 
-The row is the order to hand over; the deployment id is the idempotency key, so handing over twice is once. A deployment
-that was cancelled or superseded in between is refused by its workflow, which begins only what is pending. What queues
-for a superseded one is withdrawn here too.
+A pending row without an invocation is handed over, with the deployment id as idempotency key: a second hand-over has no
+effect. The workflow starts only pending deployments, so it refuses one that was cancelled or superseded meanwhile. The
+dispatcher also withdraws the queued invocations of superseded deployments.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ _log = get_logger(__name__)
 
 
 class Dispatcher:
-    """`run()` it beside the doors; `wake()` it when a deployment was recorded."""
+    """Hands over deployments. Keep `run()` running; call `wake()` after recording a deployment."""
 
     def __init__(self, database: Database, restate: RestateClient, cancellation: Cancellation) -> None:
         self._database = database
@@ -34,11 +34,11 @@ class Dispatcher:
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
-        """Look at once instead of at the next turn."""
+        """Make `run()` look for pending deployments at once."""
         self._woken.set()
 
     async def run(self) -> Never:
-        """Hand over until cancelled; while something is in the way, with growing pauses."""
+        """Hand over until cancelled; after failures with growing pauses."""
         pause = FIRST_RETRY_SECONDS
         while True:
             self._woken.clear()

@@ -1,7 +1,7 @@
 """The public API as JSON over HTTP: POST /ctrl.v1.ControlService/<Method>, GET /health, GET /openapi.json.
 
-Browsers are kept out: a request whose Host is not this machine is refused (DNS rebinding), and only
-`application/json` is read, which a page of another origin cannot send unasked.
+Web pages cannot call it: requests whose Host is not this machine are refused (DNS rebinding), and so is any content
+type but `application/json`, which a page of another origin cannot send without a CORS preflight.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ from services.rpc.json import from_json, to_json
 from services.telemetry import get_logger
 
 MAX_BODY_BYTES: Final = 1024 * 1024
-# Seconds for a client to send its body.
+# Maximum time for a client to send its body.
 BODY_SECONDS: Final = 10.0
 _OWN_NAMES: Final = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
@@ -41,7 +41,7 @@ _log = get_logger(__name__)
 
 
 def http_app(methods: Mapping[str, Method], streams: Mapping[str, Stream]) -> Starlette:
-    """The application; `methods` as from `services.ctrl.control.bind`, `streams` by name as well."""
+    """Create the application; `methods` come from `services.ctrl.control.bind`, `streams` are by method name."""
     calls = [_call_route(method, methods[method.name]) for method in unary_methods(CONTROL_SERVICE)]
     calls += [_stream_route(method, streams[method.name]) for method in streaming_methods(CONTROL_SERVICE)]
     return Starlette(
@@ -54,20 +54,20 @@ def http_app(methods: Mapping[str, Method], streams: Mapping[str, Stream]) -> St
         exception_handlers={
             InterlockError: _answer_domain_error,
             HTTPException: _answer_http_error,
-            # Hypercorn logs what is answered here: Starlette raises it again afterwards.
+            # Starlette raises the exception again afterwards, and Hypercorn logs it.
             Exception: _answer_bug,
         },
     )
 
 
 class OwnHostOnly:
-    """Refuses requests that were sent to a name which is not this machine."""
+    """Middleware that refuses requests whose Host header is not this machine."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass on, or answer 403."""
+        """Pass the request on, or answer 403."""
         app = self._app
         if scope["type"] == "http" and not _is_own(Request(scope).headers.getlist("host")):
             app = _error(HTTPStatus.FORBIDDEN, "forbidden", "send requests to localhost or 127.0.0.1")
@@ -103,7 +103,7 @@ async def _json_lines(messages: AsyncGenerator[Message]) -> AsyncGenerator[str]:
             async for message in messages:
                 yield to_json(message, indent=None) + "\n"
         except InterlockError as error:
-            # The status is sent already.
+            # The HTTP status has already been sent, so the error is the last line.
             _, code, text = _described(error)
             yield json.dumps({"code": code, "message": text}) + "\n"
 

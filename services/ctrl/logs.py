@@ -1,4 +1,4 @@
-"""Following logs over all doors: krane's lines, for as long as the deployment may write any."""
+"""The API method that follows logs: streams krane's lines until the deployment cannot write any more."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -15,23 +15,23 @@ from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
 from services.krane.types import FollowedLine, LogQuery
 
-# Between looks at a deployment of which krane runs nothing yet, or nothing any more.
+# Time between queries while krane runs nothing of the deployment.
 POLL_SECONDS = 0.3
-# Of each log: no log keeps as many lines.
+# Per log; no log keeps that many lines.
 MAX_TAIL_LINES = 1_000_000
-# krane has heard that nothing of it is to run.
+# In these states krane runs nothing of the deployment.
 SILENT = GONE | {DeploymentStatus.STOPPED}
 
 
-class Logs:
-    """The method of ctrl.v1.ControlService that streams. `krane` is a connection of its own: closed, it ends all."""
+class LogApi:
+    """The streaming method of ctrl.v1.ControlService. Closing `krane`, a separate connection, ends all streams."""
 
     def __init__(self, database: Database, krane: KraneClient) -> None:
         self._database = database
         self._krane = krane
 
     async def FollowLogs(self, request: pb.FollowLogsRequest) -> AsyncGenerator[pb.FollowLogsResponse]:
-        """The lines of a deployment's instances, and of its build when asked for."""
+        """Stream the log lines of a deployment's instances, and of its build if requested."""
         workspace = check_workspace(request.workspace)
         deployment_id = check_id("deployment_id", request.deployment_id)
         if request.tail_lines > MAX_TAIL_LINES or request.since_ms < 0:
@@ -50,11 +50,11 @@ class Logs:
         return self._follow(workspace, query)
 
     async def _follow(self, workspace: str, query: LogQuery) -> AsyncGenerator[pb.FollowLogsResponse]:
-        """Ask krane again until the deployment has ended: it knows only of what it has heard of already."""
+        """Query krane until the deployment has ended: krane's stream ends if it runs nothing of it, also before."""
         after = dict(query.after)
         is_over = False
         while not is_over:
-            # Asked first: what was written until then is read.
+            # Check before reading, so that the last read includes all lines written until then.
             is_over = not query.follow or await self._is_silent(workspace, query.deployment_id)
             async with aclosing(self._krane.follow_logs(replace(query, after=after))) as lines:
                 async for line in lines:

@@ -1,4 +1,4 @@
-"""Rows as messages of ctrl.v1. Empty and zero mean "not yet" or "none", as the contract says."""
+"""Convert rows to messages of ctrl.v1. Empty and zero mean "not yet" or "none", as in the contract."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from services.db.tables import (
     Gateway,
     Instance,
     Project,
-    RegistryCredential,
+    SealedCredential,
     SecretVersion,
     Variable,
 )
@@ -28,7 +28,7 @@ from services.gen.ctrl.v1 import control_pb2 as pb
 
 
 def project_message(project: Project, workspace: str, environments: Sequence[Environment]) -> pb.Project:
-    """A project with its environments."""
+    """Convert a project and its environments."""
     return pb.Project(
         id=project.id,
         slug=project.slug,
@@ -40,12 +40,12 @@ def project_message(project: Project, workspace: str, environments: Sequence[Env
 
 
 def environment_message(environment: Environment) -> pb.Environment:
-    """An environment."""
+    """Convert an environment."""
     return pb.Environment(id=environment.id, slug=environment.slug, is_production=environment.is_production)
 
 
 def deployment_message(view: DeploymentView) -> pb.Deployment:
-    """A deployment without what takes further reads: steps, instances, domains and log lines."""
+    """Convert a deployment, without steps, instances, domains and log lines, which need more reads."""
     row = view.deployment
     return pb.Deployment(
         id=row.id,
@@ -79,7 +79,7 @@ def detailed_deployment_message(
     domains: Sequence[pb.Domain],
     secrets: Sequence[SecretVersion],
 ) -> pb.Deployment:
-    """A deployment with everything that is known about it."""
+    """Convert a deployment with all its details."""
     message = deployment_message(view)
     if view.deployment.failure_log:
         message.failure.log_lines.extend(view.deployment.failure_log.splitlines())
@@ -102,22 +102,22 @@ def detailed_deployment_message(
 
 
 def settings_message(settings: RunSettings) -> pb.RunSettings:
-    """The settings of a project."""
+    """Convert the settings of a project."""
     return pb.RunSettings(**settings.set_fields(), no_release_command=settings.release_command == ())
 
 
 def variable_message(row: Variable) -> pb.Variable:
-    """A variable of an environment."""
+    """Convert a variable of an environment."""
     return pb.Variable(name=row.name, value=row.value, updated_by=row.updated_by, updated_at_ms=row.updated_at_ms)
 
 
 def secret_message(row: SecretVersion) -> pb.Secret:
-    """Everything about a secret but its value."""
+    """Convert a secret, without its value."""
     return pb.Secret(name=row.name, version=row.version, updated_by=row.created_by, updated_at_ms=row.created_at_ms)
 
 
-def registry_credential_message(row: RegistryCredential) -> pb.RegistryCredential:
-    """Everything about a credential but its password."""
+def registry_credential_message(row: SealedCredential) -> pb.RegistryCredential:
+    """Convert a credential, without its password."""
     return pb.RegistryCredential(
         registry=row.host,
         username=row.username,
@@ -128,7 +128,7 @@ def registry_credential_message(row: RegistryCredential) -> pb.RegistryCredentia
 
 
 def domain_message(view: DomainView, gateway_port: int) -> pb.Domain:
-    """A domain and where it answers."""
+    """Convert a domain, with its URL."""
     port = "" if gateway_port == 80 else f":{gateway_port}"
     return pb.Domain(
         id=view.domain.id,
@@ -141,7 +141,7 @@ def domain_message(view: DomainView, gateway_port: int) -> pb.Domain:
 
 
 def transition_message(transition: Transition) -> pb.Transition:
-    """What happened to a project's deployment, when, by whom and why."""
+    """Convert an event of the audit list."""
     return pb.Transition(
         at_ms=transition.at_ms,
         what=TRANSITION_KIND.encode(transition.what),
@@ -154,7 +154,7 @@ def transition_message(transition: Transition) -> pb.Transition:
 
 
 def gateway_message(gateway: Gateway) -> pb.GatewayStatus:
-    """How far a gateway has followed."""
+    """Convert the acknowledged revision of a gateway."""
     return pb.GatewayStatus(id=gateway.id, acknowledged_revision=gateway.acknowledged_revision)
 
 

@@ -1,4 +1,4 @@
-"""The OpenAPI document of the HTTP door, made from the descriptors of ctrl.v1."""
+"""The OpenAPI document of the HTTP API, generated from the descriptors of ctrl.v1."""
 
 from functools import cache
 from importlib.metadata import version
@@ -19,7 +19,7 @@ _ERROR = {
 
 @cache
 def openapi_document() -> dict[str, Any]:
-    """OpenAPI 3.1, one POST for each method that takes one message."""
+    """Return an OpenAPI 3.1 document with one POST per method that takes one message."""
     return {
         "openapi": "3.1.0",
         "info": {"title": "interlock", "version": version("interlock")},

@@ -1,8 +1,7 @@
-"""Rollback and promote over all doors.
+"""API methods for rollback and promote.
 
-Neither waits for a running deploy to finish by itself, unless it was asked to: the project's unfinished deployments are
-cancelled first, and the operation runs as soon as they have unwound. Nothing is cancelled for an operation that would
-be refused anyway, or for a dry run.
+They do not wait for running deployments, unless requested: they first cancel the unfinished deployments of the project,
+and run as soon as those have unwound. Nothing is cancelled for a dry run, or if the operation would be refused.
 """
 
 import hashlib
@@ -35,9 +34,9 @@ from services.gen.hydra.v1 import deployment_pb2 as hydra
 from services.krane.client import KraneClient
 from services.telemetry import get_logger
 
-# For the unwinding of what was preempted and for the operation itself.
+# Covers the unwinding of cancelled deployments and the operation itself.
 OPERATION_TIMEOUT = timedelta(seconds=60)
-# Behind a deployment that builds for as long as it may.
+# Covers a running deployment with the longest allowed build.
 QUEUED_TIMEOUT = timedelta(minutes=20)
 
 _log = get_logger(__name__)
@@ -45,26 +44,26 @@ Answer = TypeVar("Answer", bound=Message)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """One request to move live, apart from where to."""
+class MoveRequest:
+    """A checked request to move live, without its source and target."""
 
     project_id: str
-    # The handler of DeploymentService.
+    # Name of the handler of DeploymentService.
     handler: str
-    # What Restate knows a repeat by; None: nobody asked for that.
+    # Idempotency key for Restate; None: the caller sent none.
     call_key: str | None
     preempts: bool
-    # Who asked and why; may be empty.
+    # Actor and reason; may be empty.
     note: str
 
     @property
     def timeout(self) -> timedelta:
-        """How long the caller waits for the outcome; the operation goes on after that."""
+        """How long the caller waits for the result; the operation continues after that."""
         return OPERATION_TIMEOUT if self.preempts else QUEUED_TIMEOUT
 
 
-class Operations:
-    """The methods of ctrl.v1.ControlService that move live by hand."""
+class OperationApi:
+    """The methods of ctrl.v1.ControlService that move live."""
 
     def __init__(
         self, database: Database, restate: RestateClient, krane: KraneClient, cancellation: Cancellation
@@ -75,29 +74,29 @@ class Operations:
         self._cancellation = cancellation
 
     async def Rollback(self, request: pb.RollbackRequest) -> pb.RollbackResponse:
-        """Move live back, to the named deployment or to the one that was live before."""
+        """Move live back to the named deployment, or to the one that was live before."""
         project = await self._find_project(request)
-        order = _order(project, "Rollback", request)
-        repeated = await self._repeat(order, hydra.RollbackResponse)
+        move = _move_request(project, "Rollback", request)
+        repeated = await self._repeat(move, hydra.RollbackResponse)
         if repeated is not None:
             return _rollback_response(repeated, preempted=())
         async with self._database.read() as session:
             body = await _plan_rollback(session, project, request.target_deployment_id)
         if request.dry_run:
             return await self._rehearse_rollback(project.id, body)
-        body.reason = order.note
-        if not order.preempts:
-            # What it waits for may become live meanwhile.
+        body.reason = move.note
+        if not move.preempts:
+            # The deployments that it waits for may become live meanwhile.
             body.ClearField("source_deployment_id")
-        preempted = await self._preempt(order, f"preempted by rollback to {body.target_deployment_id}")
-        return _rollback_response(await self._call(order, body, hydra.RollbackResponse), preempted)
+        preempted = await self._preempt(move, f"preempted by rollback to {body.target_deployment_id}")
+        return _rollback_response(await self._call(move, body, hydra.RollbackResponse), preempted)
 
     async def Promote(self, request: pb.PromoteRequest) -> pb.PromoteResponse:
         """Make the named deployment live and end the rolled-back state."""
         target = check_id("target_deployment_id", request.target_deployment_id)
         project = await self._find_project(request)
-        order = _order(project, "Promote", request)
-        repeated = await self._repeat(order, hydra.PromoteResponse)
+        move = _move_request(project, "Promote", request)
+        repeated = await self._repeat(move, hydra.PromoteResponse)
         if repeated is not None:
             return _promote_response(repeated, preempted=())
         async with self._database.read() as session:
@@ -105,9 +104,9 @@ class Operations:
         source = check_promote(project.live_deployment_id, candidate, is_rolled_back=project.is_rolled_back)
         if request.dry_run:
             return await self._rehearse_promote(project.id, source, target)
-        preempted = await self._preempt(order, f"preempted by promote of {target}")
-        body = hydra.PromoteRequest(target_deployment_id=target, reason=order.note)
-        return _promote_response(await self._call(order, body, hydra.PromoteResponse), preempted)
+        preempted = await self._preempt(move, f"preempted by promote of {target}")
+        body = hydra.PromoteRequest(target_deployment_id=target, reason=move.note)
+        return _promote_response(await self._call(move, body, hydra.PromoteResponse), preempted)
 
     async def _find_project(self, request: pb.RollbackRequest | pb.PromoteRequest) -> Project:
         async with self._database.read() as session:
@@ -133,48 +132,48 @@ class Operations:
             dry_run=True,
         )
 
-    async def _preempt(self, order: Order, cause: str) -> list[str]:
-        """Cancel what is under way, unless the order is to wait behind it; returns what was cancelled."""
-        if not order.preempts:
+    async def _preempt(self, move: MoveRequest, cause: str) -> list[str]:
+        """Cancel unfinished deployments if the request preempts; returns the ids of those cancelled."""
+        if not move.preempts:
             return []
-        reason = f"{cause} ({order.note})" if order.note else cause
+        reason = f"{cause} ({move.note})" if move.note else cause
         async with self._database.read() as session:
-            # Newest first: what queues is gone before what runs makes room for it.
-            unfinished = await list_unfinished(session, order.project_id)
+            # Newest first: cancel queued deployments before a running one ends and lets them start.
+            unfinished = await list_unfinished(session, move.project_id)
         preempted = [deployment for deployment in unfinished if await self._cancellation.cancel(deployment, reason)]
         if preempted:
-            _log.info("deployments preempted", project_id=order.project_id, deployment_ids=preempted, reason=reason)
+            _log.info("deployments preempted", project_id=move.project_id, deployment_ids=preempted, reason=reason)
         return preempted
 
-    async def _repeat(self, order: Order, answer_type: type[Answer]) -> Answer | None:
-        """The answer of the call that was made under the same key before; None when there was none."""
-        if order.call_key is None:
+    async def _repeat(self, move: MoveRequest, answer_type: type[Answer]) -> Answer | None:
+        """Return the answer of an earlier call with the same key; None if there was none."""
+        if move.call_key is None:
             return None
-        earlier = await self._restate.find_repeat(DEPLOYMENT_SERVICE, order.project_id, order.handler, order.call_key)
+        earlier = await self._restate.find_repeat(DEPLOYMENT_SERVICE, move.project_id, move.handler, move.call_key)
         if earlier is None:
             return None
-        answer = await self._restate.attach(earlier.id, timeout=order.timeout)
+        answer = await self._restate.attach(earlier.id, timeout=move.timeout)
         return read_message(answer_type, answer)
 
-    async def _call(self, order: Order, body: Message, answer_type: type[Answer]) -> Answer:
-        _log.info("live is moved by hand", project_id=order.project_id, operation=order.handler, reason=order.note)
+    async def _call(self, move: MoveRequest, body: Message, answer_type: type[Answer]) -> Answer:
+        _log.info("live is moved by hand", project_id=move.project_id, operation=move.handler, reason=move.note)
         answer = await self._restate.call(
             DEPLOYMENT_SERVICE,
-            order.project_id,
-            order.handler,
+            move.project_id,
+            move.handler,
             body.SerializeToString(),
-            idempotency_key=order.call_key,
-            timeout=order.timeout,
+            idempotency_key=move.call_key,
+            timeout=move.timeout,
         )
         return read_message(answer_type, answer)
 
 
-def _order(project: Project, handler: str, request: pb.RollbackRequest | pb.PromoteRequest) -> Order:
+def _move_request(project: Project, handler: str, request: pb.RollbackRequest | pb.PromoteRequest) -> MoveRequest:
     key = check_idempotency_key(request.idempotency_key)
-    return Order(
+    return MoveRequest(
         project_id=project.id,
         handler=handler,
-        # A dry run neither is a repeat nor can be repeated.
+        # The key of a dry run is ignored: it changes nothing.
         call_key=_call_key(key, request.target_deployment_id) if key and not request.dry_run else None,
         preempts=not request.no_preempt,
         note=check_note(request.actor, request.reason),
@@ -182,7 +181,7 @@ def _order(project: Project, handler: str, request: pb.RollbackRequest | pb.Prom
 
 
 async def _plan_rollback(session: AsyncSession, project: Project, wanted: str) -> hydra.RollbackRequest:
-    """Name source and target; raises what the workflow would refuse with."""
+    """Return source and target; raises the refusals that the workflow would raise."""
     if project.live_deployment_id is None:
         raise PreconditionFailed(f"project {project.slug!r} has no live deployment to roll back from; deploy first")
     target = check_id("target_deployment_id", wanted) if wanted else await previous_live_deployment(session, project.id)
@@ -219,5 +218,5 @@ def _promote_response(answer: hydra.PromoteResponse, preempted: Sequence[str]) -
 
 
 def _call_key(key: str, target: str) -> str:
-    """The key that Restate gets: the caller's together with the target, in hex so that it can stand in a query."""
+    """Return the key for Restate: a hash of the caller's key and the target, in hex so that queries can hold it."""
     return hashlib.sha256(f"{key} {target}".encode()).hexdigest()

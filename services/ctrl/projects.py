@@ -1,4 +1,4 @@
-"""Projects and their domains, over all doors."""
+"""API methods for projects and their domains."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -23,15 +23,15 @@ from services.domain.ids import check_slug
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 
-class Projects:
-    """The methods of ctrl.v1.ControlService about projects."""
+class ProjectApi:
+    """The methods of ctrl.v1.ControlService for projects."""
 
     def __init__(self, database: Database, gateway_port: int) -> None:
         self._database = database
         self._gateway_port = gateway_port
 
     async def CreateProject(self, request: pb.CreateProjectRequest) -> pb.CreateProjectResponse:
-        """Create a project with environments production and preview; Conflict when the slug is taken."""
+        """Create a project with environments production and preview; raises Conflict if the slug is taken."""
         workspace = check_workspace(request.workspace)
         slug = check_slug("project", request.slug)
         async with self._database.write() as session:
@@ -39,7 +39,7 @@ class Projects:
             return pb.CreateProjectResponse(project=await _project(session, project, workspace))
 
     async def ListProjects(self, request: pb.ListProjectsRequest) -> pb.ListProjectsResponse:
-        """All projects of a workspace."""
+        """List the projects of a workspace."""
         workspace = check_workspace(request.workspace)
         async with self._database.read() as session:
             projects = await list_projects(session, workspace)
@@ -48,7 +48,7 @@ class Projects:
             )
 
     async def GetProjectStatus(self, request: pb.GetProjectStatusRequest) -> pb.GetProjectStatusResponse:
-        """A project as the database sees it, and how far the gateways have followed."""
+        """Return a project as recorded in the database, and the revision that each gateway has acknowledged."""
         workspace = check_workspace(request.workspace)
         async with self._database.read() as session:
             project = await find_project(session, workspace, check_project(request.project))
@@ -61,7 +61,7 @@ class Projects:
             )
 
     async def ListDomains(self, request: pb.ListDomainsRequest) -> pb.ListDomainsResponse:
-        """All domains of a project."""
+        """List the domains of a project."""
         workspace = check_workspace(request.workspace)
         async with self._database.read() as session:
             project = await find_project(session, workspace, check_project(request.project))
@@ -69,7 +69,7 @@ class Projects:
         return pb.ListDomainsResponse(domains=[domain_message(view, self._gateway_port) for view in domains])
 
     async def ListTransitions(self, request: pb.ListTransitionsRequest) -> pb.ListTransitionsResponse:
-        """Who did what to a project, when and why, newest first."""
+        """List the changes to a project with time, actor and reason, newest first."""
         workspace = check_workspace(request.workspace)
         limit = check_limit("limit", request.limit, default=50, highest=200)
         async with self._database.read() as session:

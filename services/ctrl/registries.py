@@ -1,4 +1,4 @@
-"""Credentials of workspaces for private registries and git servers, over all doors. Passwords never go out."""
+"""API methods for credentials of private registries and git servers. Passwords are never returned."""
 
 from services.ctrl.checks import check_actor, check_workspace
 from services.ctrl.messages import registry_credential_message
@@ -16,8 +16,8 @@ from services.gen.ctrl.v1 import control_pb2 as pb
 from services.keyring import Keyring
 
 
-class Registries:
-    """The methods of ctrl.v1.ControlService about credentials."""
+class CredentialApi:
+    """The methods of ctrl.v1.ControlService for credentials."""
 
     def __init__(self, database: Database, keyring: Keyring) -> None:
         self._database = database
@@ -26,7 +26,7 @@ class Registries:
     async def ListRegistryCredentials(
         self, request: pb.ListRegistryCredentialsRequest
     ) -> pb.ListRegistryCredentialsResponse:
-        """Everything about a workspace's credentials but their passwords."""
+        """List the credentials of a workspace, without passwords."""
         async with self._database.read() as session:
             rows = await list_credentials_of(session, check_workspace(request.workspace))
         return pb.ListRegistryCredentialsResponse(credentials=[registry_credential_message(row) for row in rows])
@@ -46,7 +46,7 @@ class Registries:
     async def RemoveRegistryCredential(
         self, request: pb.RemoveRegistryCredentialRequest
     ) -> pb.RemoveRegistryCredentialResponse:
-        """Ask a host without a credential from now on."""
+        """Remove the credential of one host."""
         async with self._database.write() as session:
             await remove_credential(session, check_workspace(request.workspace), check_registry(request.registry))
         return pb.RemoveRegistryCredentialResponse()

@@ -1,4 +1,4 @@
-"""Dry runs of rollback and promote: what would move and how, by the rules that the operations themselves follow."""
+"""Dry runs of rollback and promote, by the same rules as the operations themselves."""
 
 from dataclasses import dataclass
 
@@ -15,17 +15,17 @@ from services.krane.types import running_instances
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rehearsal:
-    """What moving live to a deployment would come to at this moment."""
+    """The result of a dry run: the hostnames that would move, and how the target would start."""
 
     hostnames: tuple[str, ...]
     start: Start
 
 
 async def rehearse(database: Database, krane: KraneClient, project_id: str, target_id: str) -> Rehearsal:
-    """Look, and change nothing. The target has passed the rules of rollback or promote.
+    """Do a dry run of moving live. The caller has checked the target by the rules of rollback or promote.
 
-    Raises PreconditionFailed when the target cannot take traffic or no domain would follow it, Unavailable when krane
-    does not answer.
+    Raises PreconditionFailed if the target cannot take traffic or no domain would move, Unavailable if krane does not
+    answer.
     """
     async with database.read() as session:
         target = await fetch_metadata(session, project_id, target_id)

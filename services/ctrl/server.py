@@ -1,4 +1,4 @@
-"""The ctrl process: both doors, the bridge and the dispatcher on one event loop."""
+"""The ctrl process: runs the gRPC and HTTP servers, the bridge and the dispatcher on one event loop."""
 
 import asyncio
 import logging
@@ -12,20 +12,20 @@ from hypercorn.config import Config
 from starlette.applications import Starlette
 
 from services.config import CtrlSettings, Settings
-from services.ctrl.attention import AttentionList
+from services.ctrl.attention import AttentionApi
 from services.ctrl.bridge import BRIDGED, Bridge
 from services.ctrl.cancellation import Cancellation
-from services.ctrl.configuration import Configuration
+from services.ctrl.configuration import ConfigurationApi
 from services.ctrl.control import CONTROL_SERVICE, Stream, bind
-from services.ctrl.deployments import Deployments
+from services.ctrl.deployments import DeploymentApi
 from services.ctrl.dispatcher import Dispatcher
 from services.ctrl.grpc_door import add_control
 from services.ctrl.http_door import http_app
-from services.ctrl.images import Images
-from services.ctrl.logs import Logs
-from services.ctrl.operations import Operations
-from services.ctrl.projects import Projects
-from services.ctrl.registries import Registries
+from services.ctrl.images import ImagePinning
+from services.ctrl.logs import LogApi
+from services.ctrl.operations import OperationApi
+from services.ctrl.projects import ProjectApi
+from services.ctrl.registries import CredentialApi
 from services.db.engine import Database
 from services.durable.client import RestateClient
 from services.keyring import Keyring
@@ -34,14 +34,14 @@ from services.rpc.serving import announce, create_server
 from services.telemetry import get_logger
 
 MAX_MESSAGE_BYTES = 4 * 1024 * 1024
-# Seconds that calls in flight get on shutdown; what they started in Restate goes on without them.
+# Time that running calls get on shutdown; operations that they started in Restate continue.
 GRACE_SECONDS = 2.0
 
 _log = get_logger(__name__)
 
 
 async def serve(settings: Settings, stop: asyncio.Event) -> None:
-    """Serve until `stop` is set; raises OSError or RuntimeError when a port is taken."""
+    """Serve until `stop` is set; raises OSError or RuntimeError if a port is in use."""
     async with AsyncExitStack() as stack:
         database = Database(settings.database)
         stack.push_async_callback(database.close)
@@ -53,15 +53,15 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         dispatcher = Dispatcher(database, restate, cancellation)
         keyring = Keyring(settings.secrets_dir)
         keyring.ensure()
-        images = Images(database, krane, keyring)
-        deployments = Deployments(database, krane, images, dispatcher, cancellation, settings.gateway.port)
-        operations = Operations(database, restate, krane, cancellation)
-        attention = AttentionList(database, restate, krane, settings)
+        images = ImagePinning(database, krane, keyring)
+        deployments = DeploymentApi(database, krane, images, dispatcher, cancellation, settings.gateway.port)
+        operations = OperationApi(database, restate, krane, cancellation)
+        attention = AttentionApi(database, restate, krane, settings)
         following = KraneClient(settings.krane.address)
         stack.push_async_callback(following.close)
-        streams: Mapping[str, Stream] = {"FollowLogs": Logs(database, following).FollowLogs}
-        projects, configuration = Projects(database, settings.gateway.port), Configuration(database, keyring)
-        methods = bind(projects, configuration, Registries(database, keyring), deployments, operations, attention)
+        streams: Mapping[str, Stream] = {"FollowLogs": LogApi(database, following).FollowLogs}
+        projects, configuration = ProjectApi(database, settings.gateway.port), ConfigurationApi(database, keyring)
+        methods = bind(projects, configuration, CredentialApi(database, keyring), deployments, operations, attention)
         grpc_server = await _grpc_server(settings.ctrl)
         add_control(grpc_server, methods, streams, deployments.UploadSource)
         Bridge(restate).add_to(grpc_server)
@@ -80,7 +80,7 @@ async def _run(
         _log.info("ctrl started", port=settings.port, grpc_port=settings.grpc_port)
         await stop.wait()
         dispatching.cancel()
-        # Streams of logs do not end by themselves, and would use up the grace period.
+        # Log streams do not end by themselves and would use up the grace period.
         await following.close()
 
 

@@ -1,1 +1,1 @@
-"""The truth: engine, tables, queries by noun, migrations. Nothing else writes SQL."""
+"""The database, which is the source of truth: engine, tables, queries, migrations. Only this package writes SQL."""

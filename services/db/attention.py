@@ -1,4 +1,4 @@
-"""What the attention list reads: the deployments of a workspace that do not go on, or left something behind."""
+"""Queries of the attention list: deployments that have not ended, or that left something behind."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,21 +16,21 @@ class Unfinished:
     """A deployment that has not ended."""
 
     deployment: Deployment
-    # When its first step began; None when none has.
+    # Start of its first step; None before that.
     began_at_ms: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedUndo:
-    """A deployment that ended with an undo that failed for good."""
+    """A deployment that ended with an undo that failed permanently."""
 
     deployment: Deployment
-    # A domain, a gateway config or an instance record names it still.
+    # True: a domain, a gateway config or an instance record still refers to it.
     has_traces: bool
 
 
 async def list_unfinished(session: AsyncSession, workspace: str) -> list[Unfinished]:
-    """The deployments of the workspace of that slug that have not ended, by project and generation."""
+    """List the deployments of a workspace (by slug) that have not ended, by project and generation."""
     began = (
         select(func.min(DeploymentStep.started_at_ms))
         .where(DeploymentStep.deployment_id == Deployment.id)
@@ -46,7 +46,7 @@ async def list_unfinished(session: AsyncSession, workspace: str) -> list[Unfinis
 
 
 async def list_failed_undos(session: AsyncSession, workspace: str) -> Sequence[FailedUndo]:
-    """The deployments of the workspace of that slug that could not be undone whole, by project and generation."""
+    """List the deployments of a workspace (by slug) with a failed undo, by project and generation."""
     columns = (Domain.deployment_id, GatewayConfig.deployment_id, Instance.deployment_id)
     rows = await session.execute(
         select(Deployment, or_(*(select(column).where(column == Deployment.id).exists() for column in columns)))

@@ -1,4 +1,4 @@
-"""Who did what to a project's deployments, when and why, gathered from what each of them records about itself."""
+"""The audit list of a project, built from the deployments and the ledger of routing operations."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.domain.status import UNDONE
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transition:
-    """One thing that happened to a deployment. Empty: not said, or nothing."""
+    """One event of a deployment. Empty fields: unknown, or none."""
 
     at_ms: int
     what: TransitionKind
@@ -26,7 +26,7 @@ class Transition:
 
 
 async def list_transitions(session: AsyncSession, project_id: str, limit: int) -> list[Transition]:
-    """The newest of a project, newest first."""
+    """List the newest events of a project, newest first."""
     kinds = (_created, _ended, _routed)
     found = chain.from_iterable([[entry async for entry in kind(session, project_id, limit)] for kind in kinds])
     return sorted(found, key=lambda entry: entry.at_ms, reverse=True)[:limit]
@@ -47,7 +47,7 @@ async def _ended(session: AsyncSession, project_id: str, limit: int) -> AsyncIte
 
 
 async def _routed(session: AsyncSession, project_id: str, limit: int) -> AsyncIterator[Transition]:
-    # What was barred has no deployment and moved nothing.
+    # Operations without a deployment were undone before they ran, and moved nothing.
     query = select(RoutingOperation).where(
         RoutingOperation.project_id == project_id, RoutingOperation.deployment_id.is_not(None)
     )

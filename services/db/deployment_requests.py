@@ -1,6 +1,6 @@
-"""Deployments before and outside of their workflow: recorded, handed over to Restate, asked to cancel.
+"""Create deployments, hand them over to Restate, and request cancels: all writes outside of the workflow.
 
-Everything here changes a row only in the state it expects, so that a race with the workflow loses cleanly.
+Each write changes a row only in the state that it expects, so it has no effect if the workflow was faster.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ from services.domain.status import ENDED, DeploymentStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentRequest:
-    """What to deploy and where, checked. Exactly one of `source`, `image` and `git` is set."""
+    """A checked request to deploy. Exactly one of `source`, `image` and `git` is set."""
 
     workspace: str
     project: str
@@ -37,13 +37,13 @@ class DeploymentRequest:
     commit_sha: str
     message: str
     git: GitSource | None = None
-    # What it says of its own; the project, the source and the defaults say the rest.
+    # Settings of this request; others come from the project, the source or the defaults.
     settings: RunSettings = field(default_factory=RunSettings)
-    # For this deployment alone.
+    # Variables for this deployment only.
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
     def digest(self) -> str:
-        """Tells a repeated request from another one under the same idempotency key."""
+        """Return a digest, to tell a repeated request from another one with the same idempotency key."""
         # The key stays, since requests that were recorded before are told apart by digests with it.
         said = asdict(self) | {"key_auth_id": None}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
@@ -51,7 +51,7 @@ class DeploymentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handover:
-    """A deployment and the project whose key its workflow runs under."""
+    """A deployment to hand over, and its project, which is the key of the workflow."""
 
     deployment_id: str
     project_id: str
@@ -59,7 +59,7 @@ class Handover:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Superseded:
-    """A deployment whose place a newer one took, and the queued invocation that is left of it."""
+    """A superseded deployment and its queued invocation."""
 
     deployment_id: str
     invocation_id: str
@@ -67,24 +67,24 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CancelRequest:
-    """What asking to cancel has come to: `invocation_id` is what is left to cancel, None when nothing is."""
+    """The result of a cancel request; `invocation_id` is the invocation to cancel, None if there is none."""
 
-    # False: the deployment had ended before.
+    # False: the deployment had already ended.
     accepted: bool
     invocation_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Precedent:
-    """What is known before a deployment is recorded."""
+    """The workspace of a request, and the deployment that it has already created, if any."""
 
     workspace_id: str
-    # The deployment that the same request under the same key has become already.
+    # Created by the same request with the same idempotency key.
     deployment_id: str | None
 
 
 async def find_precedent(session: AsyncSession, request: DeploymentRequest, idempotency_key: str | None) -> Precedent:
-    """Look before `record_deployment`, which looks again and raises what this raises."""
+    """Check a request before `record_deployment`, which repeats the check; raises the same errors."""
     project = await find_project(session, request.workspace, request.project)
     await find_environment(session, project, request.environment)
     earlier = idempotency_key and await _find_repeat(session, project.id, idempotency_key, request)
@@ -101,15 +101,16 @@ async def record_deployment(
 ) -> str:
     """Insert a pending deployment of the project's next generation; returns its id.
 
-    `pinned_image` is what the request's image means now. It is no part of the request, since a tag may have moved when
-    that is repeated.
-    It supersedes the deployments of its environment and branch that have not begun. Those that name no branch are of
-    one, also when it is for their repositories to say it: nobody has asked these by then.
-    The same request under the same key is the same deployment; another one under the key raises Conflict. Raises
-    NotFound for an unknown project or environment, and Invalid when the variables of environment and request are too
-    much together.
+    `pinned_image` is the request's image with its current digest. It is not part of the request, because the tag may
+    have moved when the request is repeated.
+
+    The new deployment supersedes pending ones of its environment and branch. Deployments without a branch count as one
+    branch, even if the repository would give them a name later: it is not known yet.
+
+    The same request with the same key returns the same deployment. Raises Conflict for another request with that key,
+    NotFound for an unknown project or environment, and Invalid if the variables exceed the limits.
     """
-    # The lock makes one after the other of requests that come at once: generations and keys stay unique.
+    # The lock serialises concurrent requests, so that generations and keys stay unique.
     project = await find_project(session, request.workspace, request.project, lock=True)
     if idempotency_key is not None:
         earlier = await _find_repeat(session, project.id, idempotency_key, request)
@@ -147,7 +148,7 @@ async def record_deployment(
 
 
 async def list_undelivered(session: AsyncSession) -> list[Handover]:
-    """Pending deployments that no invocation is known for, oldest first within each project."""
+    """List pending deployments without an invocation, oldest first within each project."""
     rows = await session.execute(
         select(Deployment.id, Deployment.project_id)
         .where(Deployment.status == DeploymentStatus.PENDING, Deployment.invocation_id.is_(None))
@@ -157,9 +158,9 @@ async def list_undelivered(session: AsyncSession) -> list[Handover]:
 
 
 async def record_invocation(session: AsyncSession, deployment_id: str, invocation_id: str) -> None:
-    """Remember which invocation works on a deployment, unless its workflow or a cancel came first.
+    """Record the invocation of a deployment, unless its workflow or a cancel came first.
 
-    Also for one that was superseded in between: its invocation is to be cancelled.
+    Also records it for one that was superseded meanwhile, because its invocation must be cancelled.
     """
     await session.execute(
         update(Deployment)
@@ -173,7 +174,7 @@ async def record_invocation(session: AsyncSession, deployment_id: str, invocatio
 
 
 async def list_superseded(session: AsyncSession) -> list[Superseded]:
-    """Superseded deployments whose invocations may still be queued."""
+    """List superseded deployments whose invocations may still be queued."""
     rows = await session.execute(
         select(Deployment.id, Deployment.invocation_id).where(
             Deployment.status == DeploymentStatus.SUPERSEDED, Deployment.invocation_id.is_not(None)
@@ -187,7 +188,7 @@ async def list_superseded(session: AsyncSession) -> list[Superseded]:
 
 
 async def forget_invocation(session: AsyncSession, superseded: Superseded) -> None:
-    """Note that nothing is queued for a superseded deployment any more."""
+    """Record that a superseded deployment has no queued invocation any more."""
     await session.execute(
         update(Deployment)
         .where(Deployment.id == superseded.deployment_id, Deployment.status == DeploymentStatus.SUPERSEDED)
@@ -196,7 +197,7 @@ async def forget_invocation(session: AsyncSession, superseded: Superseded) -> No
 
 
 async def list_unfinished(session: AsyncSession, project_id: str) -> Sequence[str]:
-    """Ids of a project's deployments that have not ended, newest first."""
+    """List the ids of a project's deployments that have not ended, newest first."""
     return (
         await session.scalars(
             select(Deployment.id)
@@ -207,11 +208,11 @@ async def list_unfinished(session: AsyncSession, project_id: str) -> Sequence[st
 
 
 async def request_cancel(session: AsyncSession, deployment_id: str, reason: str) -> CancelRequest:
-    """Note the wish to cancel; a pending deployment that was never handed over ends here and now."""
+    """Record a cancel request; a pending deployment that was not handed over ends at once."""
     row = await session.get_one(Deployment, deployment_id, with_for_update=True)
     if DeploymentStatus(row.status) in ENDED:
         return CancelRequest(accepted=False)
-    # Whoever asked first is the reason.
+    # Keep the reason of the first request.
     row.cancel_reason = row.cancel_reason or reason
     if row.invocation_id is None:
         row.status = DeploymentStatus.CANCELLED
@@ -219,8 +220,8 @@ async def request_cancel(session: AsyncSession, deployment_id: str, reason: str)
     return CancelRequest(accepted=True, invocation_id=row.invocation_id)
 
 
-async def settle_cancelled(session: AsyncSession, deployment_id: str) -> DeploymentStatus:
-    """End a pending deployment whose workflow will never begin; returns its status then."""
+async def end_cancelled(session: AsyncSession, deployment_id: str) -> DeploymentStatus:
+    """End a pending deployment whose workflow will never begin; returns the resulting status."""
     row = await session.get_one(Deployment, deployment_id, with_for_update=True)
     if row.status == DeploymentStatus.PENDING:
         row.status = DeploymentStatus.CANCELLED
@@ -229,7 +230,7 @@ async def settle_cancelled(session: AsyncSession, deployment_id: str) -> Deploym
 
 
 async def list_pending_cancels(session: AsyncSession) -> Sequence[tuple[str, str]]:
-    """(deployment id, invocation id) of deployments that were handed over and then asked to cancel while pending."""
+    """List (deployment id, invocation id) of pending deployments that were handed over and have a cancel request."""
     rows = await session.execute(
         select(Deployment.id, Deployment.invocation_id).where(
             Deployment.status == DeploymentStatus.PENDING,

@@ -10,20 +10,20 @@ _EFFECTIVE = TypeAdapter(EffectiveSettings)
 
 
 def write_given(deployment: Deployment, given: RunSettings) -> None:
-    """Keep what request and project set."""
+    """Store the settings of request and project."""
     deployment.given_settings = _SETTINGS.dump_python(given, mode="json", exclude_none=True)
 
 
 def read_given(deployment: Deployment) -> RunSettings:
-    """What request and project set."""
+    """Return the settings of request and project."""
     return _SETTINGS.validate_python(deployment.given_settings)
 
 
 def write_effective(deployment: Deployment, settings: EffectiveSettings) -> None:
-    """Run it with these."""
+    """Store the settings that the deployment is run with."""
     deployment.run = _EFFECTIVE.dump_python(settings, mode="json")
 
 
 def read_effective(deployment: Deployment) -> EffectiveSettings:
-    """What it is run with."""
+    """Return the settings that the deployment is run with."""
     return _EFFECTIVE.validate_python(deployment.run)

@@ -1,4 +1,4 @@
-"""Deployments: what the workflow reads and writes about them. Every read is scoped by project or workspace."""
+"""Queries of the workflows about deployments. Every read is limited to a project or workspace."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -18,13 +18,13 @@ from services.domain.readiness import InstanceProbe
 from services.domain.settings import EffectiveSettings, RunSettings, resolve
 from services.domain.status import ENDED, DeploymentStatus, advance
 
-# What a deployment's failure says of each undo that failed for good.
+# Marks each permanently failed undo in the failure text of a deployment.
 COULD_NOT_UNDO = "could not undo"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Metadata:
-    """A deployment with its workspace, project and environment, and what it is run with."""
+    """A deployment with its workspace, project, environment and settings."""
 
     deployment_id: str
     workspace_id: str
@@ -40,12 +40,12 @@ class Metadata:
     branch: str
     commit_sha: str
     run: EffectiveSettings
-    # Where the source is fetched from; None when it was uploaded, or there is none.
+    # Where to fetch the source from; None if it was uploaded or there is none.
     git: GitSource | None = None
 
 
 async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: str) -> Metadata:
-    """Raises NotFound unless the project has that deployment."""
+    """Read a deployment of a project; raises NotFound."""
     row = (
         await session.execute(
             select(Deployment, Workspace, Project, Environment)
@@ -78,7 +78,7 @@ async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: 
 
 
 async def fill_in(session: AsyncSession, project_id: str, deployment_id: str, image: str) -> None:
-    """Record what a Deploy request adds to a pending deployment. Raises Conflict when it contradicts the row."""
+    """Store what a Deploy request adds to a pending deployment. Raises Conflict if it contradicts the row."""
     row = await session.scalar(
         select(Deployment).where(Deployment.id == deployment_id, Deployment.project_id == project_id)
     )
@@ -96,7 +96,7 @@ async def fill_in(session: AsyncSession, project_id: str, deployment_id: str, im
 
 
 async def fetch_candidate(session: AsyncSession, project_id: str, deployment_id: str) -> Candidate:
-    """A deployment as the rules of live see it. Raises NotFound unless the project has it."""
+    """Read a deployment of a project as a candidate for live; raises NotFound."""
     row = (
         await session.execute(
             select(Deployment, Environment)
@@ -110,7 +110,7 @@ async def fetch_candidate(session: AsyncSession, project_id: str, deployment_id:
 
 
 def candidate(deployment: Deployment, environment: Environment) -> Candidate:
-    """Map rows to what the rules see."""
+    """Convert rows to a candidate for live."""
     return Candidate(
         id=deployment.id,
         environment_id=environment.id,
@@ -121,14 +121,14 @@ def candidate(deployment: Deployment, environment: Environment) -> Candidate:
 
 
 async def ready_deployments(session: AsyncSession) -> frozenset[str]:
-    """Ids of all ready deployments."""
+    """Return the ids of all ready deployments."""
     return frozenset(await session.scalars(select(Deployment.id).where(Deployment.status == DeploymentStatus.READY)))
 
 
 async def set_status(
     session: AsyncSession, deployment_id: str, wanted: DeploymentStatus, *, invocation_id: str | None = None
 ) -> None:
-    """Advance a deployment by the state machine. Repeating it changes nothing; raises Conflict on a lost race."""
+    """Advance the status of a deployment. Safe to repeat; raises Conflict if the transition is not allowed."""
     row = await session.get_one(Deployment, deployment_id)
     row.status = advance(DeploymentStatus(row.status), wanted)
     if invocation_id is not None:
@@ -138,22 +138,22 @@ async def set_status(
 
 
 async def claim(session: AsyncSession, deployment_id: str, invocation_id: str) -> None:
-    """Begin the work on a pending deployment. Raises Conflict when another invocation has begun it, or it has ended."""
+    """Start work on a pending deployment. Raises Conflict if another invocation works on it, or it has ended."""
     row = await session.get_one(Deployment, deployment_id)
     if row.status == DeploymentStatus.BUILDING and row.invocation_id == invocation_id:
         return
     if row.status != DeploymentStatus.PENDING:
-        raise Conflict(f"deployment {deployment_id} is {row.status} already; create a new deployment")
+        raise Conflict(f"deployment {deployment_id} is already {row.status}; create a new deployment")
     await set_status(session, deployment_id, DeploymentStatus.BUILDING, invocation_id=invocation_id)
 
 
 async def set_source(
     session: AsyncSession, deployment_id: str, source: str, commit_sha: str, *, default_branch: str = ""
 ) -> None:
-    """Remember the source that was fetched, which keeps it in krane, the commit that it is, and its branch.
+    """Record the fetched source, which also keeps it in krane, with its commit and branch.
 
-    The repository's default branch is that of a deployment whose request named none. This one has begun by then: it
-    supersedes nothing any more, and nothing supersedes it.
+    If the request named no branch, the deployment gets the repository's default branch. It has begun by then, so it
+    supersedes no other deployment and cannot be superseded.
     """
     row = await session.get_one(Deployment, deployment_id)
     row.source, row.commit_sha = source, commit_sha
@@ -163,9 +163,9 @@ async def set_source(
 async def set_image(
     session: AsyncSession, deployment_id: str, image: str, settings: RunSettings, environment: Mapping[str, str]
 ) -> None:
-    """Remember what was built, and add what its source tree sets. Repeating it changes nothing.
+    """Record the built image, and add the settings and variables of its source tree. Safe to repeat.
 
-    Raises Invalid when the variables of source, environment and request are too much together.
+    Raises Invalid if the variables of source, environment and request together exceed the limits.
     """
     row = await session.get_one(Deployment, deployment_id)
     row.image = image
@@ -174,7 +174,7 @@ async def set_image(
 
 
 async def store_openapi(session: AsyncSession, deployment_id: str, document: Document) -> None:
-    """Store a document once, by digest, and name it with the deployment."""
+    """Store a document once, by digest, and record its digest with the deployment."""
     if await session.get(OpenapiDocument, document.digest) is None:
         session.add(OpenapiDocument(digest=document.digest, content=document.content, created_at_ms=now_ms()))
     await session.execute(
@@ -183,7 +183,7 @@ async def store_openapi(session: AsyncSession, deployment_id: str, document: Doc
 
 
 async def record_probe(session: AsyncSession, deployment_id: str, found: InstanceProbe) -> None:
-    """Remember what was found when an instance was last asked."""
+    """Record the last probe of an instance."""
     probe = {"instance_id": found.instance_id, **asdict(found.probe)}
     await session.execute(update(Deployment).where(Deployment.id == deployment_id).values(last_probe=probe))
 
@@ -215,7 +215,7 @@ async def record_failure(
 
 
 def _git_source(deployment: Deployment) -> GitSource | None:
-    """Where the source of a deployment is fetched from, if it is."""
+    """Return the git source of a deployment; None if it has none."""
     return GitSource(url=deployment.git_url, ref=deployment.git_ref or "") if deployment.git_url else None
 
 

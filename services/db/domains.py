@@ -1,6 +1,6 @@
-"""Domains, gateway configs and the live pointer: what one switch changes together.
+"""Domains, gateway configs and the live pointer, which a switch changes together.
 
-Only routing writes here, one transaction for each operation.
+Only routing uses these writes, in one transaction per operation.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ from services.domain.stickiness import Sticky
 
 
 async def load_project(session: AsyncSession, project_id: str) -> ProjectRouting:
-    """A project as routing sees it, locked until the transaction ends. Raises NotFound."""
+    """Read the routing state of a project, and lock it until the transaction ends. Raises NotFound."""
     row = await session.scalar(select(Project).where(Project.id == project_id).with_for_update())
     if row is None:
         raise NotFound(f"there is no project {project_id}; list projects with `interlock project ls`")
@@ -44,7 +44,7 @@ async def load_project(session: AsyncSession, project_id: str) -> ProjectRouting
 async def load_target(
     session: AsyncSession, project_id: str, deployment_id: str, statuses: frozenset[DeploymentStatus]
 ) -> Target:
-    """The deployment to point at. Raises NotFound, or PreconditionFailed when it cannot take traffic."""
+    """Read the deployment to point at. Raises NotFound, or PreconditionFailed if it cannot take traffic."""
     row = (
         await session.execute(
             select(Deployment, Environment)
@@ -69,7 +69,7 @@ async def load_target(
 
 
 async def load_domains(session: AsyncSession, project_id: str, hostnames: Sequence[str] = ()) -> Sequence[DomainRecord]:
-    """All domains of a project, and the records of `hostnames` whoever owns them."""
+    """Read all domains of a project, and the records of `hostnames` of any owner."""
     rows = await session.execute(
         select(Domain, Deployment.generation)
         .join(Deployment, Domain.deployment_id == Deployment.id)
@@ -103,7 +103,7 @@ async def apply_plan(session: AsyncSession, project: ProjectRouting, plan: Routi
 
 
 async def list_deployment_domains(session: AsyncSession, deployment_id: str) -> Sequence[str]:
-    """The hostnames that point at a deployment, sorted."""
+    """List the hostnames that point at a deployment, sorted."""
     return (
         await session.scalars(
             select(Domain.hostname).where(Domain.deployment_id == deployment_id).order_by(Domain.hostname)
@@ -112,9 +112,9 @@ async def list_deployment_domains(session: AsyncSession, deployment_id: str) -> 
 
 
 async def list_sticky_domains(session: AsyncSession, project_id: str, environment_id: str) -> Sequence[str]:
-    """Ids of the project's domains that follow live or the environment, by hostname.
+    """List the ids of the project's domains that follow live or the environment, by hostname.
 
-    Raises PreconditionFailed when there are none.
+    Raises PreconditionFailed if there are none.
     """
     follows_environment = (Domain.sticky == Sticky.ENVIRONMENT) & (Domain.environment_id == environment_id)
     found = (

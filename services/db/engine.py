@@ -1,8 +1,8 @@
-"""Engine and transactions. Every difference between SQLite and PostgreSQL lives here.
+"""Engine and transactions. All differences between SQLite and PostgreSQL are handled here.
 
-`Database.write()` is one transaction that holds the write lock from its first statement, so that what it reads is what
-it decides on; `Database.read()` is one consistent read. Code inside never commits: the edge does, when the block ends
-without an exception.
+`Database.write()` is one transaction that holds the write lock from its first statement, so the data that it has read
+cannot change before it commits. `Database.read()` is one consistent read. Code inside never commits: the block does,
+when it ends without an exception.
 """
 
 import contextlib
@@ -20,7 +20,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from services.domain.errors import Unavailable
 
-# Milliseconds that SQLite waits for another writer; a step that meets a longer lock is retried by its own policy.
+# Time that SQLite waits for another writer. If it takes longer, a step is retried by its own policy.
 BUSY_TIMEOUT_MS = 5_000
 
 
@@ -37,13 +37,13 @@ class Database:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[AsyncSession]:
-        """One consistent read; raises Unavailable when the database does not answer."""
+        """Open a session for one consistent read; raises Unavailable if the database does not answer."""
         async with self._translated(), self._read() as session:
             yield session
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession]:
-        """One transaction, committed when the block ends; raises Unavailable when the database is locked or gone."""
+        """Open a transaction that commits after the block; raises Unavailable if the database is locked or gone."""
         async with self._translated(), self._write() as session, session.begin():
             yield session
 
@@ -60,7 +60,7 @@ class Database:
 
 
 def _create_engine(url: str) -> AsyncEngine:
-    # Values that people set must not get into logs by way of an error.
+    # hide_parameters: errors are logged, and must not hold values that users set.
     engine = create_async_engine(url, hide_parameters=True)
     if engine.dialect.name == "sqlite":
         event.listen(engine.sync_engine, "connect", _configure_sqlite)
@@ -70,14 +70,14 @@ def _create_engine(url: str) -> AsyncEngine:
 
 
 def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # The driver must not open transactions by itself: _begin_sqlite does, with the lock it needs.
+    # The driver must not begin transactions: _begin_sqlite does, with the lock that the session needs.
     driver: SqliteConnection | Any = connection
     driver.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
         "journal_mode=WAL",
-        # WAL with NORMAL keeps every commit over a crash of the process; a power cut may lose the last ones, never
-        # tear one (https://www.sqlite.org/pragma.html#pragma_synchronous). Truth about routes wants FULL.
+        # WAL with NORMAL would keep commits if the process crashes, but a power cut could lose the last ones
+        # (https://www.sqlite.org/pragma.html#pragma_synchronous). Routes must not be lost, so FULL.
         "synchronous=FULL",
         "foreign_keys=ON",
         f"busy_timeout={BUSY_TIMEOUT_MS}",
@@ -92,7 +92,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _release_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry, __: BaseException | None) -> None:
-    # A cancelled task gives up its connection with a statement still open, and SQLite keeps a closed connection's write
-    # lock until that statement is collected: everybody else would find the database locked.
+    # A cancelled task leaves its connection with an open statement. SQLite then keeps the write lock of the closed
+    # connection until the statement is garbage-collected, and all others would find the database locked.
     with contextlib.suppress(SqliteError, ValueError):
         connection.rollback()

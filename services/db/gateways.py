@@ -1,4 +1,4 @@
-"""The registered gateways and how far each has followed the routing revision."""
+"""The registered gateways, and the routing revision that each has acknowledged."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from services.db.tables import Gateway
 
 
 async def register_gateway(session: AsyncSession, gateway_id: str, agent_address: str) -> None:
-    """Enter a gateway, or its new address. From then on, routing waits for it."""
+    """Register a gateway, or update its address. From then on, routing waits for its acknowledgement."""
     row = await session.get(Gateway, gateway_id)
     if row is None:
         session.add(
@@ -22,7 +22,7 @@ async def register_gateway(session: AsyncSession, gateway_id: str, agent_address
 
 
 async def record_acknowledged(session: AsyncSession, gateway_id: str, revision: int) -> None:
-    """Remember that a gateway serves everything up to `revision`."""
+    """Record that a gateway serves all changes up to `revision`."""
     row = await session.get(Gateway, gateway_id)
     if row is not None and row.acknowledged_revision < revision:
         row.acknowledged_revision = revision
@@ -30,5 +30,5 @@ async def record_acknowledged(session: AsyncSession, gateway_id: str, revision: 
 
 
 async def list_gateways(session: AsyncSession) -> Sequence[Gateway]:
-    """All registered gateways, by id."""
+    """List the registered gateways, by id."""
     return (await session.scalars(select(Gateway).order_by(Gateway.id))).all()

@@ -1,4 +1,4 @@
-"""Instances: krane's view, copied so that routing reads it in its own transaction."""
+"""Instances: a copy of krane's view, which routing can read in its own transaction."""
 
 from collections.abc import Iterable, Sequence
 
@@ -14,7 +14,7 @@ from services.domain.readiness import InstanceState
 async def upsert_instances(session: AsyncSession, deployment_id: str, instances: Sequence[InstanceState]) -> bool:
     """Make the records equal to `instances`; returns whether anything changed.
 
-    When gateways serve the deployment, a change counts as one that they must follow.
+    If gateways serve the deployment, a change also increments the routing revision.
     """
     rows = {row.id: row for row in await _rows(session, deployment_id)}
     if _view(rows.values()) == _view(instances):
@@ -34,17 +34,17 @@ async def upsert_instances(session: AsyncSession, deployment_id: str, instances:
 
 
 async def differ(session: AsyncSession, deployment_id: str, instances: Sequence[InstanceState]) -> bool:
-    """Whether the records say something else than `instances`."""
+    """Return whether the records differ from `instances`."""
     return _view(await _rows(session, deployment_id)) != _view(instances)
 
 
 async def delete_instances(session: AsyncSession, deployment_id: str) -> None:
-    """Forget a deployment's instances, and have gateways follow that when they serve it."""
+    """Delete the records of a deployment, as `upsert_instances` with none."""
     await upsert_instances(session, deployment_id, ())
 
 
 async def list_instances(session: AsyncSession, deployment_id: str) -> Sequence[Instance]:
-    """The records of a deployment, by id."""
+    """List the records of a deployment, by id."""
     return await _rows(session, deployment_id)
 
 

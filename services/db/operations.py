@@ -1,4 +1,4 @@
-"""The ledger of routing operations: what each changed, so that it can be repeated, undone, and looked back on."""
+"""The ledger of routing operations. It records the changes of each, so that one can be repeated, undone and audited."""
 
 from collections.abc import Iterable
 
@@ -9,20 +9,20 @@ from services.db.clock import now_ms
 from services.db.deployments import candidate
 from services.db.tables import Deployment, Environment, Project, RoutingChange, RoutingOperation
 from services.domain.live import Candidate, previous_live
-from services.domain.routing_plan import Change, Held, RoutingPlan
+from services.domain.routing_plan import Change, HeldDomain, RoutingPlan
 from services.domain.stickiness import Sticky
 
-# The kind of an operation that takes a removed deployment's own hostname away.
+# Kind of the operation that deletes the commit domain of a removed deployment.
 WITHDRAW = "withdraw"
 
 
 async def find_operation(session: AsyncSession, operation_id: str) -> RoutingOperation | None:
-    """An operation in the ledger."""
+    """Return an operation from the ledger; None if it is not there."""
     return await session.get(RoutingOperation, operation_id)
 
 
 async def load_changes(session: AsyncSession, operation: RoutingOperation) -> RoutingPlan:
-    """What an operation in the ledger changed."""
+    """Return the changes of an operation in the ledger."""
     rows = await session.scalars(
         select(RoutingChange).where(RoutingChange.operation_id == operation.id).order_by(RoutingChange.hostname)
     )
@@ -36,7 +36,7 @@ async def load_changes(session: AsyncSession, operation: RoutingOperation) -> Ro
             )
             for row in rows
         ),
-        held=tuple(Held(hostname=hostname, reason=reason) for hostname, reason in operation.held),
+        held=tuple(HeldDomain(hostname=hostname, reason=reason) for hostname, reason in operation.held),
         live_before=operation.live_before,
         live_after=operation.live_after,
         rolled_back_before=operation.rolled_back_before,
@@ -45,11 +45,11 @@ async def load_changes(session: AsyncSession, operation: RoutingOperation) -> Ro
 
 
 async def newest_standing_operation(session: AsyncSession, project_id: str) -> str:
-    """The id of the operation that moved a project's hostnames last and was not undone; empty when there is none."""
+    """Return the id of a project's newest operation that was not undone; empty if there is none."""
     query = (
         select(RoutingOperation.id)
         .where(RoutingOperation.project_id == project_id, ~RoutingOperation.is_undone)
-        # What is removed takes nothing with it that anybody could want to move.
+        # A withdraw deletes only commit domains, which no other operation moves.
         .where(RoutingOperation.kind != WITHDRAW)
         .order_by(RoutingOperation.revision.desc(), RoutingOperation.created_at_ms.desc(), RoutingOperation.id)
         .limit(1)
@@ -69,7 +69,7 @@ async def record_operation(
     note: str = "",
     is_undone: bool = False,
 ) -> None:
-    """Enter an operation into the ledger; `note` says who asked for it and why."""
+    """Add an operation to the ledger; `note` holds the actor and the reason."""
     session.add(
         RoutingOperation(
             id=operation_id,
@@ -101,7 +101,7 @@ async def record_operation(
 
 
 async def previous_live_deployment(session: AsyncSession, project_id: str) -> str | None:
-    """Where a rollback without a target goes: the deployment that was live before the present one."""
+    """Return the deployment that was live before the current one: the default target of a rollback."""
     project = await session.get(Project, project_id)
     if project is None or project.live_deployment_id is None:
         return None

@@ -1,4 +1,4 @@
-"""The settings that a project has for its deployments; each copies them when it is recorded."""
+"""The settings of a project. A new deployment copies them."""
 
 from collections.abc import Iterable
 
@@ -12,17 +12,17 @@ _SETTINGS = TypeAdapter(RunSettings)
 
 
 def read_settings(project: Project) -> RunSettings:
-    """What the project says."""
+    """Return the settings of a project."""
     return _SETTINGS.validate_python(project.settings)
 
 
 def change_settings(project: Project, settings: RunSettings) -> None:
-    """Add or replace what is given; the rest stays."""
+    """Add or replace the settings that are set; others stay."""
     project.settings = {**project.settings, **_SETTINGS.dump_python(settings, mode="json", exclude_none=True)}
 
 
 def remove_settings(project: Project, names: Iterable[str]) -> None:
-    """Leave them to the source and the defaults; raises NotFound when one of them is not set."""
+    """Remove settings from a project; raises NotFound if one is not set."""
     left = dict(project.settings)
     for name in names:
         if left.pop(name, None) is None:

@@ -1,4 +1,4 @@
-"""Workspaces, projects and environments. A workspace exists from its first project, or registry credential, on."""
+"""Workspaces, projects and environments. A workspace is created with its first project or credential."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ PREVIEW = "preview"
 
 
 async def ensure_workspace(session: AsyncSession, slug: str) -> str:
-    """The id of the workspace of that slug, which is made when there is none."""
+    """Return the id of the workspace with that slug, creating it if needed."""
     workspace = await session.scalar(select(Workspace).where(Workspace.slug == slug))
     if workspace is None:
         workspace = Workspace(id=new_id("ws"), slug=slug, created_at_ms=now_ms())
@@ -26,7 +26,7 @@ async def ensure_workspace(session: AsyncSession, slug: str) -> str:
 
 
 async def create_project(session: AsyncSession, workspace: str, slug: str) -> Project:
-    """Insert a project with its environments, and its workspace if need be. Raises Conflict when the slug is taken."""
+    """Insert a project with its environments, and its workspace if needed. Raises Conflict if the slug is taken."""
     try:
         project = Project(
             id=new_id("p"),
@@ -40,7 +40,7 @@ async def create_project(session: AsyncSession, workspace: str, slug: str) -> Pr
         session.add(project)
         await session.flush()
     except IntegrityError as error:
-        raise Conflict(f"project {slug!r} exists already in workspace {workspace!r}; choose another slug") from error
+        raise Conflict(f"project {slug!r} already exists in workspace {workspace!r}; choose another slug") from error
     for environment in (PRODUCTION, PREVIEW):
         session.add(
             Environment(
@@ -51,9 +51,9 @@ async def create_project(session: AsyncSession, workspace: str, slug: str) -> Pr
 
 
 async def find_project(session: AsyncSession, workspace: str, project: str, *, lock: bool = False) -> Project:
-    """The project of that slug or id in the workspace of that slug; raises NotFound.
+    """Return the project (by slug or id) of a workspace (by slug); raises NotFound.
 
-    With `lock` no other transaction that locks it goes on before this one ends.
+    With `lock`, other transactions that lock the project wait until this one ends.
     """
     query = (
         select(Project)
@@ -69,7 +69,7 @@ async def find_project(session: AsyncSession, workspace: str, project: str, *, l
 
 
 async def list_projects(session: AsyncSession, workspace: str) -> Sequence[Project]:
-    """All projects of the workspace of that slug, by slug; none when there is no such workspace."""
+    """List the projects of a workspace (by slug), by slug; empty if there is no such workspace."""
     return (
         await session.scalars(
             select(Project)
@@ -81,7 +81,7 @@ async def list_projects(session: AsyncSession, workspace: str) -> Sequence[Proje
 
 
 async def list_environments(session: AsyncSession, project_id: str) -> Sequence[Environment]:
-    """The environments of a project, production first."""
+    """List the environments of a project, production first."""
     return (
         await session.scalars(
             select(Environment)
@@ -92,7 +92,7 @@ async def list_environments(session: AsyncSession, project_id: str) -> Sequence[
 
 
 async def find_environment(session: AsyncSession, project: Project, slug: str) -> Environment:
-    """The environment of that slug; raises NotFound naming the ones that exist."""
+    """Return the environment with that slug; raises NotFound, listing the existing ones."""
     environments = await list_environments(session, project.id)
     for environment in environments:
         if environment.slug == slug:

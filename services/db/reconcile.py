@@ -1,4 +1,4 @@
-"""What the reconciler reads: the deployments that may differ from what runs, what is needed, and what to undo."""
+"""Queries of the reconciler: deployments to compare with krane, images in use, and operations to undo."""
 
 from collections.abc import Collection, Sequence
 
@@ -12,7 +12,7 @@ from services.domain.stickiness import Sticky
 
 
 async def read_recorded(session: AsyncSession, ids: Collection[str]) -> tuple[Recorded, ...]:
-    """The deployments that something is or should be left of, and those of `ids`, whatever they are."""
+    """Read the deployments that have, or should have, something running or stored, and those in `ids`."""
     followed = set(await session.scalars(select(Domain.deployment_id).where(Domain.sticky != Sticky.COMMIT)))
     followed |= {live for live in await session.scalars(select(Project.live_deployment_id)) if live}
     traced: set[str] = set()
@@ -37,13 +37,13 @@ async def read_recorded(session: AsyncSession, ids: Collection[str]) -> tuple[Re
 
 
 async def read_status(session: AsyncSession, deployment_id: str) -> DeploymentStatus | None:
-    """The status of a deployment; None when there is no such row."""
+    """Return the status of a deployment; None if it does not exist."""
     status = await session.scalar(select(Deployment.status).where(Deployment.id == deployment_id))
     return DeploymentStatus(status) if status else None
 
 
 async def list_standing_operations(session: AsyncSession, deployment_id: str) -> Sequence[str]:
-    """Ids of the routing operations that pointed domains at a deployment and were not undone, newest first."""
+    """List the ids of routing operations that moved domains to a deployment and were not undone, newest first."""
     return (
         await session.scalars(
             select(RoutingOperation.id)
@@ -54,7 +54,7 @@ async def list_standing_operations(session: AsyncSession, deployment_id: str) ->
 
 
 async def list_needed_images(session: AsyncSession) -> list[str]:
-    """The images and sources of every deployment that runs, may be started again, or has not ended; sorted."""
+    """List the images and sources of all deployments that run, can be started again, or have not ended; sorted."""
     rows = await session.execute(
         select(Deployment.image, Deployment.source).where(Deployment.status.not_in(GONE)).distinct()
     )

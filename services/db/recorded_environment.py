@@ -1,4 +1,4 @@
-"""The environment that a deployment was recorded with, and keeps: its variables, and the versions of its secrets."""
+"""The environment captured with a deployment: its variables, and the versions of its secrets."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,16 +13,16 @@ from services.domain.variables import check_variables
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedEnvironment:
-    """What instances of a deployment get, its secrets still sealed."""
+    """The environment of a deployment's instances; secrets are still encrypted."""
 
     variables: Mapping[str, str]
     secrets: Sequence[SecretVersion]
 
 
 async def record_environment(session: AsyncSession, deployment: Deployment, requested: Mapping[str, str]) -> None:
-    """Copy the environment's variables and secrets into the row. What was requested wins over both.
+    """Copy the environment's variables and secrets to the row. Requested variables replace those of the same name.
 
-    Raises Invalid when that is too much.
+    Raises Invalid if the variables exceed the limits.
     """
     known = {row.name: row.value for row in await list_variables(session, deployment.environment_id)}
     variables = known | dict(requested)
@@ -33,15 +33,15 @@ async def record_environment(session: AsyncSession, deployment: Deployment, requ
     }
 
 
-def add_source_variables(deployment: Deployment, said: Mapping[str, str]) -> None:
-    """Add the variables that only the source has. Raises Invalid when that is too much together."""
-    own = {name: value for name, value in said.items() if name not in deployment.secrets}
+def add_source_variables(deployment: Deployment, source_variables: Mapping[str, str]) -> None:
+    """Add those variables of the source that are not set yet. Raises Invalid if all together exceed the limits."""
+    own = {name: value for name, value in source_variables.items() if name not in deployment.secrets}
     variables = own | deployment.variables
     check_variables(variables)
     deployment.variables = variables
 
 
 async def load_environment(session: AsyncSession, deployment_id: str) -> RecordedEnvironment:
-    """Read it back; raises PreconditionFailed when a secret's version is gone."""
+    """Return the environment of a deployment; raises PreconditionFailed if the version of a secret was removed."""
     row = await session.get_one(Deployment, deployment_id)
     return RecordedEnvironment(variables=row.variables, secrets=await load_versions(session, row.secrets.values()))

@@ -1,4 +1,4 @@
-"""Which deployments of an environment may be let go, read in one view."""
+"""Find the deployments of an environment that may be stopped or removed."""
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
@@ -14,7 +14,7 @@ from services.domain.stickiness import Sticky
 async def find_surplus(
     session: AsyncSession, project_id: str, environment_id: str, status: DeploymentStatus, keep: int
 ) -> list[str]:
-    """Ids of the deployments of a status that nothing needs, oldest first, without the newest `keep`."""
+    """Return the ids of deployments with a status that nothing needs, oldest first, without the newest `keep`."""
     rows = await session.execute(
         select(Deployment, Environment)
         .join(Environment, Deployment.environment_id == Environment.id)

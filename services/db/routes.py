@@ -1,4 +1,4 @@
-"""What gateways read: the route table of the whole installation."""
+"""Queries of the gateways: the route table of the whole installation."""
 
 from itertools import groupby
 
@@ -11,12 +11,12 @@ from services.domain.settings import HTTP1
 
 
 async def read_revision(session: AsyncSession) -> int:
-    """The current routing revision."""
+    """Return the current routing revision."""
     return (await session.execute(select(RoutingRevision.revision).where(RoutingRevision.id == 1))).scalar_one()
 
 
 async def next_revision(session: AsyncSession) -> int:
-    """Count one change that gateways must follow; returns the new revision."""
+    """Increment the routing revision for a change that gateways must apply; returns the new one."""
     row = (await session.execute(select(RoutingRevision).where(RoutingRevision.id == 1).with_for_update())).scalar_one()
     row.revision += 1
     return row.revision

@@ -1,7 +1,7 @@
 """Secrets of environments, encrypted, in versions.
 
-A deployment names the versions that were current when it was recorded, so that it can be started again with them. A
-version that is not current stays only as long as a deployment that runs, or can be started again, names it.
+A deployment refers to the versions that were current at its creation, so that it can be started again with them. An
+older version is deleted when no deployment that runs or can be started again refers to it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -18,12 +18,12 @@ from services.keyring import Sealed
 
 
 def seal_context(environment_id: str, name: str) -> str:
-    """What a value is sealed for: put in another environment's or secret's place, it cannot be opened."""
+    """Return the encryption context. A value moved to another environment or name cannot be decrypted."""
     return f"secret {name} of environment {environment_id}"
 
 
 async def list_secrets(session: AsyncSession, environment_id: str) -> Sequence[SecretVersion]:
-    """The current version of each secret of an environment, by name."""
+    """List the current versions of an environment's secrets, by name."""
     query = select(SecretVersion).where(SecretVersion.environment_id == environment_id, SecretVersion.is_current)
     return (await session.scalars(query.order_by(SecretVersion.name))).all()
 
@@ -31,7 +31,7 @@ async def list_secrets(session: AsyncSession, environment_id: str) -> Sequence[S
 async def set_secrets(
     session: AsyncSession, environment_id: str, secrets: Mapping[str, Sealed], *, created_by: str
 ) -> None:
-    """Add a version of each, which becomes the current one. Raises Conflict when a name is a variable's."""
+    """Add a new current version of each secret. Raises Conflict if a variable has the same name."""
     taken = await session.scalar(
         select(Variable.name).where(Variable.environment_id == environment_id, Variable.name.in_(secrets))
     )
@@ -54,11 +54,11 @@ async def set_secrets(
                 created_at_ms=now_ms(),
             )
         )
-    await _forget_unneeded(session, environment_id)
+    await _delete_unused_versions(session, environment_id)
 
 
 async def remove_secrets(session: AsyncSession, environment_id: str, names: Collection[str]) -> None:
-    """Give them to no further deployment; raises NotFound when one of them is not set."""
+    """Remove secrets from the environment; raises NotFound if one is not set. Existing deployments keep them."""
     known = {row.name for row in await list_secrets(session, environment_id)}
     for name in names:
         if name not in known:
@@ -68,17 +68,17 @@ async def remove_secrets(session: AsyncSession, environment_id: str, names: Coll
         .where(SecretVersion.environment_id == environment_id, SecretVersion.name.in_(names))
         .values(is_current=False)
     )
-    await _forget_unneeded(session, environment_id)
+    await _delete_unused_versions(session, environment_id)
 
 
 async def find_versions(session: AsyncSession, ids: Collection[str]) -> Sequence[SecretVersion]:
-    """Those of these versions that are still there, by name."""
+    """List those of these versions that still exist, by name."""
     query = select(SecretVersion).where(SecretVersion.id.in_(ids)).order_by(SecretVersion.name)
     return (await session.scalars(query)).all()
 
 
 async def load_versions(session: AsyncSession, ids: Collection[str]) -> Sequence[SecretVersion]:
-    """These versions, by name; raises PreconditionFailed when one is gone."""
+    """List these versions, by name; raises PreconditionFailed if one was removed."""
     rows = await find_versions(session, ids)
     gone = set(ids) - {row.id for row in rows}
     if gone:
@@ -86,7 +86,7 @@ async def load_versions(session: AsyncSession, ids: Collection[str]) -> Sequence
     return rows
 
 
-async def _forget_unneeded(session: AsyncSession, environment_id: str) -> None:
+async def _delete_unused_versions(session: AsyncSession, environment_id: str) -> None:
     await session.flush()
     references = await session.scalars(
         select(Deployment.secrets).where(Deployment.environment_id == environment_id, Deployment.status.not_in(GONE))

@@ -1,11 +1,11 @@
-"""The log of an operation's steps, kept in the database. Fits `services.durable.saga.StepLog`."""
+"""Record the steps of an operation in the database. Implements `services.durable.saga.StepLog`."""
 
 from services.db.engine import Database
 from services.db.steps import begin_step, end_step
 
 
 class DatabaseStepLog:
-    """Reports the steps of one operation on one deployment."""
+    """Records the steps of one operation on one deployment."""
 
     def __init__(self, database: Database, *, operation_id: str, operation: str, deployment_id: str) -> None:
         self._database = database
@@ -14,7 +14,7 @@ class DatabaseStepLog:
         self._deployment_id = deployment_id
 
     async def begin(self, name: str) -> None:
-        """A step begins; what was open before has ended."""
+        """Record the start of a step, and the end of those still open."""
         async with self._database.write() as session:
             await begin_step(
                 session,
@@ -25,6 +25,6 @@ class DatabaseStepLog:
             )
 
     async def end(self, name: str, error: str | None) -> None:
-        """A step has ended."""
+        """Record the end of a step."""
         async with self._database.write() as session:
             await end_step(session, operation_id=self._operation_id, name=name, error=error)

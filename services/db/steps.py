@@ -1,4 +1,4 @@
-"""Steps of operations, as they go: what people see as progress, and afterwards as the timeline."""
+"""Steps of operations: shown as progress while they run, and as the timeline afterwards."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from services.db.tables import Deployment, DeploymentStep
 async def begin_step(
     session: AsyncSession, *, operation_id: str, operation: str, deployment_id: str, name: str
 ) -> None:
-    """Open a step, or open it again; steps of the operation that are still open have ended by that."""
+    """Open a step, or reopen it; closes other open steps of the operation."""
     now = now_ms()
     await session.execute(
         update(DeploymentStep)
@@ -51,7 +51,7 @@ async def end_step(session: AsyncSession, *, operation_id: str, name: str, error
 
 
 async def end_open_steps(session: AsyncSession, *, operation_id: str, failed_step: str, error: str) -> None:
-    """Close what an operation that failed left open; the step it failed in gets the error."""
+    """Close the open steps of a failed operation; the step that failed gets the error."""
     open_steps = await session.scalars(
         select(DeploymentStep).where(
             DeploymentStep.operation_id == operation_id,
@@ -65,7 +65,7 @@ async def end_open_steps(session: AsyncSession, *, operation_id: str, failed_ste
 
 
 async def list_steps(session: AsyncSession, deployment_id: str) -> Sequence[DeploymentStep]:
-    """All steps of all operations on a deployment, in order."""
+    """List the steps of all operations on a deployment, in order."""
     return (
         await session.scalars(
             select(DeploymentStep)

@@ -1,9 +1,9 @@
-"""The schema. Times are milliseconds since the epoch, UTC; nothing is ever ordered by them.
+"""The schema. Times are milliseconds since the epoch, UTC; nothing is ordered by them.
 
-Who writes what: ctrl writes workspaces, registry credentials, projects, environments, their variables and secrets, and
-pending deployments; the deployment workflow writes deployments, steps, instances and OpenAPI documents; routing alone
-writes gateway configs, domains, the ledger of its operations, the routing revision, and a project's live pointer and
-rolled-back flag; gateways write their own row.
+Writers: ctrl writes workspaces, credentials, projects, environments with variables and secrets, and pending
+deployments. The deployment workflow writes deployments, steps, instances and OpenAPI documents. Only routing writes
+gateway configs, domains, the ledger, the routing revision, and a project's live pointer and rolled-back flag. A gateway
+writes its own row.
 """
 
 from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
@@ -19,14 +19,14 @@ CONVENTION = {
 
 
 class Base(DeclarativeBase):
-    """All tables."""
+    """Base of all tables."""
 
     metadata = MetaData(naming_convention=CONVENTION)
     type_annotation_map = {int: BigInteger(), str: String(255)}  # noqa: RUF012 -- SQLAlchemy reads it from the class
 
 
 class Workspace(Base):
-    """A tenant: hostnames, ids and reads never cross it."""
+    """Owner of projects and credentials; no read crosses its border."""
 
     __tablename__ = "workspaces"
 
@@ -35,26 +35,26 @@ class Workspace(Base):
     created_at_ms: Mapped[int]
 
 
-class RegistryCredential(Base):
-    """What a workspace asks one private registry or git server with."""
+class SealedCredential(Base):
+    """A workspace's credential for one private registry or git server."""
 
     __tablename__ = "registry_credentials"
 
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"), primary_key=True)
-    # host[:port], as `services.domain.images.registry_of` and `GitSource.server` name it.
+    # host[:port], in the form of `services.domain.images.registry_of` and `GitSource.server`.
     host: Mapped[str] = mapped_column(primary_key=True)
     username: Mapped[str]
     key_id: Mapped[str]
-    # Of the password.
+    # The encrypted password.
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
-    # Counts how often it was set.
+    # Number of times that it was set.
     version: Mapped[int]
     updated_by: Mapped[str]
     updated_at_ms: Mapped[int]
 
 
 class Project(Base):
-    """What a team owns; operations and routing are serial per project."""
+    """A project. Its operations and routing changes run one after the other."""
 
     __tablename__ = "projects"
     __table_args__ = (UniqueConstraint("workspace_id", "slug"),)
@@ -64,9 +64,9 @@ class Project(Base):
     slug: Mapped[str]
     live_deployment_id: Mapped[str | None]
     is_rolled_back: Mapped[bool] = mapped_column(default=False)
-    # The generation given to the project's newest deployment.
+    # Generation of the project's newest deployment.
     last_generation: Mapped[int] = mapped_column(default=0)
-    # What its deployments are run with unless they say otherwise; see services/domain/settings.py.
+    # Settings of its deployments, unless their requests set others; see services/domain/settings.py.
     settings: Mapped[dict[str, int | str]] = mapped_column(JSON, default=dict, server_default="{}")
     created_at_ms: Mapped[int]
 
@@ -96,7 +96,7 @@ class Variable(Base):
 
 
 class SecretVersion(Base):
-    """One value that a secret of an environment has, or had when a deployment was recorded; never changed."""
+    """One version of a secret of an environment; its value never changes."""
 
     __tablename__ = "secret_versions"
     __table_args__ = (UniqueConstraint("environment_id", "name", "version"),)
@@ -105,7 +105,7 @@ class SecretVersion(Base):
     environment_id: Mapped[str] = mapped_column(ForeignKey("environments.id"))
     name: Mapped[str]
     version: Mapped[int]
-    # New deployments get it; at most one version of a name.
+    # New deployments get it. At most one version of a name is current.
     is_current: Mapped[bool]
     key_id: Mapped[str]
     ciphertext: Mapped[bytes] = mapped_column(LargeBinary)
@@ -114,7 +114,7 @@ class SecretVersion(Base):
 
 
 class Deployment(Base):
-    """One attempt to run one build in one environment; immutable apart from its status and what it found out."""
+    """One attempt to run one build in one environment. Only its status and results change."""
 
     __tablename__ = "deployments"
     __table_args__ = (UniqueConstraint("project_id", "generation"), UniqueConstraint("project_id", "idempotency_key"))
@@ -123,16 +123,16 @@ class Deployment(Base):
     workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
     project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
     environment_id: Mapped[str] = mapped_column(ForeignKey("environments.id"))
-    # Counts the project's deployments: a higher one is newer, whatever the clocks say.
+    # Number of the deployment within its project; a higher one is newer, independent of clocks.
     generation: Mapped[int]
     status: Mapped[str] = mapped_column(index=True)
     source: Mapped[str | None]
-    # Where the source is fetched from, as it was asked for; None when it was uploaded, or there is none.
+    # URL and ref of the request; None if the source was uploaded or there is none.
     git_url: Mapped[str | None] = mapped_column(Text)
     git_ref: Mapped[str | None]
-    # The image as it was asked for; None when it was made from a source.
+    # Image of the request; None if it is built from a source.
     asked_image: Mapped[str | None]
-    # What runs: what the build made, or what was asked for meant when it was resolved.
+    # Image that runs: the built one, or the requested one with its digest.
     image: Mapped[str | None]
     branch: Mapped[str] = mapped_column(Text, default="")
     commit_sha: Mapped[str] = mapped_column(default="")
@@ -141,41 +141,41 @@ class Deployment(Base):
     given_settings: Mapped[dict[str, int | str | list[str]]] = mapped_column(JSON, default=dict, server_default="{}")
     # What it is run with. The source's settings are added when its image is there; from then on nothing changes.
     run: Mapped[dict[str, int | str | list[str]]] = mapped_column(JSON, default=dict, server_default="{}")
-    # What its instances get, as it was when the deployment was recorded, the source's variables added likewise: values
-    # by name, and secret versions by name.
+    # Environment captured at its creation; variables from the source are added after the build. Values by name, and ids
+    # of secret versions by name.
     variables: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
     secrets: Mapped[dict[str, str]] = mapped_column(JSON, default=dict, server_default="{}")
     openapi_digest: Mapped[str | None]
-    # The Restate invocation that works on it; None until it was handed over.
+    # Restate invocation that works on it; None before the hand-over.
     invocation_id: Mapped[str | None]
     failed_step: Mapped[str | None]
     failure: Mapped[str | None] = mapped_column(Text)
-    # The last log lines, newline-separated, when it failed.
+    # Last log lines of a failed deployment, newline-separated.
     failure_log: Mapped[str | None] = mapped_column(Text)
-    # What krane found when it last asked an instance, before it was taken down.
+    # Last probe of an instance before the instances were removed.
     last_probe: Mapped[dict[str, str | int] | None] = mapped_column(JSON)
     cancel_reason: Mapped[str | None] = mapped_column(Text)
     idempotency_key: Mapped[str | None]
-    # Digest of the create request, to tell a repeat from another request under the same key.
+    # Digest of the request, to tell a repeat from another request with the same idempotency key.
     request_digest: Mapped[str | None]
-    # Who asked for it; empty when that was not said.
+    # Actor of the request; empty if unknown.
     created_by: Mapped[str] = mapped_column(default="", server_default="")
     created_at_ms: Mapped[int]
     ended_at_ms: Mapped[int | None]
 
 
 class DeploymentStep(Base):
-    """One named step of one operation on a deployment, as it went."""
+    """One named step of one operation on a deployment."""
 
     __tablename__ = "deployment_steps"
 
-    # The Restate invocation id of the operation.
+    # Restate's invocation id of the operation.
     operation_id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(primary_key=True)
     deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
     # deploy, rollback or promote
     operation: Mapped[str]
-    # Order among all steps of the deployment: its operations run one after the other.
+    # Position among all steps of all operations on the deployment.
     position: Mapped[int]
     started_at_ms: Mapped[int]
     ended_at_ms: Mapped[int | None]
@@ -183,7 +183,7 @@ class DeploymentStep(Base):
 
 
 class Instance(Base):
-    """One running copy of a deployment, as krane last reported it."""
+    """One instance of a deployment, as last reported by krane."""
 
     __tablename__ = "instances"
 
@@ -197,7 +197,7 @@ class Instance(Base):
 
 
 class Domain(Base):
-    """A hostname and what it follows. A hostname has one owner over all workspaces."""
+    """A hostname and what it follows. A hostname exists once in all workspaces."""
 
     __tablename__ = "domains"
     __table_args__ = (Index(None, "project_id", "sticky"),)
@@ -214,7 +214,7 @@ class Domain(Base):
 
 
 class GatewayConfig(Base):
-    """What gateways serve under one hostname."""
+    """The route of one hostname."""
 
     __tablename__ = "gateway_configs"
 
@@ -225,7 +225,7 @@ class GatewayConfig(Base):
 
 
 class RoutingRevision(Base):
-    """One row: counts every change that gateways must follow."""
+    """One row that counts the changes that gateways must apply."""
 
     __tablename__ = "routing_revision"
 
@@ -234,7 +234,7 @@ class RoutingRevision(Base):
 
 
 class RoutingOperation(Base):
-    """The ledger of routing: one row for each transaction that moved domains, so that it can be repeated or undone."""
+    """The ledger of routing: one row per transaction that moved domains, so that it can be repeated or undone."""
 
     __tablename__ = "routing_operations"
 
@@ -247,18 +247,18 @@ class RoutingOperation(Base):
     live_after: Mapped[str | None]
     rolled_back_before: Mapped[bool]
     rolled_back_after: Mapped[bool]
-    # True once undone; an operation undone before it ran is refused when it comes late.
+    # True after its undo. An operation undone before it ran is refused if it runs later.
     is_undone: Mapped[bool] = mapped_column(default=False)
-    # Who asked for it and why; empty when that was not said.
+    # Actor and reason; empty if unknown.
     note: Mapped[str] = mapped_column(Text, default="", server_default="")
-    # The domains that did not follow, as [hostname, why].
+    # Domains that did not move, as [hostname, reason].
     held: Mapped[list[tuple[str, str]]] = mapped_column(JSON, default=list, server_default="[]")
     revision: Mapped[int]
     created_at_ms: Mapped[int]
 
 
 class RoutingChange(Base):
-    """One domain that a routing operation moved; None = it did not exist."""
+    """One domain that a routing operation moved. None: it did not exist before, or after."""
 
     __tablename__ = "routing_changes"
 
@@ -270,7 +270,7 @@ class RoutingChange(Base):
 
 
 class Gateway(Base):
-    """A registered gateway. Routing waits for every one of them."""
+    """A registered gateway. Routing waits for the acknowledgement of all gateways."""
 
     __tablename__ = "gateways"
 

@@ -1,4 +1,4 @@
-"""Environment variables of environments. Deployments copy them when they are recorded; see `deployment_requests`."""
+"""Environment variables of environments. A new deployment copies them; see `recorded_environment`."""
 
 from collections.abc import Collection, Mapping, Sequence
 
@@ -12,7 +12,7 @@ from services.domain.variables import check_variables
 
 
 async def list_variables(session: AsyncSession, environment_id: str) -> Sequence[Variable]:
-    """The variables of an environment, by name."""
+    """List the variables of an environment, by name."""
     query = select(Variable).where(Variable.environment_id == environment_id).order_by(Variable.name)
     return (await session.scalars(query)).all()
 
@@ -20,7 +20,7 @@ async def list_variables(session: AsyncSession, environment_id: str) -> Sequence
 async def set_variables(
     session: AsyncSession, environment_id: str, variables: Mapping[str, str], *, updated_by: str
 ) -> None:
-    """Add or replace. Raises Conflict when a name is a secret's, Invalid when there would be too much."""
+    """Add or replace variables. Raises Conflict if a secret has the same name, Invalid if limits are exceeded."""
     taken = await session.scalar(
         select(SecretVersion.name).where(
             SecretVersion.environment_id == environment_id,
@@ -41,7 +41,7 @@ async def set_variables(
 
 
 async def remove_variables(session: AsyncSession, environment_id: str, names: Collection[str]) -> None:
-    """Remove; raises NotFound when one of them is not set."""
+    """Remove variables; raises NotFound if one is not set."""
     known = {row.name for row in await list_variables(session, environment_id)}
     for name in names:
         if name not in known:

@@ -1,6 +1,6 @@
-"""What people read: deployments with their project and environment, and the domains of a project.
+"""Queries for display: deployments with their project and environment, and the domains of a project.
 
-Every read of a deployment by id is scoped by workspace: another workspace's id is unknown here.
+A deployment is found only in its own workspace.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from services.domain.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class DeploymentView:
-    """A deployment with what its ids stand for."""
+    """A deployment with its project and environment."""
 
     deployment: Deployment
     project: Project
@@ -30,7 +30,7 @@ class DomainView:
 
 
 async def find_deployment(session: AsyncSession, workspace: str, deployment_id: str) -> DeploymentView:
-    """The deployment of that id in the workspace of that slug; raises NotFound."""
+    """Return a deployment of a workspace (by slug); raises NotFound."""
     query = (
         _deployments()
         .join(Workspace, Deployment.workspace_id == Workspace.id)
@@ -43,7 +43,7 @@ async def find_deployment(session: AsyncSession, workspace: str, deployment_id: 
 
 
 async def list_deployments(session: AsyncSession, project_id: str, limit: int) -> list[DeploymentView]:
-    """At most `limit` deployments of a project, newest first."""
+    """List at most `limit` deployments of a project, newest first."""
     query = (
         _deployments().where(Deployment.project_id == project_id).order_by(Deployment.generation.desc()).limit(limit)
     )
@@ -51,7 +51,7 @@ async def list_deployments(session: AsyncSession, project_id: str, limit: int) -
 
 
 async def latest_deployments(session: AsyncSession, project_id: str) -> dict[str, DeploymentView]:
-    """The newest deployment of each environment that has one, by environment id."""
+    """Return the newest deployment of each environment that has one, by environment id."""
     newest = (
         select(func.max(Deployment.generation))
         .where(Deployment.project_id == project_id)
@@ -65,12 +65,12 @@ async def latest_deployments(session: AsyncSession, project_id: str) -> dict[str
 
 
 async def list_project_domains(session: AsyncSession, project_id: str) -> list[DomainView]:
-    """All domains of a project, by hostname."""
+    """List the domains of a project, by hostname."""
     return await _domains(session, _all_domains().where(Domain.project_id == project_id))
 
 
 async def list_deployment_domains(session: AsyncSession, deployment_id: str) -> list[DomainView]:
-    """The domains that point at a deployment now, by hostname."""
+    """List the domains that point at a deployment, by hostname."""
     return await _domains(session, _all_domains().where(Domain.deployment_id == deployment_id))
 
 

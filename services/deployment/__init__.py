@@ -1,1 +1,1 @@
-"""DeploymentService: Deploy, Rollback and Promote as durable workflows, one at a time per project."""
+"""DeploymentService: the durable workflows Deploy, Rollback and Promote, one at a time per project."""

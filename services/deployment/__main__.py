@@ -1,4 +1,4 @@
-"""The endpoint: serves both durable services and makes them known to Restate."""
+"""The endpoint: serves both durable services and registers them in Restate."""
 
 import asyncio
 import signal
@@ -29,13 +29,13 @@ from services.telemetry import configure, get_logger
 
 log = get_logger(__name__)
 
-# Between looks at whether Restate knows this code: while it does not answer, and while it does.
+# Time between checks of the registration: while Restate does not answer, and while it does.
 FIRST_REGISTRATION_SECONDS = 0.2
 REGISTRATION_SECONDS = 5.0
 
 
 async def keep_registered(restate: RestateClient, uri: str) -> Never:
-    """Tell Restate where this code is served, and tell it again should it have lost its data."""
+    """Register this code in Restate, and again if Restate has lost its data."""
     is_down = False
     while True:
         try:
@@ -50,7 +50,7 @@ async def keep_registered(restate: RestateClient, uri: str) -> Never:
 
 
 def in_background(work: Coroutine[object, object, None], stop: asyncio.Event) -> asyncio.Task[None]:
-    """Run what never ends by itself. When a bug ends it, stop: to be started again is safer than to go on without."""
+    """Run an endless task. If a bug ends it, stop the process: a restart is safer than running without the task."""
 
     def ended(task: asyncio.Task[None]) -> None:
         if not task.cancelled() and task.exception() is not None:
@@ -80,7 +80,7 @@ async def run_endpoint(settings: Settings, failpoints: FailpointsOf = no_failpoi
     app = endpoint_app([deployment.object, routing.object], settings.restate.read_identity_key())
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        # The SDK installs a handler of its own with its first request; this way both run.
+        # The SDK installs its own handler at the first request; this hook makes both run.
         install_shutdown_hook(asyncio.get_running_loop(), stop.set, number)
     revision = code_revision(Path(services.__file__).parent)
     uri = f"http://{settings.endpoint.host}:{settings.endpoint.port}/rev-{revision}"

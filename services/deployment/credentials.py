@@ -1,11 +1,11 @@
-"""What private registries and git servers are asked with.
+"""Decrypted credentials for private registries and git servers.
 
-Only ever inside of a step or a call to krane: it holds passwords.
+Use them only inside of a step or a call to krane: they hold passwords, which must not be journaled.
 """
 
 from services.db.engine import Database
 from services.db.registry_credentials import find_credential, list_credentials, seal_context
-from services.db.tables import RegistryCredential as Row
+from services.db.tables import SealedCredential
 from services.domain.images import registry_of
 from services.keyring import Keyring, Sealed
 from services.krane.types import RegistryCredential
@@ -14,9 +14,9 @@ from services.krane.types import RegistryCredential
 async def open_credential(
     database: Database, keyring: Keyring, workspace_id: str, image: str
 ) -> RegistryCredential | None:
-    """The decrypted credential of a workspace for the registry of an image; None when it has none.
+    """Return a workspace's credential for the registry of an image; None if it has none.
 
-    Raises PreconditionFailed when it cannot be decrypted any more.
+    Raises PreconditionFailed if it cannot be decrypted.
     """
     registry = registry_of(image)
     if registry is None:
@@ -27,13 +27,13 @@ async def open_credential(
 
 
 async def open_credentials(database: Database, keyring: Keyring, workspace_id: str) -> list[RegistryCredential]:
-    """All decrypted credentials of a workspace. Raises PreconditionFailed when one cannot be decrypted any more."""
+    """Return all credentials of a workspace. Raises PreconditionFailed if one cannot be decrypted."""
     async with database.read() as session:
         rows = await list_credentials(session, workspace_id)
     return [_opened(keyring, row) for row in rows]
 
 
-def _opened(keyring: Keyring, row: Row) -> RegistryCredential:
+def _opened(keyring: Keyring, row: SealedCredential) -> RegistryCredential:
     sealed = Sealed(key_id=row.key_id, ciphertext=row.ciphertext)
     password = keyring.open(sealed, seal_context(row.workspace_id, row.host))
     return RegistryCredential(registry=row.host, username=row.username, password=password)

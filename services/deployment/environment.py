@@ -1,4 +1,4 @@
-"""What the instances of a deployment find in their environment. Only ever inside of a step: it holds secrets."""
+"""The decrypted environment of a deployment. Use it only inside of a step: it holds secrets."""
 
 from services.db.engine import Database
 from services.db.recorded_environment import load_environment
@@ -7,9 +7,9 @@ from services.keyring import Keyring, Sealed
 
 
 async def open_environment(database: Database, keyring: Keyring, deployment_id: str) -> dict[str, str]:
-    """The variables and the decrypted secrets that the deployment was recorded with.
+    """Return the captured variables and decrypted secrets of a deployment.
 
-    Raises PreconditionFailed when a secret cannot be decrypted any more.
+    Raises PreconditionFailed if a secret cannot be decrypted.
     """
     async with database.read() as session:
         recorded = await load_environment(session, deployment_id)

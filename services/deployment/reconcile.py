@@ -1,9 +1,9 @@
-"""The reconciler: repairs what no operation answers for any more.
+"""The reconciler: repairs differences that no running operation is responsible for.
 
-Operations undo themselves; this is for what a killed invocation, lost Restate data or a hand in krane left behind. A
-pass takes no input, compares all of the three views (`services/domain/reconcile.py` decides), and acts on what has been
-wrong for a whole grace period. Each repair looks again before it acts and is safe to repeat, so that a pass that is cut
-off anywhere is completed by the next ones.
+Operations undo themselves. The reconciler repairs what is left by a killed invocation, lost data of Restate, or manual
+changes in krane. A pass takes no input, compares the three views (see `services/domain/reconcile.py`), and repairs
+differences that have lasted for the grace period. Each repair checks again before it acts and is safe to repeat, so the
+next passes complete an interrupted one.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ SERVICE = DESCRIPTOR.services_by_name["DeploymentService"].full_name
 
 
 class Reconciler:
-    """Run one in each endpoint; several do no harm to one another."""
+    """The reconciler; run one in each endpoint. Several may run at once."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class Reconciler:
             await asyncio.sleep(self._settings.reconcile_seconds)
 
     async def reconcile(self) -> None:
-        """One pass. Raises Unavailable when a view cannot be read; a repair that fails is tried again later."""
+        """Run one pass. Raises Unavailable if a view cannot be read; failed repairs are retried by later passes."""
         for finding in self._patience.ripe(find_differences(await self._look()), time.monotonic()):
             try:
                 await self._repair(finding)
@@ -82,7 +82,7 @@ class Reconciler:
         await self._prune()
 
     async def _look(self) -> Views:
-        # Progress first, truth last: what ends or begins in between then looks right, not wrong.
+        # Read invocations first and the database last: an operation that starts or ends in between looks consistent.
         invocations = await self._restate.unfinished_invocations(SERVICE)
         states, tasks = await self._krane.list(), await self._krane.list_tasks()
         known = {state.deployment_id for state in states} | {task.task_id for task in tasks}
@@ -110,7 +110,7 @@ class Reconciler:
             case Repair.CLEAR:
                 await self._clear(finding)
             case Repair.STOP:
-                # In its turn behind whatever begins meanwhile, and perhaps starts it again.
+                # Queued behind operations that begin meanwhile and may start the deployment again.
                 body = RetireRequest(deployment_id=finding.deployment_id).SerializeToString()
                 await self._restate.send(SERVICE, finding.project_id, "Retire", body)
             case Repair.START:
@@ -131,7 +131,7 @@ class Reconciler:
         await self._clear(finding)
 
     async def _clear(self, finding: Finding) -> None:
-        """Take routes away, then instances, task, build and records, unless the row says that it is needed."""
+        """Remove routes, then instances, task, build and records, unless the row says that they are needed."""
         deployment_id = finding.deployment_id
         async with self._database.read() as session:
             status = await reconcile.read_status(session, deployment_id)
@@ -148,7 +148,7 @@ class Reconciler:
         await self._effects.instances.forget(deployment_id)
 
     async def _restore(self, project_id: str, deployment_id: str) -> None:
-        """Put routes back to where they were before an operation that was never meant to stand."""
+        """Undo the routing operations of a deployment that failed or was cancelled."""
         async with self._database.read() as session:
             operations = await reconcile.list_standing_operations(session, deployment_id)
         restored = [await self._transactions.restore(project_id, operation) for operation in operations]
@@ -156,7 +156,7 @@ class Reconciler:
             await self._routing.sync_gateways(restored[-1].revision)
 
     async def _start(self, finding: Finding) -> None:
-        """Start a ready deployment from its image; the watch over instances does the rest."""
+        """Start a ready deployment from its image; `watch_instances` then updates its records."""
         async with self._database.read() as session:
             metadata = await deployments.fetch_metadata(session, finding.project_id, finding.deployment_id)
         if metadata.status is DeploymentStatus.READY and metadata.image:
@@ -173,7 +173,7 @@ class Reconciler:
 
 
 def _is_under_way(invocation: Invocation) -> bool:
-    # A retirement that waits for the drain to end holds nothing yet.
+    # A retirement that waits for the end of the drain does nothing yet.
     return invocation.status != "scheduled"
 
 

@@ -1,7 +1,7 @@
-"""Rollback and Promote, as the specification's flowcharts draw them: two ways of moving live to a chosen deployment.
+"""Rollback and Promote, as in the flowcharts of the specification. Both move live to a chosen deployment.
 
-Both re-check the target in krane at that moment, then move every domain that follows live or the environment in one
-routing transaction, which also sets or clears the rolled-back flag.
+Both check the target in krane, and then move all domains that follow live or the environment in one routing
+transaction, which also sets or clears the rolled-back flag.
 """
 
 from services.deployment.effects.live import Move
@@ -12,7 +12,7 @@ from services.gen.hydra.v1 import routing_pb2
 
 
 async def rollback(run: Run, request: pb.RollbackRequest) -> pb.RollbackResponse:
-    """Move live back, and hold it there until a promote."""
+    """Move live back. It stays there until a promote."""
     source_id, target_id = request.source_deployment_id, request.target_deployment_id
     validate = run.effects.live.validate_rollback
     move = await run.saga.step("validate deployments", validate, run.project_id, source_id, target_id)
@@ -25,7 +25,7 @@ async def rollback(run: Run, request: pb.RollbackRequest) -> pb.RollbackResponse
 
 
 async def promote(run: Run, request: pb.PromoteRequest) -> pb.PromoteResponse:
-    """Move live to a chosen deployment, and let newer deployments take it again."""
+    """Move live to a chosen deployment. Newer deployments can become live again."""
     validate, target_id = run.effects.live.validate_promote, request.target_deployment_id
     move = await run.saga.step("validate deployment", validate, run.project_id, target_id)
     start = await ensure_serving(run, move.target)

@@ -1,4 +1,4 @@
-"""What a workflow has at hand while it runs."""
+"""The context of a running workflow."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from services.routing.service import RoutingService
 class Run:
     """One invocation of Deploy, Rollback or Promote."""
 
-    # The Restate invocation id; names the operation in the step log and in the routing ledger.
+    # Restate's invocation id; also the id of the operation in the step log and the routing ledger.
     id: str
     project_id: str
     saga: Saga

@@ -1,6 +1,6 @@
-"""Fetching the OpenAPI document of an app that we have just started, and trust no further than that.
+"""Fetch the OpenAPI document of an app that has just started, and is not trusted.
 
-The request goes to the instance's own address, follows no redirect, and is bounded in time and size.
+The request goes to the instance's address, follows no redirect, and has limits of time and size.
 """
 
 import asyncio
@@ -11,9 +11,9 @@ from services.domain.openapi import OPENAPI_PATH, Document, accept_openapi
 
 
 async def fetch_openapi(address: str, *, timeout: float, max_bytes: int) -> Document | None:
-    """The document served by `address` (host:port), None when there is none worth keeping.
+    """Return the document served at `address` (host:port); None if there is no acceptable one.
 
-    `timeout` is in seconds and covers the whole exchange, however slowly the bytes come.
+    `timeout` is in seconds and covers the whole exchange.
     """
     try:
         async with asyncio.timeout(timeout):
@@ -27,7 +27,7 @@ async def _fetch(url: str, max_bytes: int) -> bytes | None:
     # Compressed answers are refused: a small body could unpack to any size.
     headers = {"accept": "application/json", "accept-encoding": "identity"}
     async with (
-        # No certificates, which plain HTTP does not need: loading them takes longer than the answer.
+        # Plain HTTP needs no certificates, and loading them takes longer than the request.
         httpx.AsyncClient(follow_redirects=False, trust_env=False, verify=False) as client,
         client.stream("GET", url, headers=headers) as response,
     ):

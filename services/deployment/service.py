@@ -26,7 +26,7 @@ NAME: Final = "hydra.v1.DeploymentService"
 
 
 class DeploymentService:
-    """The handlers, and what they need."""
+    """The handlers and their dependencies."""
 
     def __init__(
         self,
@@ -104,13 +104,13 @@ class DeploymentService:
     async def _assign(
         self, ctx: ObjectContext, request: routing_pb2.AssignDomainsRequest
     ) -> routing_pb2.AssignDomainsResponse:
-        """RoutingService.AssignDomains, in its turn behind the project's running operation."""
+        """Call RoutingService.AssignDomains, queued behind the project's running operation."""
         return await settle(ctx.object_call(self._routing.assign_domains, ctx.key(), request))
 
     async def _switch(
         self, ctx: ObjectContext, request: routing_pb2.SwitchDomainsRequest
     ) -> routing_pb2.SwitchDomainsResponse:
-        """RoutingService.SwitchDomains, in its turn behind the project's running operation."""
+        """Call RoutingService.SwitchDomains, queued behind the project's running operation."""
         return await settle(ctx.object_call(self._routing.switch_domains, ctx.key(), request))
 
     async def _send_retirements(self, ctx: ObjectContext, saga: Saga, deployment_id: str) -> None:

@@ -1,4 +1,4 @@
-"""Making sure that a deployment can take traffic at this moment, before live moves to it."""
+"""Ensure that a deployment can take traffic before live moves to it."""
 
 from services.db.deployments import Metadata
 from services.deployment.run import Run
@@ -10,9 +10,9 @@ from services.krane.types import running_instances
 
 
 async def ensure_serving(run: Run, target: Metadata) -> Start:
-    """Check the target in krane; start it again and wait until it is healthy when it was stopped or is gone.
+    """Check the target in krane. If it is stopped or gone, start it and wait until it is healthy.
 
-    Raises PreconditionFailed when it runs and is not healthy.
+    Raises PreconditionFailed if it runs but is not healthy.
     """
     saga, effects = run.saga, run.effects
     state = await saga.step(
@@ -28,7 +28,7 @@ async def ensure_serving(run: Run, target: Metadata) -> Start:
 
 
 async def start_again(run: Run, target: Metadata) -> None:
-    """A cold start from the image that the deployment was made with."""
+    """Start a deployment from its image."""
     if target.image is None:
         raise PreconditionFailed(f"{target.deployment_id} has no image to start from; deploy it again")
     saga, effects = run.saga, run.effects

@@ -1,7 +1,7 @@
-"""Keeps the records of running instances true after their deployment became ready.
+"""Keep the records of instances up to date after their deployment became ready.
 
-krane starts a crashed instance again, perhaps at another address; gateways follow the records. Every pass compares all
-of krane's view with the records and writes only what differs, so it takes no input and is safe to repeat.
+krane restarts crashed instances, perhaps at another address, and gateways route by the records. Every pass compares
+krane's whole view with the records and writes only differences, so it takes no input and is safe to repeat.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ EVERY = timedelta(seconds=1)
 
 
 async def watch_instances(database: Database, krane: KraneClient) -> None:
-    """Run passes until cancelled. Trouble with krane or the database is logged once per outage."""
+    """Run passes until cancelled. An outage of krane or the database is logged once."""
     is_down = False
     while True:
         try:
@@ -34,7 +34,7 @@ async def watch_instances(database: Database, krane: KraneClient) -> None:
 
 
 async def refresh_instances(database: Database, krane: KraneClient) -> None:
-    """One pass."""
+    """Run one pass."""
     states = await krane.list()
     async with database.read() as session:
         ready = await ready_deployments(session)

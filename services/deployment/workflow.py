@@ -1,12 +1,12 @@
-"""Deploy, as the specification's flowchart draws it.
+"""Deploy, as in the flowchart of the specification.
 
-Theory of operation. Each box is a journaled step with its undo registered before it. Up to the routing transaction
-everything can be undone, and is, on failure or cancel: the deployment ends as failed or cancelled, its instances are
-gone, live is where it was. Once the gateways have acknowledged the routes, the deployment serves: from that commit on,
-what is left (status, retention) is only ever repeated until it is done.
+Theory of operation. Each box is a journaled step, and its undo is registered before it. Until the gateways acknowledge
+the routes, a failure or cancel undoes everything: the deployment ends as failed or cancelled, its instances are gone,
+and live has not moved. After the acknowledgement the saga commits: the remaining steps (status, retention) are retried
+until they succeed.
 
-The live pointer moves inside the routing transaction, so that no reader sees the domains moved and the pointer not; the
-flowchart's last box reads it back.
+The routing transaction moves the live pointer together with the domains, so no reader sees one without the other. The
+last box of the flowchart only reads the pointer.
 """
 
 from datetime import timedelta
@@ -23,7 +23,7 @@ from services.gen.hydra.v1 import deployment_pb2 as pb
 from services.gen.hydra.v1 import routing_pb2
 from services.krane.types import AppSettings, BuildState, BuildStatus, DeploymentState, TaskState, TaskStatus
 
-# How long krane's word that a release command took too long is waited for.
+# Time that krane gets to report that a release command took too long.
 RELEASE_MARGIN = timedelta(seconds=30)
 _STICKY_ON_WIRE = {
     Sticky.COMMIT: routing_pb2.DOMAIN_STICKY_UNSPECIFIED,
@@ -34,7 +34,7 @@ _STICKY_ON_WIRE = {
 
 
 async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
-    """The boxes of the flowchart, in order."""
+    """Run the boxes of the flowchart, in order."""
     saga, effects, project_id, deployment_id = run.saga, run.effects, run.project_id, request.deployment_id
 
     metadata = await saga.step("fetch metadata", effects.row.fetch, project_id, deployment_id, request.docker_image)
@@ -45,7 +45,7 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
         image, said = await pin(run, metadata.workspace_id, metadata.image), AppSettings()
     else:
         image, said = await build(run, metadata)
-    # From here on the row says with what it is run, whatever becomes of the project's settings.
+    # The row now has the effective settings; later changes to the project's settings do not affect it.
     metadata = await saga.step("status deploying", effects.row.set_image, project_id, deployment_id, image, said)
 
     await pull(run, metadata.workspace_id, image)
@@ -71,7 +71,7 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
 
 
 async def answer(run: Run, deployment_id: str) -> pb.DeployResponse:
-    """How a ready deployment stands; the same for everybody who asks for it again."""
+    """Return the state of a ready deployment, also for repeated requests."""
     outcome = await run.saga.step("update live deployment", run.effects.live.confirm, run.project_id, deployment_id)
     return pb.DeployResponse(
         deployment_id=deployment_id,
@@ -82,14 +82,14 @@ async def answer(run: Run, deployment_id: str) -> pb.DeployResponse:
 
 
 async def pin(run: Run, workspace_id: str, image: str) -> str:
-    """The image as a reference that stays: ctrl records it like that, and Deploy itself may name a tag."""
+    """Return the image with a digest. ctrl records it like that, but a Deploy request may name a tag."""
     if is_pinned(image):
         return image
     return await run.saga.step("resolve image", run.effects.image.resolve, workspace_id, image)
 
 
 async def pull(run: Run, workspace_id: str, image: str) -> None:
-    """Have krane fetch an image of a registry, and wait for it; what a build made is there."""
+    """Let krane pull an image and wait for it; built images exist already."""
     if registry_of(image) is None:
         return
 
@@ -101,7 +101,7 @@ async def pull(run: Run, workspace_id: str, image: str) -> None:
 
 
 async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
-    """Make the image in krane and wait for it; returns its reference, and what its source says."""
+    """Build the image in krane and wait for it; returns its reference and the settings of the source."""
     saga, effects, deployment_id = run.saga, run.effects, metadata.deployment_id
     saga.undo("cancel build", effects.build.cancel, metadata.workspace_id, deployment_id)
     await saga.step("start build", effects.build.start, metadata)
@@ -112,8 +112,7 @@ async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
         if state is None:
             raise NotFound(f"krane lost build {deployment_id}; deploy again")
         if metadata.git and state.source and state.source != recorded:
-            # Only now is it known which commit the ref names, or the branch when there is no ref; from here on the row
-            # says it.
+            # The fetch has resolved the ref to a commit, and found the default branch if there was no ref.
             recorded = state.source
             await saga.step("record commit", effects.row.set_source, deployment_id, state)
         match state.status:
@@ -129,7 +128,7 @@ async def build(run: Run, metadata: Metadata) -> tuple[str, AppSettings]:
 
 
 async def run_release(run: Run, metadata: Metadata, image: str) -> None:
-    """Run the release command once in the new image, and wait until it has ended well."""
+    """Run the release command once in the new image, and wait until it has succeeded."""
     saga, effects, task = run.saga, run.effects, (metadata.workspace_id, metadata.deployment_id)
     saga.undo("stop release command", effects.release.delete, *task)
     await saga.step("start release command", effects.release.start, metadata, image)
@@ -147,13 +146,13 @@ async def run_release(run: Run, metadata: Metadata, image: str) -> None:
             case TaskStatus.FAILED | TaskStatus.CANCELLED:
                 raise PreconditionFailed(f"the release command failed: {state.reason}")
 
-    # krane stops it at its deadline and says so; ours is for a krane that is away.
+    # krane stops the command at its deadline; this later deadline is for an unavailable krane.
     timeout = timedelta(seconds=run.settings.release_timeout_seconds) + RELEASE_MARGIN
     await saga.poll("release command", decide, timeout, effects.release.observe, *task)
 
 
 async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState, ...]:
-    """Look at the instances until enough are healthy, keeping their records up to date; returns them."""
+    """Poll the instances until enough are healthy, and keep their records up to date; returns the instances."""
     saga, effects, deployment_id = run.saga, run.effects, metadata.deployment_id
     recorded: tuple[InstanceState, ...] = ()
 
@@ -181,7 +180,7 @@ async def poll_until_ready(run: Run, metadata: Metadata) -> tuple[InstanceState,
 def assign_request(
     operation_id: str, metadata: Metadata, domains: list[WantedDomain]
 ) -> routing_pb2.AssignDomainsRequest:
-    """What RoutingService is asked for."""
+    """Build the request to RoutingService."""
     return routing_pb2.AssignDomainsRequest(
         workspace_id=metadata.workspace_id,
         project_id=metadata.project_id,

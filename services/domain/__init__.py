@@ -1,1 +1,1 @@
-"""Pure rules: no I/O, no clock, no framework. The same input always gives the same answer."""
+"""Pure rules: no I/O, no clock, no framework. Equal input gives equal output."""

@@ -1,13 +1,13 @@
-"""The errors that rules and services raise, sorted by what the caller can do about them.
+"""The errors that rules and services raise, grouped by what the caller can do about them.
 
 InterlockError
-├── Refusal                terminal: the request is wrong as it stands
+├── Refusal                terminal: the request cannot succeed as it is
 │   ├── Invalid            400  correct the request
 │   ├── NotFound           404  correct the id
 │   ├── Conflict           409  something else holds it
 │   └── PreconditionFailed 412  do something else first
-├── DeadlineExceeded       504  it did not happen in time; terminal
-└── Unavailable            503  weather: the same request may succeed later
+├── DeadlineExceeded       504  terminal: it did not happen in time
+└── Unavailable            503  temporary: the same request may succeed later
 
 A message says what was tried, on what id, and what to do next. It never repeats its cause: `raise X(...) from err`.
 """
@@ -16,7 +16,7 @@ from typing import ClassVar
 
 
 class InterlockError(Exception):
-    """Base of all errors with a meaning to callers."""
+    """Base of all errors that callers can handle."""
 
     http_status: ClassVar[int] = 500
     code: ClassVar[str] = "internal"
@@ -27,12 +27,12 @@ class InterlockError(Exception):
         self.message = message
 
     def __repr__(self) -> str:
-        # What a caller reads when Restate gives up on a step that kept raising this.
+        # Restate shows this to the caller when it gives up on a step that kept raising the error.
         return self.message
 
 
 class Refusal(InterlockError):
-    """The request cannot succeed as it stands; repeating it does not help."""
+    """The request cannot succeed as it is; repeating it does not help."""
 
     http_status = 400
     code = "refused"
@@ -46,28 +46,28 @@ class Invalid(Refusal):
 
 
 class NotFound(Refusal):
-    """Nothing is known under that id in that workspace."""
+    """The workspace has nothing with that id."""
 
     http_status = 404
     code = "not_found"
 
 
 class Conflict(Refusal):
-    """Somebody or something else holds what was asked for."""
+    """Something else already holds the requested thing."""
 
     http_status = 409
     code = "conflict"
 
 
 class PreconditionFailed(Refusal):
-    """The state does not allow it now; the message says what would."""
+    """The current state does not allow the request; the message says what to do first."""
 
     http_status = 412
     code = "precondition_failed"
 
 
 class DeadlineExceeded(InterlockError):
-    """A bounded wait ended without what it waited for."""
+    """A wait reached its time limit."""
 
     http_status = 504
     code = "deadline_exceeded"

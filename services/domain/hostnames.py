@@ -1,4 +1,4 @@
-"""Hostnames: which names a deployment gets, and which names from outside are acceptable.
+"""Hostnames: the names that a deployment gets, and the check of names from outside.
 
 Generated names are one DNS label under the apex:
 
@@ -7,13 +7,14 @@ Generated names are one DNS label under the apex:
     environment  <project>-<environment>-<workspace>
     live         <project>-<workspace>
 
-Joined with hyphens, such names can mean two things (workspace `prod`, project `api`, branch `main/acme` reads like
-workspace `acme-prod`, project `api`, branch `main`). So a plain name is used only where it can be taken apart in one
-way: the workspace holds no hyphen, the project holds no `git` part and does not end in an environment's name, the
-environment is a well-known one, the branch does not look like a commit. Every other name, and every one that had to be
-cut to 63 octets or whose parts slug to nothing, carries a hash of its full, structured input behind a double hyphen,
-which no slug can hold: two inputs never give one name. Branch names differ only as far as their slugs do
-(`feat/x` and `feat-x` are one hostname, by the contract's vectors).
+Names joined with hyphens can be ambiguous: workspace `prod`, project `api`, branch `main/acme` gives the same name as
+workspace `acme-prod`, project `api`, branch `main`. So a plain name is used only if it can be split in one way: the
+workspace has no hyphen, the project has no `git` part and does not end in the name of an environment, the environment
+is well-known, and the branch does not look like a commit.
+
+Every other name ends in `--` and a hash of its full, structured input. So does a name that was cut to 63 octets, or
+that has a part whose slug is empty. No slug holds `--`, so different inputs never give the same name. Exception:
+branches with the same slug (`feat/x` and `feat-x`) share a hostname, as the contract's test vectors require.
 """
 
 import hashlib
@@ -38,26 +39,26 @@ _LOCAL_NAMES: Final = frozenset({"localhost", "127.0.0.1"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Naming:
-    """All that a deployment's generated names are made of."""
+    """The input of a deployment's generated names."""
 
     workspace: str
     project: str
     environment: str
     # Empty: the deployment has no branch, and gets no branch name.
     branch: str
-    # Lower-case hex, or empty: then the deployment id stands in.
+    # Lower-case hex. Empty: the deployment id is used instead.
     commit_sha: str
     deployment_id: str
     apex: str
 
 
 def slugify(text: str) -> str:
-    """Lower-case, every run of other characters one hyphen: `Feature/ABC-123` gives `feature-abc-123`. May be empty."""
+    """Turn `Feature/ABC-123` into `feature-abc-123`: lower case, other characters become hyphens. May be empty."""
     return _NOT_SLUG.sub("-", text.lower()).strip("-")
 
 
 def commit_hostname(naming: Naming) -> str:
-    """The name of this one deployment. It never moves: the suffix comes from the deployment id."""
+    """Return the name of this deployment only. It never moves: its suffix comes from the deployment id."""
     sha = naming.commit_sha[:7] or hashlib.sha256(naming.deployment_id.encode()).hexdigest()[:7]
     suffix = _digest("deployment", naming.deployment_id)[:SUFFIX_LENGTH]
     full = ("commit", naming.workspace, naming.project, naming.commit_sha, naming.deployment_id)
@@ -65,7 +66,7 @@ def commit_hostname(naming: Naming) -> str:
 
 
 def branch_hostname(naming: Naming) -> str | None:
-    """The name that follows the newest deployment of a branch; None without a branch."""
+    """Return the name that follows the newest deployment of a branch; None without a branch."""
     if not naming.branch:
         return None
     slug = slugify(naming.branch)
@@ -74,19 +75,19 @@ def branch_hostname(naming: Naming) -> str | None:
 
 
 def environment_hostname(naming: Naming) -> str:
-    """The name that follows an environment."""
+    """Return the name that follows an environment."""
     full = ("environment", naming.workspace, naming.project, naming.environment)
     slug = slugify(naming.environment)
     return _hostname(naming, [slug], full, plain=naming.environment in WELL_KNOWN_ENVIRONMENTS)
 
 
 def live_hostname(naming: Naming) -> str:
-    """The project's own name."""
+    """Return the name that follows the project's live deployment."""
     return _hostname(naming, [], ("live", naming.workspace, naming.project), plain=True)
 
 
 def check_hostname(name: str) -> str:
-    """Return a name from outside as an FQDN: lower case, no trailing dot, ASCII. Raises Invalid with what is wrong."""
+    """Normalise a name from outside to an FQDN (lower case, no trailing dot, ASCII); raises Invalid."""
     hostname = name.removesuffix(".").lower()
     if not hostname.isascii():
         try:
@@ -107,14 +108,14 @@ def check_hostname(name: str) -> str:
 
 
 def is_routable(hostname: str, apex: str) -> bool:
-    """Whether gateways serve the name: names of the local machine and network are left alone, save under the apex."""
+    """Return whether gateways serve the name. They skip names of the local machine and network outside the apex."""
     if is_under(hostname, apex):
         return True
     return hostname not in _LOCAL_NAMES and not hostname.endswith(_LOCAL_SUFFIXES)
 
 
 def is_under(hostname: str, apex: str) -> bool:
-    """Whether the hostname is the apex or below it."""
+    """Return whether the hostname is the apex or below it."""
     return hostname == apex or hostname.endswith("." + apex)
 
 
@@ -132,7 +133,7 @@ def _hostname(naming: Naming, middle: list[str], full: tuple[str, ...], *, plain
     )
     if not plain:
         kept = label[: MAX_LABEL - HASH_LENGTH - 2].rstrip("-") or "x"
-        # Two characters before "--" would look like punycode's reserved form (RFC 5891 §4.2.3.1).
+        # Labels with "--" after two characters are reserved for punycode (RFC 5891 §4.2.3.1).
         kept = kept if len(kept) != 2 else f"{kept}x"
         label = f"{kept}--{_digest(*full)[:HASH_LENGTH]}"
     return f"{label}.{naming.apex}"
@@ -144,7 +145,7 @@ def _is_plain_project(project: str) -> bool:
 
 
 def _digest(*parts: str) -> str:
-    """Lower-case base 32 over the parts, each with its length, so that no two lists of parts read the same."""
+    """Hash the parts to base 32. Each is hashed with its length, so that different lists give different input."""
     message = b"".join(len(data).to_bytes(8, "big") + data for data in (part.encode() for part in parts))
     number = int.from_bytes(hashlib.sha256(message).digest())
     alphabet = "abcdefghijklmnopqrstuvwxyz234567"

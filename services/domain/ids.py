@@ -1,17 +1,17 @@
-"""Ids and slugs as they may come from outside."""
+"""Check ids and slugs from outside."""
 
 import re
 from typing import Final
 
 from services.domain.errors import Invalid
 
-# Ids become folder names, row keys and Restate object keys: nothing but these characters ever gets that far.
+# Ids become folder names, row keys and Restate object keys, so only these characters are allowed.
 ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 _SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?")
 
 
 def check_id(kind: str, value: str) -> str:
-    """Return `value` when it can be an id; raises Invalid otherwise."""
+    """Return `value` if it is a well-formed id; raises Invalid otherwise."""
     if not value:
         raise Invalid(f"{kind} is missing")
     if not ID.fullmatch(value):
@@ -20,7 +20,7 @@ def check_id(kind: str, value: str) -> str:
 
 
 def check_slug(kind: str, value: str) -> str:
-    """Return `value` when it can be a slug (1 to 40 of a-z, 0-9, single '-' inside); raises Invalid otherwise."""
+    """Return `value` if it is a slug (1 to 40 of a-z, 0-9, single '-' inside); raises Invalid otherwise."""
     if not _SLUG.fullmatch(value) or "--" in value:
         raise Invalid(
             f"{kind} {value[:80]!r} is not a slug: use 1 to 40 of a-z, 0-9 and '-', "

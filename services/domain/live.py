@@ -1,4 +1,4 @@
-"""Rules of rollback and promote: who may become live and how it would start, and who was live before."""
+"""Rules of rollback and promote: which deployment may become live, how it would start, and which was live before."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from services.domain.status import DeploymentStatus
 
 
 class Start(StrEnum):
-    """What a deployment needs before live can move to it."""
+    """How a deployment gets ready before live moves to it."""
 
-    WARM = "warm"  # nothing: it runs and is healthy
-    COLD = "cold"  # it is stopped or gone, and has to be started again from its image
+    WARM = "warm"  # it already runs and is healthy
+    COLD = "cold"  # it is stopped or gone, and must be started from its image
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A deployment as the rules of live see it."""
+    """A deployment that may become live."""
 
     id: str
     environment_id: str
@@ -35,9 +35,9 @@ def check_has_live(live_id: str | None) -> str:
 
 
 def check_rollback(live_id: str | None, source: Candidate, target: Candidate) -> None:
-    """Raise PreconditionFailed unless live may go back from `source` to `target`, both of one project.
+    """Raise PreconditionFailed unless live may move back from `source` to `target`, both of one project.
 
-    Whether the target's instances can serve is checked apart, in krane, at that moment.
+    Does not check the target's instances; krane knows them (see `check_start`).
     """
     if source.id == target.id:
         raise PreconditionFailed(f"{target.id} is both source and target; name an earlier deployment as the target")
@@ -47,28 +47,29 @@ def check_rollback(live_id: str | None, source: Candidate, target: Candidate) ->
         )
     if live_id != source.id:
         now = f"{live_id} is" if live_id else "nothing is"
-        raise PreconditionFailed(f"{source.id} is not live, {now}; roll back from the live deployment")
+        raise PreconditionFailed(f"{source.id} is not live, {now}; roll back from the live deployment instead")
     _check_can_serve(target)
 
 
 def check_promote(live_id: str | None, target: Candidate, *, is_rolled_back: bool) -> str:
-    """Return the id of the live deployment; raise PreconditionFailed unless `target`, of its project, may be promoted.
+    """Return the id of the live deployment; raise PreconditionFailed unless `target` may be promoted.
 
-    Promoting the live deployment of a rolled-back project is allowed: it keeps live where it is and ends that state.
+    Both belong to one project. Promoting the live deployment of a rolled-back project is allowed: live stays, and the
+    project is no longer rolled back.
     """
     if not target.is_production:
         raise PreconditionFailed(f"{target.id} is not in production; deploy it to production to make it live")
     _check_can_serve(target)
     source_id = check_has_live(live_id)
     if source_id == target.id and not is_rolled_back:
-        raise PreconditionFailed(f"{target.id} is live already; there is nothing to promote")
+        raise PreconditionFailed(f"{target.id} is already live; there is nothing to promote")
     return source_id
 
 
 def check_start(deployment_id: str, replicas: int, instances: Sequence[InstanceState] | None) -> Start:
-    """How a deployment would start. `instances` are those that krane has now; None when it is stopped or gone.
+    """Return how a deployment would start. `instances` are krane's current ones; None: it is stopped or gone.
 
-    Raises PreconditionFailed when it runs and is not healthy.
+    Raises PreconditionFailed if it runs but is not healthy.
     """
     if instances is None:
         return Start.COLD
@@ -80,7 +81,7 @@ def check_start(deployment_id: str, replicas: int, instances: Sequence[InstanceS
 
 
 def previous_live(current: Candidate | None, once_live: Sequence[Candidate]) -> Candidate | None:
-    """The newest deployment older than the current live one that was live once and can still serve."""
+    """Return the newest ready deployment that was live once and is older than the current live one."""
     if current is None:
         return None
     earlier = [c for c in once_live if c.generation < current.generation and c.status is DeploymentStatus.READY]

@@ -1,4 +1,4 @@
-"""Whether a document that an app serves is an OpenAPI document worth keeping."""
+"""Accept or ignore the OpenAPI document that an app serves."""
 
 import hashlib
 import json
@@ -10,14 +10,14 @@ OPENAPI_PATH = "/openapi.json"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
-    """An accepted document and its content address."""
+    """An accepted document and the digest of its content."""
 
     digest: str
     content: bytes
 
 
 def accept_openapi(content: bytes) -> Document | None:
-    """The document when it is a JSON object that says which OpenAPI version it is; None otherwise."""
+    """Return the document if it is a JSON object with an OpenAPI version 3.x, else None."""
     try:
         value: object = json.loads(content)
     except (ValueError, RecursionError):

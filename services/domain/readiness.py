@@ -1,4 +1,4 @@
-"""When enough instances of a deployment are healthy to take traffic."""
+"""Decide whether enough instances of a deployment are healthy to take traffic."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,32 +6,32 @@ from enum import StrEnum
 
 
 class InstanceStatus(StrEnum):
-    """What krane says of one instance; whether it is healthy is said beside."""
+    """Status of an instance as krane reports it. Health is a separate field."""
 
-    PENDING = "pending"  # being started, or started again after a crash
+    PENDING = "pending"  # starting, or restarting after a crash
     RUNNING = "running"  # its process runs
     TERMINATING = "terminating"
-    FAILED = "failed"  # ended by itself before it was ever healthy; not started again
+    FAILED = "failed"  # exited before it was ever healthy; not restarted
     STOPPED = "stopped"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """What asking an instance once came to."""
+    """The result of one health probe."""
 
-    # One sentence on what was wrong; empty when it passed.
+    # What was wrong, in one sentence; empty if the probe passed.
     problem: str
-    # 0 when there was no HTTP answer.
+    # 0: no HTTP answer.
     status_code: int = 0
-    # Until the answer, or until it was given up.
+    # Time until the answer, or until the probe gave up.
     latency_ms: int = 0
-    # The beginning of an answer that was not 2xx, as printable characters.
+    # Start of an answer that was not 2xx, in printable characters.
     body: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class InstanceProbe:
-    """What asking a certain instance came to."""
+    """A probe with the instance that it was sent to."""
 
     instance_id: str
     probe: Probe
@@ -46,19 +46,19 @@ class InstanceState:
     address: str
     status: InstanceStatus
     healthy: bool
-    # One sentence on why it is not healthy; empty when it is.
+    # Why it is not healthy, in one sentence; empty if it is healthy.
     reason: str = ""
     exit_code: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """At least the requested replicas answer their health check."""
+    """At least as many instances as requested are healthy."""
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Not yet; `reason` says what for, in one sentence."""
+    """Not ready yet; `reason` says why, in one sentence."""
 
     reason: str
 
@@ -74,7 +74,7 @@ Readiness = Ready | Waiting | Failed
 
 
 def assess(instances: Sequence[InstanceState], replicas: int) -> Readiness:
-    """Judge a deployment by its instances. Zero instances are never ready, whatever `replicas` says."""
+    """Assess a deployment by its instances. At least one must be healthy, even if `replicas` is 0."""
     healthy = [i for i in instances if i.healthy and i.status is InstanceStatus.RUNNING and i.address]
     if len(healthy) >= max(replicas, 1):
         return Ready()

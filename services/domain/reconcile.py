@@ -1,8 +1,8 @@
-"""What is wrong between the three views of an installation, and when it has been wrong for long enough to act.
+"""Find differences between the three views of an installation, and decide when to repair them.
 
-The views are the rows of the database, the deployments that krane knows, and the invocations that Restate has not
-finished. They are read one after the other, so that a healthy operation may look wrong for a moment: a finding counts
-only when every pass of a whole grace period has made it. Time comes from outside, and is monotonic.
+The views are the rows of the database, the deployments in krane, and the unfinished invocations in Restate. They are
+read one after the other, so a healthy operation may look wrong for a moment. Therefore a finding is repaired only if
+every pass of a grace period has made it. Time is an argument, and monotonic.
 """
 
 from collections.abc import Iterable
@@ -24,7 +24,7 @@ class Repair(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """A deployment as the database has it."""
+    """A deployment in the database."""
 
     id: str
     workspace_id: str
@@ -33,15 +33,15 @@ class Recorded:
     # None: not handed over to Restate yet.
     invocation_id: str | None
     is_cancel_requested: bool
-    # A domain that follows something points at it, or live does.
+    # A sticky domain or live points at it.
     is_followed: bool
-    # A domain, a gateway config or an instance record names it.
+    # A domain, a gateway config or an instance record refers to it.
     has_traces: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KraneDeployment:
-    """A deployment as krane knows it."""
+    """A deployment in krane."""
 
     id: str
     namespace: str
@@ -50,7 +50,7 @@ class KraneDeployment:
 
 @dataclass(frozen=True, slots=True)
 class KraneTask:
-    """A deployment of which krane knows the task that runs before its instances, or how it ended."""
+    """A release task known to krane, running or ended; `id` is that of the deployment."""
 
     id: str
     namespace: str
@@ -58,33 +58,33 @@ class KraneTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Views:
-    """All three, of one pass."""
+    """The three views, as read by one pass."""
 
     recorded: tuple[Recorded, ...]
     krane_deployments: tuple[KraneDeployment, ...]
     krane_tasks: frozenset[KraneTask] = frozenset()
     # Ids of the invocations that Restate has not finished.
     invocations: frozenset[str]
-    # Projects with an operation under way or queued: it answers for what it starts and stops.
+    # Projects with a running or queued operation, which may start and stop deployments itself.
     busy_projects: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing that is wrong. Equal findings of two passes are the same one."""
+    """One difference. Equal findings of two passes count as the same."""
 
     deployment_id: str
     workspace_id: str
-    # Empty when no row names the project.
+    # Empty if there is no row.
     project_id: str
-    # Empty when the row has none.
+    # Empty if the row has none.
     invocation_id: str
     repair: Repair
     reason: str
 
 
 def find_differences(views: Views) -> tuple[Finding, ...]:
-    """Compare; each deployment has at most one finding. Sorted by deployment."""
+    """Compare the views. Returns at most one finding per deployment, sorted by deployment."""
     krane_deployments = {(one.namespace, one.id): one for one in views.krane_deployments}
     known = {(row.workspace_id, row.id) for row in views.recorded}
     findings = [
@@ -99,16 +99,16 @@ def find_differences(views: Views) -> tuple[Finding, ...]:
 
 @dataclass(slots=True)
 class Patience:
-    """Remembers since when each finding has been made without a break."""
+    """Remembers since when each finding has been made by every pass."""
 
     # Seconds.
     grace: float
     _since: dict[Finding, float] = field(default_factory=dict[Finding, float])
 
     def ripe(self, findings: Iterable[Finding], now: float) -> tuple[Finding, ...]:
-        """Those that earlier passes made too, for at least the grace; `now` is this pass's monotonic time in seconds.
+        """Return the findings that every pass has made for the grace period; `now` is monotonic time in seconds.
 
-        What is ripe counts anew from the next pass on.
+        After that, the time of a returned finding starts again.
         """
         earlier = self._since
         self._since = {finding: earlier.get(finding, now) for finding in findings}
@@ -118,7 +118,7 @@ class Patience:
         return due
 
     def forget(self) -> None:
-        """Begin anew, since a pass could not see everything."""
+        """Start again, after a pass that could not read all views."""
         self._since.clear()
 
 
@@ -142,7 +142,7 @@ def _lost(row: Recorded, invocations: frozenset[str]) -> tuple[Repair, str] | No
     if row.invocation_id in invocations:
         return None
     if row.status is DeploymentStatus.PENDING:
-        # Without an invocation it waits to be handed over.
+        # Without an invocation it still waits for its hand-over.
         return (Repair.CANCEL, "it left Restate's queue before it began") if row.invocation_id else None
     reason = f"lost: Restate has no unfinished invocation {row.invocation_id} for it while it is {row.status}"
     return (Repair.CANCEL if row.is_cancel_requested else Repair.FAIL), reason

@@ -1,4 +1,4 @@
-"""What gateways serve: each hostname and the instances that get its requests."""
+"""The route table that gateways serve: hostnames, deployments, and the addresses of instances."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One hostname (lower case, no port, no trailing dot) and its one deployment."""
+    """A hostname (lower case, no port, no trailing dot) and its deployment."""
 
     hostname: str
     deployment_id: str
@@ -14,10 +14,10 @@ class Route:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteTable:
-    """All routes of an installation at one moment, read in one transaction.
+    """All routes of an installation, read in one transaction.
 
-    `addresses` holds the host:port of the instances of every routed deployment that get its requests; an empty tuple
-    means that it has none at the moment (its hostnames answer 503).
+    `addresses` has, for every routed deployment, the host:port of the instances that get its requests. An empty tuple
+    means that there is none, and its hostnames answer 503.
     """
 
     revision: int
@@ -28,8 +28,8 @@ class RouteTable:
 
 
 def choose_addresses(healthy: Mapping[str, bool]) -> tuple[str, ...]:
-    """Which instances of a deployment get its requests, given the address of each and whether it is healthy.
+    """Return the addresses that get a deployment's requests, given the health of each address.
 
-    The healthy ones. When there are none, all of them: one may be back before that is known here.
+    These are the healthy ones; if there are none, all: an instance may recover before we know.
     """
     return tuple(address for address, is_healthy in healthy.items() if is_healthy) or tuple(healthy)

@@ -1,13 +1,13 @@
-"""What a routing operation changes: decided here from what the transaction has read, applied by the database layer.
+"""Plan routing changes. Pure: a plan is computed from the rows a transaction has read; the database layer applies it.
 
-Rules that hold for every plan:
-- a hostname owned by another workspace or project is refused, without saying whose it is;
+Rules for every plan:
+- a hostname that another workspace or project owns is refused, without naming the owner;
 - a commit domain never moves;
-- all domains that follow the same thing move together: when a deployment takes live, every live domain of the project
-  goes with the pointer, named in the request or not;
-- live belongs to production;
-- in `plan_assign`, a newer deployment wins: what a higher generation holds is left alone;
-- while the project is rolled back, `plan_assign` leaves live and the production environment's domains alone.
+- domains that follow the same thing move together: when a deployment becomes live, all live domains of the project
+  move to it, also those that the request does not name;
+- only production deployments can be live;
+- in `plan_assign`, a newer deployment wins: domains of a deployment with a higher generation do not move;
+- while the project is rolled back, `plan_assign` does not move live and the domains of the production environment.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +19,7 @@ from services.domain.stickiness import Sticky, WantedDomain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProjectRouting:
-    """A project as routing sees it."""
+    """The routing state of a project."""
 
     id: str
     workspace_id: str
@@ -31,7 +31,7 @@ class ProjectRouting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Target:
-    """The deployment that domains are to point at."""
+    """The deployment that domains should point at."""
 
     deployment_id: str
     generation: int
@@ -41,7 +41,7 @@ class Target:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DomainRecord:
-    """A domain as it stands; `generation` is that of the deployment it points at."""
+    """A stored domain; `generation` is that of the deployment it points at."""
 
     id: str
     hostname: str
@@ -55,7 +55,7 @@ class DomainRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """One domain to move; None = it does not exist before, or after."""
+    """One domain to move. `before` None: it is created; `after` None: it is deleted."""
 
     hostname: str
     sticky: Sticky
@@ -64,8 +64,8 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
-    """A domain that was asked for and does not follow, and why."""
+class HeldDomain:
+    """A requested domain that does not move, and why."""
 
     hostname: str
     reason: str
@@ -73,10 +73,10 @@ class Held:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutingPlan:
-    """All that one transaction changes."""
+    """All changes of one transaction."""
 
     changes: tuple[Change, ...]
-    held: tuple[Held, ...]
+    held: tuple[HeldDomain, ...]
     live_before: str | None
     live_after: str | None
     rolled_back_before: bool
@@ -88,8 +88,8 @@ def plan_assign(
 ) -> RoutingPlan:
     """Point domains at a new deployment.
 
-    `existing` holds the records of the wanted hostnames, whoever owns them, and all domains of the project that follow
-    live or an environment. Raises Conflict on a name that cannot be had, PreconditionFailed on live outside production.
+    `existing` has the records of the wanted hostnames, of any owner, and all domains of the project that follow live or
+    an environment. Raises Conflict for a name that is not available, PreconditionFailed for live outside production.
     """
     records = {record.hostname: record for record in existing}
     names = {domain.hostname: domain.sticky for domain in wanted}
@@ -106,12 +106,12 @@ def plan_assign(
         if record.project_id == project.id and _follows(record, target, set(names.values()))
     }
     changes: list[Change] = []
-    held: list[Held] = []
+    held: list[HeldDomain] = []
     for hostname, sticky in sorted((following | names).items()):
         record = records.get(hostname)
         reason = _hold_reason(project, target, sticky, _newest(record, sticky, following, records))
         if reason is not None:
-            held.append(Held(hostname=hostname, reason=reason))
+            held.append(HeldDomain(hostname=hostname, reason=reason))
         elif record is None or record.deployment_id != target.deployment_id:
             before = record.deployment_id if record else None
             changes.append(Change(hostname=hostname, sticky=sticky, before=before, after=target.deployment_id))
@@ -134,10 +134,10 @@ def plan_switch(
     *,
     is_rolled_back: bool | None,
 ) -> RoutingPlan:
-    """Point existing domains at a chosen deployment, newer or older; `existing` holds all domains of the project.
+    """Point existing domains at a chosen deployment, newer or older; `existing` has all domains of the project.
 
-    `is_rolled_back` is the flag afterwards; None leaves it. Raises NotFound on an unknown domain, PreconditionFailed on
-    one that cannot follow the target.
+    `is_rolled_back` is the new value of the flag; None keeps it. Raises NotFound for an unknown domain,
+    PreconditionFailed for one that cannot point at the target.
     """
     records = {record.id: record for record in existing if record.project_id == project.id}
     unknown = [domain_id for domain_id in domain_ids if domain_id not in records]
@@ -170,7 +170,7 @@ def plan_switch(
 
 
 def plan_restore(project: ProjectRouting, done: RoutingPlan, current: dict[str, str]) -> RoutingPlan:
-    """Undo what `done` changed, as far as it still stands; `current` maps hostnames to their deployments."""
+    """Undo the changes of `done` that are still in place; `current` maps hostnames to their deployments."""
     undone = tuple(
         Change(hostname=change.hostname, sticky=change.sticky, before=change.after, after=change.before)
         for change in done.changes
@@ -191,14 +191,14 @@ def plan_restore(project: ProjectRouting, done: RoutingPlan, current: dict[str, 
 
 
 def plan_withdraw(project: ProjectRouting, deployment_id: str, existing: Sequence[DomainRecord]) -> RoutingPlan:
-    """Delete the hostnames that name a deployment for good.
+    """Delete the commit domains of a deployment.
 
-    Raises PreconditionFailed when it is live or a hostname that follows something points at it.
+    Raises PreconditionFailed if it is live, or another kind of domain points at it.
     """
     own = [record for record in existing if record.deployment_id == deployment_id]
     followed = next((record.hostname for record in own if record.sticky is not Sticky.COMMIT), None)
     if followed is not None or project.live_deployment_id == deployment_id:
-        raise PreconditionFailed(f"deployment {deployment_id} is needed: {followed or 'live'} points at it")
+        raise PreconditionFailed(f"deployment {deployment_id} is in use: {followed or 'live'} points at it")
     return plan_beside_live(
         project,
         tuple(
@@ -208,7 +208,7 @@ def plan_withdraw(project: ProjectRouting, deployment_id: str, existing: Sequenc
 
 
 def plan_beside_live(project: ProjectRouting, changes: tuple[Change, ...] = ()) -> RoutingPlan:
-    """Changes, or none, that leave the live pointer and the flag where they are."""
+    """Return a plan with these changes that keeps the live pointer and the rolled-back flag."""
     return RoutingPlan(
         changes=changes,
         held=(),
@@ -227,7 +227,7 @@ def _check_ownership(
     if (record.workspace_id, record.project_id) != (project.workspace_id, project.id):
         raise Conflict(f"hostname {domain.hostname} is taken; choose another name")
     if record.sticky is Sticky.COMMIT and record.deployment_id != target.deployment_id:
-        raise Conflict(f"hostname {domain.hostname} names deployment {record.deployment_id} for good and cannot move")
+        raise Conflict(f"hostname {domain.hostname} belongs to deployment {record.deployment_id} and never moves")
     if record.sticky is not domain.sticky:
         raise Conflict(f"hostname {domain.hostname} follows {record.sticky}, not {domain.sticky}; choose another name")
     if record.sticky is Sticky.ENVIRONMENT and record.environment_id != target.environment_id:
@@ -235,7 +235,7 @@ def _check_ownership(
 
 
 def _follows(record: DomainRecord, target: Target, kinds: set[Sticky]) -> bool:
-    """Whether the record follows the same live pointer or environment as a domain that was asked for."""
+    """Return whether the record follows the same live pointer or environment as a requested domain."""
     if record.sticky not in kinds:
         return False
     same_environment = record.environment_id == target.environment_id
@@ -245,7 +245,7 @@ def _follows(record: DomainRecord, target: Target, kinds: set[Sticky]) -> bool:
 def _newest(
     record: DomainRecord | None, sticky: Sticky, following: Mapping[str, Sticky], records: Mapping[str, DomainRecord]
 ) -> DomainRecord | None:
-    """The record whose deployment is the newest among those that a wanted domain moves together with."""
+    """Return the record with the newest deployment among the domains that move together with a wanted one."""
     together = [records[hostname] for hostname, other in following.items() if other is sticky]
     together += [record] if record is not None else []
     return max(together, key=lambda r: r.generation, default=None)
@@ -253,7 +253,7 @@ def _newest(
 
 def _hold_reason(project: ProjectRouting, target: Target, sticky: Sticky, record: DomainRecord | None) -> str | None:
     if sticky in (Sticky.LIVE, Sticky.ENVIRONMENT) and target.is_production and project.is_rolled_back:
-        return "the project is rolled back; promote a deployment to end that"
+        return "the project is rolled back; promote a deployment to end this state"
     if sticky is Sticky.LIVE and project.live_generation > target.generation:
         return f"newer deployment {project.live_deployment_id} is live"
     if sticky is not Sticky.COMMIT and record is not None and record.generation > target.generation:
@@ -263,12 +263,12 @@ def _hold_reason(project: ProjectRouting, target: Target, sticky: Sticky, record
 
 def _check_switch(target: Target, record: DomainRecord) -> None:
     if record.sticky is Sticky.COMMIT:
-        raise PreconditionFailed(f"{record.hostname} names one deployment for good and cannot be switched")
+        raise PreconditionFailed(f"{record.hostname} belongs to one deployment and never moves; choose other domains")
     if record.sticky is Sticky.LIVE and not target.is_production:
         raise PreconditionFailed(
             f"deployment {target.deployment_id} is not in production: live domains follow production only"
         )
     if record.sticky is Sticky.ENVIRONMENT and record.environment_id != target.environment_id:
         raise PreconditionFailed(
-            f"{record.hostname} follows another environment than deployment {target.deployment_id} is in"
+            f"{record.hostname} follows another environment than that of deployment {target.deployment_id}"
         )

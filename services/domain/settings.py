@@ -40,16 +40,16 @@ class Setting:
 
 
 SETTINGS: Final = (
-    Setting("replicas", "How many instances", "1", 1, 50),
-    Setting("cpu_millicores", "Milli-CPUs for each instance", "250", 10, 64_000),
-    Setting("memory_mib", "MiB for each instance", "512", 16, 262_144),
-    Setting("health_path", "What answers 2xx when an instance is healthy", "a TCP connection counts"),
-    Setting("port", "Where containers listen", "what the image exposes, or 8080", 1, MAX_PORT),
-    Setting("stop_seconds", "From SIGTERM to SIGKILL", "as krane is configured: 5", 1, MAX_STOP_SECONDS),
-    Setting("ready_seconds", "From being created until it must be ready", "as configured: 60", 1, 3600),
-    Setting("release_command", "What runs once before instances are made", "none"),
-    Setting("command", "What instances run", "as the image says"),
-    Setting("protocol", "What instances speak: http/1.1, or h2c for gRPC", "http/1.1"),
+    Setting("replicas", "Number of instances", "1", 1, 50),
+    Setting("cpu_millicores", "CPU per instance in thousandths", "250", 10, 64_000),
+    Setting("memory_mib", "Memory per instance in MiB", "512", 16, 262_144),
+    Setting("health_path", "Path that answers 2xx when an instance is healthy", "a TCP connection is enough"),
+    Setting("port", "Port on which containers listen", "the one the image exposes, or 8080", 1, MAX_PORT),
+    Setting("stop_seconds", "Seconds from SIGTERM to SIGKILL", "krane's setting, 5", 1, MAX_STOP_SECONDS),
+    Setting("ready_seconds", "Seconds until a new deployment must be ready", "the configured time, 60", 1, 3600),
+    Setting("release_command", "Command that runs once before instances start", "none"),
+    Setting("command", "Command that instances run", "the image's"),
+    Setting("protocol", "Protocol of instances: http/1.1, or h2c for gRPC", "http/1.1"),
 )
 SETTING_NAMES: Final = tuple(setting.name for setting in SETTINGS)
 # Lists of arguments; no shell reads them.

@@ -1,4 +1,4 @@
-"""The life of a deployment as a state machine: one table, one function."""
+"""The states of a deployment and the allowed transitions."""
 
 from enum import StrEnum
 from typing import Final
@@ -7,18 +7,18 @@ from services.domain.errors import Conflict
 
 
 class DeploymentStatus(StrEnum):
-    """Where a deployment is. The finer step is kept beside it; live is about routing and never a status."""
+    """Status of a deployment. Its current step is stored separately. Live is about routing and not a status."""
 
-    PENDING = "pending"  # recorded, not begun
-    BUILDING = "building"  # its image is being made
-    DEPLOYING = "deploying"  # its instances are being started
+    PENDING = "pending"  # recorded, not started
+    BUILDING = "building"  # its image is being built
+    DEPLOYING = "deploying"  # its instances are starting
     NETWORK = "network"  # healthy; its hostnames are being assigned
     READY = "ready"  # healthy, routed, and acknowledged by the gateways
-    FAILED = "failed"  # gave up; nothing of it is left running
-    CANCELLED = "cancelled"  # somebody asked to stop; nothing of it is left running
-    SUPERSEDED = "superseded"  # a newer deployment took its place before it began
-    STOPPED = "stopped"  # was ready; its instances were retired, and can be started again
-    REMOVED = "removed"  # was stopped; its image and its own hostname are gone too
+    FAILED = "failed"  # failed; nothing of it runs
+    CANCELLED = "cancelled"  # cancelled on request; nothing of it runs
+    SUPERSEDED = "superseded"  # a newer deployment replaced it before it started
+    STOPPED = "stopped"  # was ready; its instances were stopped, and can be started again
+    REMOVED = "removed"  # was stopped; its image and its commit hostname were deleted
 
 
 _S = DeploymentStatus
@@ -37,16 +37,16 @@ TRANSITIONS: Final[dict[DeploymentStatus, frozenset[DeploymentStatus]]] = {
     _S.REMOVED: frozenset(),
 }
 
-# Nothing came of a deployment in one of these.
+# The deployment ended without ever being ready.
 UNDONE: Final = frozenset({_S.FAILED, _S.CANCELLED, _S.SUPERSEDED})
-# Nothing of a deployment in one of these may be left.
+# The deployment must have left nothing behind.
 GONE: Final = UNDONE | {_S.REMOVED}
-# No operation works on a deployment in one of these.
+# No operation is working on the deployment.
 ENDED: Final = GONE | {_S.READY, _S.STOPPED}
 
 
 def advance(current: DeploymentStatus, wanted: DeploymentStatus) -> DeploymentStatus:
-    """Return `wanted` when it may follow `current`, or is `current` (a step that runs twice); raises Conflict."""
+    """Return `wanted` if it may follow `current`, or equals it (a step may run twice); raises Conflict otherwise."""
     if wanted is not current and wanted not in TRANSITIONS[current]:
         raise Conflict(f"a deployment that is {current} cannot become {wanted}")
     return wanted

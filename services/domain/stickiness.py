@@ -1,4 +1,4 @@
-"""What a domain follows, and the domains that a deployment asks for."""
+"""What a domain follows, and the domains that a deployment gets."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -7,24 +7,24 @@ from services.domain.hostnames import Naming, branch_hostname, commit_hostname, 
 
 
 class Sticky(StrEnum):
-    """What a domain follows when newer deployments come."""
+    """What a domain follows."""
 
-    COMMIT = "commit"  # nothing: it names one deployment for good
+    COMMIT = "commit"  # nothing: it belongs to one deployment and never moves
     BRANCH = "branch"  # the newest deployment of a branch
-    ENVIRONMENT = "environment"  # the newest deployment of an environment, while that is not rolled back
+    ENVIRONMENT = "environment"  # the newest deployment of an environment, unless that is rolled back
     LIVE = "live"  # the project's live deployment; production only
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WantedDomain:
-    """A hostname that a deployment asks for."""
+    """A hostname that a deployment should get."""
 
     hostname: str
     sticky: Sticky
 
 
 def build_domains(naming: Naming, *, is_production: bool) -> list[WantedDomain]:
-    """The generated domains of a deployment, in a fixed order."""
+    """Return the generated domains of a deployment, in a fixed order."""
     domains = [WantedDomain(hostname=commit_hostname(naming), sticky=Sticky.COMMIT)]
     branch = branch_hostname(naming)
     if branch is not None:

@@ -1,1 +1,1 @@
-"""All that we add to Restate: sagas of named steps with undos, protobuf payloads, serving, and a client."""
+"""Our additions to Restate: sagas of named steps with undos, protobuf payloads, serving, and a client."""

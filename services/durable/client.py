@@ -1,7 +1,7 @@
-"""Client of a Restate server: calls through its ingress, administration through its admin API.
+"""Client of a Restate server: calls handlers through its ingress, and uses its admin API.
 
-Errors are the domain's: what a handler refused comes back as the refusal with its message, a server that does not
-answer as Unavailable, an expired wait as DeadlineExceeded (the invocation goes on).
+It raises the domain's errors: the refusal of a handler with its message, Unavailable if the server does not answer, and
+DeadlineExceeded if a wait expires (the invocation continues).
 """
 
 import re
@@ -39,23 +39,23 @@ _QUICK = timedelta(seconds=10)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Invocation:
-    """One invocation as Restate sees it."""
+    """An invocation as reported by Restate."""
 
     id: str
     # pending, scheduled, ready, running, suspended, backing-off, paused or completed
     status: str
     handler: str
     key: str
-    # Why the last attempt failed; empty when it did not.
+    # Error of the last attempt; empty if it did not fail.
     last_failure: str
     # success or failure once completed; empty before.
     result: str
-    # When its journal or status last changed, UTC; attempts that fail do not count.
+    # Last change of its journal or status, UTC; failed attempts do not count.
     progressed_at: datetime
 
 
 class RestateClient:
-    """Use as an async context manager, or `close()` it."""
+    """A client; use it as an async context manager, or call `close()`."""
 
     def __init__(self, ingress_url: str, admin_url: str) -> None:
         self._ingress = _http_client(ingress_url)
@@ -87,7 +87,7 @@ class RestateClient:
         idempotency_key: str | None = None,
         timeout: timedelta,
     ) -> bytes:
-        """Call a handler of a virtual object and wait for its answer, encoded as the call was. Raises its refusal."""
+        """Call a handler of a virtual object and return its answer, encoded like the call. Raises its refusal."""
         headers = _headers(content_type, idempotency_key)
         path = f"/{service}/{quote(key, safe='')}/{handler}"
         response = await _request(self._ingress, "POST", path, timeout=timeout, content=body, headers=headers)
@@ -96,33 +96,33 @@ class RestateClient:
     async def send(
         self, service: str, key: str, handler: str, body: bytes, *, idempotency_key: str | None = None
     ) -> str:
-        """Hand over a call without waiting; returns the invocation id. The same idempotency key is the same call."""
+        """Send a call without waiting; returns the invocation id. A repeated idempotency key makes no second call."""
         headers = _headers("application/protobuf", idempotency_key)
         path = f"/{service}/{quote(key, safe='')}/{handler}/send"
         response = await _request(self._ingress, "POST", path, timeout=_QUICK, content=body, headers=headers)
         return str(response.json()["invocationId"])
 
     async def attach(self, invocation_id: str, *, timeout: timedelta) -> bytes:
-        """Wait for the answer of an invocation that was sent. Raises what the handler refused with."""
+        """Wait for the answer of an earlier invocation. Raises its refusal."""
         path = f"/restate/invocation/{check_invocation_id(invocation_id)}/attach"
         return (await _request(self._ingress, "GET", path, timeout=timeout)).content
 
     # -- admin ------------------------------------------------------------------------------------------------------
 
     async def register(self, endpoint_uri: str) -> str:
-        """Make the services at `endpoint_uri` known; returns the deployment id. Safe to repeat."""
+        """Register the services at `endpoint_uri`; returns Restate's deployment id. Safe to repeat."""
         body = {"uri": endpoint_uri, "force": False}
         response = await _request(self._admin, "POST", "/deployments", timeout=timedelta(seconds=30), json=body)
         return str(response.json()["id"])
 
     async def is_registered(self, endpoint_uri: str) -> bool:
-        """Whether Restate knows the services at `endpoint_uri`."""
+        """Return whether the services at `endpoint_uri` are registered."""
         response = await _request(self._admin, "GET", "/deployments", timeout=_QUICK)
         known = cast(list[dict[str, Any]], response.json()["deployments"])
         return any(str(one.get("uri", "")).rstrip("/") == endpoint_uri for one in known)
 
     async def cancel(self, invocation_id: str) -> bool:
-        """Ask an invocation to unwind. True: it runs and will; False: it was queued and is gone, or has ended."""
+        """Ask an invocation to unwind. True: it will; False: it was queued and is gone, or it has ended."""
         path = f"/invocations/{check_invocation_id(invocation_id)}/cancel"
         try:
             response = await _request(self._admin, "PATCH", path, timeout=_QUICK)
@@ -131,12 +131,12 @@ class RestateClient:
         return response.status_code == HTTPStatus.ACCEPTED
 
     async def find_invocation(self, invocation_id: str) -> Invocation | None:
-        """The invocation, or None when Restate knows nothing of it (any more)."""
+        """Return an invocation; None if Restate does not know it, or no longer."""
         condition = f"id = '{check_invocation_id(invocation_id)}'"
         return next(iter(await self._invocations(condition)), None)
 
     async def find_repeat(self, service: str, key: str, handler: str, idempotency_key: str) -> Invocation | None:
-        """The call that was made under an idempotency key, or None. All arguments must be free of quotes."""
+        """Return the call made with an idempotency key, or None. The arguments must not hold quotes."""
         return next(
             iter(
                 await self._invocations(
@@ -148,7 +148,7 @@ class RestateClient:
         )
 
     async def unfinished_invocations(self, *services: str) -> list[Invocation]:
-        """What runs, queues or is scheduled for any key of these services, oldest first; they are free of quotes."""
+        """List unfinished and scheduled invocations of these services, oldest first. Names must not hold quotes."""
         names = ", ".join(f"'{service}'" for service in services)
         return await self._invocations(f"target_service_name in ({names}) and status <> 'completed'")
 
@@ -165,8 +165,8 @@ class RestateClient:
             timeout=_QUICK,
             json={"query": query},
             headers=headers,
-            # One that has just started answers 500 until it has all of its data at hand.
-            otherwise=Unavailable,
+            # A server that has just started answers 500 until it has loaded its data.
+            fallback=Unavailable,
         )
         rows = cast(list[dict[str, Any]], response.json()["rows"])
         return [
@@ -184,7 +184,7 @@ class RestateClient:
 
 
 def check_invocation_id(value: str) -> str:
-    """Return `value` when it has the form of an invocation id; raises Invalid otherwise."""
+    """Return `value` if it has the form of an invocation id; raises Invalid otherwise."""
     if not _INVOCATION_ID.fullmatch(value):
         raise Invalid(f"{value[:80]!r} is not an invocation id")
     return value
@@ -206,19 +206,19 @@ async def _request(
     content: bytes | None = None,
     json: Mapping[str, object] | None = None,
     headers: Mapping[str, str] | None = None,
-    otherwise: type[InterlockError] = InterlockError,
+    fallback: type[InterlockError] = InterlockError,
 ) -> httpx.Response:
     try:
         response = await client.request(
             method, path, content=content, json=json, headers=headers, timeout=timeout.total_seconds()
         )
     except httpx.ReadTimeout as error:
-        raise DeadlineExceeded(f"no answer within {timeout.total_seconds():g} s; the operation goes on") from error
+        raise DeadlineExceeded(f"no answer within {timeout.total_seconds():g} s; the operation continues") from error
     except httpx.HTTPError as error:
         raise Unavailable(f"Restate at {client.base_url} does not answer") from error
     if response.is_success:
         return response
-    raise _BY_STATUS.get(response.status_code, otherwise)(_message(response))
+    raise _BY_STATUS.get(response.status_code, fallback)(_message(response))
 
 
 def _message(response: httpx.Response) -> str:
@@ -230,6 +230,6 @@ def _message(response: httpx.Response) -> str:
 
 def _http_client(base_url: str) -> httpx.AsyncClient:
     limits = httpx.Limits(max_connections=200, max_keepalive_connections=50)
-    # Loading certificates takes longer than many a call; plain HTTP, which nothing here redirects, needs none.
+    # Plain HTTP needs no certificates (nothing here redirects to https), and loading them takes longer than a call.
     is_secure = base_url.startswith("https:")
     return httpx.AsyncClient(base_url=base_url, limits=limits, timeout=_QUICK.total_seconds(), verify=is_secure)

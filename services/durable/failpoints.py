@@ -1,8 +1,8 @@
-"""Failpoints: the named moments of every handler in which a fault would hurt most.
+"""Failpoints: named moments of a handler at which tests inject faults.
 
-A Saga announces each of them: before a step's effect, after the effect while it is not journaled yet, and after it was
-journaled. The shipped endpoint passes nothing and nothing happens. Tests pass an implementation that kills the process
-there or refuses; it is no part of this package, so that no setting can switch it on.
+A saga reports three moments per step: before the effect, after the effect but before it is journaled, and after it is
+journaled. In production nothing happens there. Tests pass an implementation that kills the process or refuses the step;
+it is not part of this package, so no setting can enable it.
 """
 
 from collections.abc import Callable
@@ -11,10 +11,10 @@ from typing import Protocol
 
 
 class Moment(StrEnum):
-    """Where in a step."""
+    """A moment within a step."""
 
     BEFORE = "before"
-    # The effect has happened and nobody knows: the step will run again.
+    # The effect has happened but is not journaled: a fault here makes the step run again.
     EFFECT = "effect"
     JOURNALED = "journaled"
 
@@ -23,24 +23,24 @@ class Failpoints(Protocol):
     """The failpoints of one invocation."""
 
     async def reach(self, step: str, moment: Moment) -> None:
-        """A step has come to a moment. To refuse there, raise a domain error, in every replay the same."""
+        """Called when a step reaches a moment. To refuse it, raise a domain error, the same in every replay."""
         ...
 
 
-# The failpoints of a handler for one key: (handler's name, key).
+# Returns the failpoints for (name of the handler, key).
 FailpointsOf = Callable[[str, str], Failpoints]
 
 
 class NoFailpoints:
-    """Nothing happens anywhere."""
+    """Failpoints without any effect."""
 
     async def reach(self, step: str, moment: Moment) -> None:
-        """Go on."""
+        """Do nothing."""
 
 
 NO_FAILPOINTS = NoFailpoints()
 
 
 def no_failpoints(handler: str, key: str) -> Failpoints:
-    """What handlers run with unless told otherwise."""
+    """Return failpoints without effect; the default."""
     return NO_FAILPOINTS

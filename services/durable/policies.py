@@ -1,7 +1,7 @@
-"""How often and how long steps are tried. Every step is bounded: a handler that gives up runs its undos.
+"""Retry policies of steps. Every step has a time limit, after which the handler runs its undos.
 
-Restate's own retry policy for whole invocations (restate.toml) covers what happens outside of steps: the endpoint being
-down, bugs. It pauses rather than kills, since a killed invocation never runs its undos.
+Restate's retry policy for whole invocations (restate.toml) covers failures outside of steps, such as a stopped endpoint
+or a bug. It pauses invocations and does not kill them, because a killed invocation never runs its undos.
 """
 
 from datetime import timedelta
@@ -9,7 +9,7 @@ from typing import TypedDict
 
 
 class Policy(TypedDict):
-    """The bounds of a step, as Restate's RunOptions take them."""
+    """Time limit and retry intervals of a step, with the names of Restate's RunOptions."""
 
     max_duration: timedelta
     initial_retry_interval: timedelta
@@ -17,7 +17,7 @@ class Policy(TypedDict):
     retry_interval_factor: float
 
 
-# Weather: a locked database, a part that is being started again.
+# Covers short outages: a locked database, or the restart of a part.
 STEP = Policy(
     max_duration=timedelta(seconds=60),
     initial_retry_interval=timedelta(milliseconds=50),
@@ -25,8 +25,8 @@ STEP = Policy(
     retry_interval_factor=2.0,
 )
 
-# What must not be left behind is tried for longer than what may be given up, and soon after a part is back: a cancel is
-# to be clean within 5 s of that.
+# Undos must not be given up, so they retry for longer than steps. Short intervals finish a cancel within 5 s after an
+# outage ends.
 UNDO = Policy(
     max_duration=timedelta(minutes=10),
     initial_retry_interval=timedelta(milliseconds=50),
@@ -34,7 +34,7 @@ UNDO = Policy(
     retry_interval_factor=2.0,
 )
 
-# Nice to have: one short chance.
+# For steps whose failure does not matter.
 ATTEMPT = Policy(
     max_duration=timedelta(seconds=5),
     initial_retry_interval=timedelta(milliseconds=100),
@@ -42,10 +42,10 @@ ATTEMPT = Policy(
     retry_interval_factor=2.0,
 )
 
-# What runs when a cancel arrives gets this long to end by itself: a cancel is to be clean within 5 s.
+# Time for a running effect to end after a cancel arrives; a cancel must finish within 5 s.
 LAST_TRY = timedelta(seconds=1)
 
-# Waiting suspends between looks: often at first, since most waits are short, then rarely, since each look is journaled.
+# Pauses between polls: short at first, because most waits are short; then longer, because each poll is journaled.
 FIRST_POLL = timedelta(milliseconds=50)
 LAST_POLL = timedelta(seconds=1)
 POLL_FACTOR = 1.4

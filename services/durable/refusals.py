@@ -1,4 +1,4 @@
-"""How an error of the domain ends an invocation: a refusal is final, weather is left for Restate to try again."""
+"""Turn refusals of the domain into terminal errors. Retryable errors are left to Restate's retries."""
 
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -9,13 +9,13 @@ from services.domain.errors import InterlockError
 
 
 def terminal(error: InterlockError) -> TerminalError:
-    """The error that Restate does not retry, with the message and status of `error`."""
+    """Return an error that Restate does not retry, with the message and status of `error`."""
     return TerminalError(error.message, status_code=error.http_status)
 
 
 @contextmanager
 def refusals_are_terminal() -> Generator[None]:
-    """Turn a refusal that leaves the block into a TerminalError; everything else passes untouched."""
+    """Turn a refusal raised in the block into a TerminalError; other exceptions pass unchanged."""
     try:
         yield
     except InterlockError as error:

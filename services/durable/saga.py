@@ -6,23 +6,24 @@
         instances = await saga.poll("poll until ready", decide, timeout, observe, deployment_id)
 
 Theory of operation. A step is a journaled effect: it runs at least once, its result is recorded, and a replay reads the
-record. It is bounded by a policy and fails with TerminalError when that is exhausted, when it refuses (a domain error
-that is not retryable), or when the invocation is cancelled: the SDK raises TerminalError(409, "cancelled") at whatever
-is awaited. Leaving the block with a TerminalError, or with a refusal of the domain, unwinds: the undos run, last
-registered first, then `on_failure` with what happened, and the error goes on to the caller. Every other exception
-passes untouched: it is the SDK suspending, a lost connection, or a bug, and Restate runs the handler again. After
-`commit` nothing unwinds any more: what is left is repeated until it is done.
+record. A step fails with TerminalError in three cases: its policy is exhausted, it refuses (a domain error that is not
+retryable), or the invocation is cancelled (the SDK raises TerminalError(409, "cancelled") at the current await). When a
+TerminalError or a refusal leaves the block, the saga unwinds: it runs the undos, last registered first, then
+`on_failure` with the reason, and the error goes to the caller. Any other exception passes unchanged: it is a
+suspension, a lost connection or a bug, and Restate runs the handler again. After `commit` nothing unwinds: remaining
+steps are retried until they succeed.
 
-Three races are settled here once for all handlers:
-- A cancel arrives while an effect is still running. `settle` lets the effect, or the child call with its own undos,
-  finish first: otherwise it could land after its undo. An effect that hangs is given up after a moment, as if the
-  endpoint had died in it; one that failed and waits to be tried again is not tried again.
-- A second cancel arrives while unwinding. It interrupts one await; the undo is issued again, so undos are idempotent.
-- An undo fails for good. It is reported in the Failure and does not stop the others.
+The saga handles three races for all handlers:
+- A cancel arrives while an effect is running. `settle` lets the effect, or the child call with its own undos, finish
+  first; otherwise it could take effect after its undo. An effect that hangs is given up after a moment, as if the
+  endpoint had died. A failed effect that waits for its retry is not retried.
+- A second cancel arrives during the unwinding. It interrupts one await, and the undo is issued again; therefore undos
+  must be idempotent.
+- An undo fails permanently. It is reported in the Failure, and the other undos still run.
 
-Steps report to a StepLog as they begin and end, so that progress is visible in the database. The log is written inside
-the step, hence journaled with it. A saga with `shown` also keeps that, and the step it is in, in the object's state as
-long as it runs. Steps, calls and undos announce their failpoints, for tests to fail at.
+Steps report start and end to a StepLog, so that progress is visible in the database. The log is written inside the
+step, and so journaled with it. With `shown`, the saga also stores these values and its current step in the object's
+state while it runs. Steps, calls and undos report failpoints, at which tests inject faults.
 """
 
 import asyncio
@@ -53,10 +54,10 @@ Response = TypeVar("Response")
 
 Effect = Callable[P, Awaitable[T]]
 
-# What the SDK's error says when somebody cancelled the invocation.
+# Message of the SDK's error for a cancelled invocation.
 _CANCELLED = "cancelled"
 
-# The state of the virtual object in which a saga shows itself while it runs; `restate kv get` reads it.
+# State of the virtual object that shows the running saga; read it with `restate kv get`.
 SHOWN_STATE = "operation"
 
 
@@ -64,43 +65,43 @@ SHOWN_STATE = "operation"
 class Failure:
     """Why a saga unwound."""
 
-    # The step that failed, or that ran when the cancel arrived.
+    # The failed step, or the one that was running when the cancel arrived.
     step: str
     reason: str
     is_cancelled: bool
-    # One sentence for each undo that failed for good; somebody has to look.
+    # One sentence per undo that failed permanently; these need a person.
     failed_undos: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """What `Saga.poll` saw is not enough yet."""
+    """Returned by the `decide` of `Saga.poll`: keep polling."""
 
-    # What it waits for, in one sentence; the deadline's message ends with it.
+    # What it waits for, in one sentence; part of the error at the deadline.
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
 class Done(Generic[T_co]):
-    """`Saga.poll` has seen enough, and returns this."""
+    """Returned by the `decide` of `Saga.poll`: stop polling and return `value`."""
 
     value: T_co
 
 
 class StepLog(Protocol):
-    """Where steps report to."""
+    """Receives the start and end of steps."""
 
     async def begin(self, name: str) -> None:
-        """A step begins, again if it is retried; the step before it has ended."""
+        """Called when a step begins, also for a retry; the step before it has ended."""
         ...
 
     async def end(self, name: str, error: str | None) -> None:
-        """A step has ended."""
+        """Called when a step has ended."""
         ...
 
 
 class Saga:
-    """One handler's steps and undos. Use as an async context manager."""
+    """The steps and undos of one handler. Use it as an async context manager."""
 
     def __init__(
         self,
@@ -138,13 +139,13 @@ class Saga:
             self._hide()
 
     def commit(self) -> None:
-        """Pass the point of no return: from here on trouble is repaired forward, and cancels come too late."""
+        """Pass the point of no return: later failures are retried, not undone, and cancels have no effect."""
         self._is_committed = True
         self._undos.clear()
         self._on_failure = None
 
     def undo(self, name: str, effect: Callable[P, Awaitable[object]], *args: P.args, **kwargs: P.kwargs) -> None:
-        """Register what reverses the step that follows. Idempotent; succeeds when there is nothing to undo."""
+        """Register the effect that reverses the next step. It must be idempotent and succeed with nothing to undo."""
 
         async def bound() -> None:
             await effect(*args, **kwargs)
@@ -164,11 +165,11 @@ class Saga:
         self._undos.append((name, call))
 
     async def step(self, name: str, effect: Effect[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run an effect as a journaled step and return its result, which must be JSON by the declared type."""
+        """Run an effect as a journaled step and return its result, which is stored as JSON by its declared type."""
         return await self._run(name, policies.STEP, effect, True, *args, **kwargs)
 
     async def attempt(self, name: str, effect: Effect[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
-        """A step whose failure does not matter: None then. A cancel still unwinds."""
+        """Run a step whose failure does not matter; returns None then. A cancel still unwinds."""
         try:
             return await self._run(name, policies.ATTEMPT, effect, True, *args, **kwargs)
         except TerminalError as error:
@@ -185,10 +186,12 @@ class Saga:
         *args: P.args,
         **kwargs: P.kwargs,
     ) -> Outcome:
-        """Look by `effect`, a step of its own each time, until `decide` is done with what it saw; suspend in between.
+        """Run `effect` as a step again and again until `decide` returns Done for its result; suspend in between.
 
-        `decide` runs outside of steps and may run some. A domain error that it raises has failed the box, also one that
-        is retryable elsewhere: what it saw is journaled. Raises TerminalError(504) at the deadline.
+        `decide` runs outside of steps and may run steps itself. A domain error that it raises fails the poll, even
+        if it is retryable, because the result is journaled and would not change.
+
+        Raises TerminalError(504) at the deadline.
         """
         # A durable timer, not a clock: the deadline holds over restarts and is the same in every replay.
         deadline = self._ctx.sleep(timeout)
@@ -212,7 +215,7 @@ class Saga:
     async def call(
         self, name: str, handler: Callable[[ObjectContext, Request], Awaitable[Response]], key: str, request: Request
     ) -> Response:
-        """Call a handler of another virtual object, durably. It settles, undos included, before this saga unwinds."""
+        """Call a handler of another virtual object, durably. It ends, with its undos, before this saga unwinds."""
         self._enter(name)
         await self._failpoints.reach(name, Moment.BEFORE)
         response = await settle(self._ctx.object_call(handler, key, request))
@@ -224,7 +227,7 @@ class Saga:
         return terminal(error)
 
     def _enter(self, name: str) -> None:
-        """Note the box that the handler is in, for the Failure and for whoever looks at the object's state."""
+        """Record the current step, for the Failure and in the object's state."""
         if self._shown is not None and name != self._step:
             self._ctx.set(SHOWN_STATE, {**self._shown, "step": name})
         self._step = name
@@ -274,7 +277,7 @@ class Saga:
         return result
 
     def _exposed(self, name: str, effect: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
-        """The effect between its failpoints."""
+        """Return the effect with its failpoints around it."""
 
         async def run() -> T:
             await self._failpoints.reach(name, Moment.BEFORE)
@@ -298,12 +301,12 @@ class Saga:
             async def conclude() -> None:
                 await on_failure(final)
 
-            # The caller gets the error that began it all; Restate's journal shows this one.
+            # The caller gets the original error; Restate's journal shows this one.
             with suppress(TerminalError):
                 await self._insist("record the outcome", conclude)
 
     async def _insist(self, name: str, effect: Callable[[], Awaitable[None]]) -> None:
-        """Run what must happen to its end."""
+        """Run an effect to its end, also if cancels arrive."""
         options = RunOptions[None](serde=result_serde(_nothing), **policies.UNDO)
         run = _refusable(self._exposed(name, effect))
         await _through_cancels(lambda: self._ctx.run_typed(name, run, options))
@@ -311,22 +314,22 @@ class Saga:
 
 
 class _Tries(Generic[T]):
-    """An effect that can be told to come to an end."""
+    """An effect whose retries can be stopped."""
 
     def __init__(self, effect: Callable[[], Awaitable[T]]) -> None:
         self._effect = effect
         self._are_over = False
-        # Of the try that runs.
+        # Time limit of the running try.
         self._limit: asyncio.Timeout | None = None
 
     def end(self) -> None:
-        """What runs is the last try, and is given up when it does not end soon."""
+        """Allow no further try, and give up the running one after LAST_TRY."""
         self._are_over = True
         if self._limit is not None:
             self._limit.reschedule(asyncio.get_running_loop().time() + policies.LAST_TRY.total_seconds())
 
     async def run(self) -> T:
-        """Try once more."""
+        """Run the effect once."""
         if self._are_over:
             raise TerminalError(_CANCELLED, status_code=HTTPStatus.CONFLICT)
         limit = asyncio.timeout(None)
@@ -335,7 +338,7 @@ class _Tries(Generic[T]):
                 self._limit = limit
                 return await self._effect()
         except TimeoutError as error:
-            # It may be the effect's own.
+            # The effect may have raised a TimeoutError itself.
             if limit.expired():
                 raise TerminalError(_CANCELLED, status_code=HTTPStatus.CONFLICT) from error
             raise
@@ -344,7 +347,7 @@ class _Tries(Generic[T]):
 
 
 async def settle(future: RestateDurableFuture[T], on_cancel: Callable[[], None] | None = None) -> T:
-    """Await a step or call; when a cancel arrives meanwhile, let it end before raising."""
+    """Await a step or call; if a cancel arrives, let it end before raising."""
     try:
         await restate.gather(future)
     except TerminalError:
@@ -357,7 +360,7 @@ async def settle(future: RestateDurableFuture[T], on_cancel: Callable[[], None] 
 
 
 async def _through_cancels(begin: Callable[[], RestateDurableFuture[T]]) -> T:
-    """Begin something again each time that a cancel interrupts it."""
+    """Begin again each time a cancel interrupts the await."""
     while True:
         try:
             return await settle(begin())
@@ -367,7 +370,7 @@ async def _through_cancels(begin: Callable[[], RestateDurableFuture[T]]) -> T:
 
 
 def is_cancel(error: TerminalError) -> bool:
-    """Whether somebody cancelled the invocation. Our own conflicts are 409 too, but never say just that."""
+    """Return whether the error means a cancelled invocation. Our own conflicts are 409 too, with other messages."""
     return error.status_code == HTTPStatus.CONFLICT and error.message == _CANCELLED
 
 

@@ -1,7 +1,7 @@
-"""Payloads: protobuf at the handlers' doors (JSON and binary, in and out), pydantic JSON for step results.
+"""Payloads: protobuf for requests and answers of handlers (JSON or binary), pydantic JSON for step results.
 
-A decode error must not raise: the SDK would answer 500. `MessageSerde` returns Undecodable instead, and `expose` turns
-that into a 400 before the handler runs.
+A decode error must not raise, because the SDK would answer 500. `MessageSerde` returns Undecodable instead, and
+`expose` turns it into a 400 before the handler runs.
 """
 
 import inspect
@@ -26,24 +26,24 @@ Request = TypeVar("Request", bound=Message)
 Response = TypeVar("Response", bound=Message)
 Read = TypeVar("Read", bound=Message)
 
-# Requests are ids and short lists; anything larger is a mistake or an attack.
+# Requests hold ids and short lists; anything larger is a mistake or an attack.
 MAX_REQUEST_BYTES = 1024 * 1024
-# By these a caller says that it speaks binary protobuf.
+# Content types of callers that send binary protobuf.
 BINARY_CONTENT_TYPES = ("application/protobuf", "application/x-protobuf", "application/octet-stream")
-# How long Restate keeps a finished invocation and its journal for people to look at.
+# How long Restate keeps a finished invocation and its journal, for inspection.
 RETENTION = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
 class Undecodable:
-    """What a request that could not be decoded becomes."""
+    """Stands for a request that could not be decoded."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class InBinary:
-    """An answer to a caller who sent binary protobuf, and gets it."""
+    """An answer to encode as binary protobuf, like its request."""
 
     message: Message
 
@@ -51,14 +51,14 @@ class InBinary:
 class MessageSerde(Serde[Message]):
     """Writes proto3 JSON with the field names of the contract, or binary; reads both, and camelCase names.
 
-    Undecodable and InBinary stand in for messages where the SDK hands them on unseen.
+    The SDK passes values on without looking at them, so Undecodable and InBinary can stand for messages.
     """
 
     def __init__(self, message_type: type[Message]) -> None:
         self.message_type = message_type
 
     def serialize(self, obj: Message | InBinary | None) -> bytes:
-        """Encode as JSON, or as binary when that is asked for."""
+        """Encode as JSON, or an InBinary as binary."""
         if obj is None:
             return b""
         if isinstance(obj, InBinary):
@@ -66,7 +66,7 @@ class MessageSerde(Serde[Message]):
         return json_format.MessageToJson(obj, indent=None, preserving_proto_field_name=True).encode()
 
     def deserialize(self, buf: bytes) -> Message:
-        """Decode JSON or binary; an Undecodable in the place of the message says why it could not."""
+        """Decode JSON or binary; returns an Undecodable with the reason if that fails."""
         name = self.message_type.DESCRIPTOR.full_name
         if len(buf) > MAX_REQUEST_BYTES:
             return cast(Message, Undecodable(f"{name} is larger than {MAX_REQUEST_BYTES} bytes"))
@@ -77,11 +77,11 @@ class MessageSerde(Serde[Message]):
 
 
 def read_message(message_type: type[Read], data: bytes) -> Read:
-    """Decode JSON or binary, whichever it is; raises ValueError with what is wrong.
+    """Decode JSON or binary; raises ValueError with the reason.
 
-    The first byte tells: `{` (0x7B) would be field 15 as a group in binary, which proto3 does not have. Behind white
-    space it may also be the length of a string in field 1, whose tag is a line feed: what is no JSON then is read as
-    binary.
+    The first byte tells which it is: in binary, `{` (0x7B) would be field 15 as a group, and proto3 has no groups.
+    After white space it is ambiguous: a line feed is also the tag of field 1, and `{` could be the length of its
+    string. Then data that is not valid JSON is read as binary.
     """
     name = message_type.DESCRIPTOR.full_name
     try:
@@ -99,7 +99,7 @@ def read_message(message_type: type[Read], data: bytes) -> Read:
 
 
 class JsonSerde(Serde[T], Generic[T]):
-    """Step results as JSON, by their declared type."""
+    """Encodes step results as JSON, by their declared type."""
 
     def __init__(self, adapter: TypeAdapter[T]) -> None:
         self.adapter = adapter
@@ -114,7 +114,7 @@ class JsonSerde(Serde[T], Generic[T]):
 
 
 def result_serde(function: Callable[..., Awaitable[T]]) -> JsonSerde[T]:
-    """The serde for what `function` declares to return."""
+    """Return the serde for the declared return type of `function`."""
     return cast(JsonSerde[T], _serde_of(inspect.unwrap(getattr(function, "__func__", function))))
 
 
@@ -133,11 +133,10 @@ def expose(
     request_type: type[Request],
     response_type: type[Response],
 ) -> Callable[[ObjectContext, Request], Awaitable[Response]]:
-    """Register `function` as an exclusive handler; returns the callable that other handlers call it by.
+    """Register `function` as an exclusive handler; returns the callable that other handlers use to call it.
 
-    A refusal of the domain becomes a terminal error with its status. A caller who sent binary by its content type is
-    answered in binary, everybody else in JSON; the header of the answer says JSON for both, since Restate fixes it when
-    the handler is registered.
+    A refusal of the domain becomes a terminal error with its status. The answer is binary if the request's content type
+    was binary, else JSON. Its content-type header always says JSON, because Restate fixes it at registration.
     """
 
     async def handler(ctx: ObjectContext, request: Message) -> Message:

@@ -1,11 +1,10 @@
-"""Serving durable services over plain HTTP/2 with Hypercorn, so that a stop suspends rather than breaks.
+"""Serve durable services over plain HTTP/2 with Hypercorn. A stop suspends invocations instead of breaking them.
 
-Hypercorn's defaults do not fit Restate, which keeps one connection with many streams open: its limits on requests and
-streams of a connection would cut invocations in flight. Its own signal handling is displaced by the SDK's, so the stop
-comes from the outside, by an event.
+Restate keeps one connection with many streams open. Hypercorn's default limits on requests and streams per connection
+would cut running invocations, so they are lifted. The SDK replaces Hypercorn's signal handlers, so an event stops it.
 
-On a stop, every invocation in flight is told that its input has ended. The SDK then lets running effects finish and
-suspends at the next await: Restate resumes the invocation elsewhere, without an error and without counting a retry.
+On a stop, every running invocation gets the end of its input. The SDK then lets running effects finish, and suspends at
+the next await. Restate resumes the invocation elsewhere, without an error or a counted retry.
 """
 
 import asyncio
@@ -27,17 +26,17 @@ App = Callable[[MutableMapping[str, Any], Receive, Send], Awaitable[None]]
 
 _UNLIMITED = 2**31 - 1
 _END_OF_INPUT: Message = {"type": "http.request", "body": b"", "more_body": False}
-# Hypercorn fails the whole connection when a response ends before the peer's side of the stream has.
+# Hypercorn fails the whole connection if a response ends before the peer has closed its side of the stream.
 _PEER_CLOSE_SECONDS = 2.0
 
 
 def endpoint_app(objects: Iterable[VirtualObject], identity_key: str | None) -> App:
-    """The ASGI app of the durable services; with a key, only requests signed by that Restate are served."""
+    """Return the ASGI app of the durable services; with a key, it serves only requests signed by that Restate."""
     return restate.app(list(objects), identity_keys=[identity_key] if identity_key else None)
 
 
 def code_revision(package: Path) -> str:
-    """A short hash of a package's sources: Restate pins invocations to the revision that began them."""
+    """Return a short hash of a package's sources. Restate pins invocations to the revision that began them."""
     digest = sha256()
     for path in sorted(package.rglob("*.py")):
         digest.update(path.relative_to(package).as_posix().encode() + b"\0" + path.read_bytes())
@@ -45,7 +44,7 @@ def code_revision(package: Path) -> str:
 
 
 async def serve(app: App, host: str, port: int, *, stop: asyncio.Event, grace_seconds: float) -> None:
-    """Serve until `stop` is set; then suspend what is in flight, with `grace_seconds` for running effects."""
+    """Serve until `stop` is set; then suspend running invocations, with `grace_seconds` for running effects."""
     config = Config()
     config.bind = [f"{host}:{port}"]
     config.h2_max_concurrent_streams = _UNLIMITED
@@ -61,14 +60,14 @@ async def serve(app: App, host: str, port: int, *, stop: asyncio.Event, grace_se
     try:
         await hypercorn_serve(draining, config, shutdown_trigger=drained)  # pyright: ignore[reportArgumentType]
     except* KeyError:
-        # While it stops, Hypercorn resets new streams and then stumbles over their data. Nothing else is in flight by
-        # then; Restate calls again.
+        # While stopping, Hypercorn resets new streams and then fails with KeyError on their data. No other stream is
+        # open by then, and Restate repeats the calls.
         if not stop.is_set():
             raise
 
 
 class DrainingApp:
-    """Wraps an ASGI app so that it can be drained. Also answers the lifespan protocol, which the SDK does not."""
+    """Wraps an ASGI app so that it can be drained. Also handles the lifespan protocol, which the SDK does not."""
 
     def __init__(self, app: App) -> None:
         self._app = app
@@ -78,7 +77,7 @@ class DrainingApp:
         self._idle.set()
 
     async def drain(self, grace_seconds: float) -> None:
-        """End the input of every request in flight and wait until they have answered, or the grace is over."""
+        """End the input of all running requests, and wait for their answers for at most `grace_seconds`."""
         self._draining.set()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(grace_seconds):
@@ -102,7 +101,7 @@ class DrainingApp:
 
 
 class _Exchange:
-    """One request and its answer, with an input that ends early when the app drains."""
+    """One request and its answer. Its input ends early when the app drains."""
 
     def __init__(self, receive: Receive, send: Send, draining: asyncio.Event) -> None:
         self._receive = receive
@@ -113,7 +112,7 @@ class _Exchange:
 
     async def receive(self) -> Message:
         if self._is_ended:
-            # There is nothing after the end; the SDK cancels this await when it is done.
+            # No message follows the end of the input; the SDK cancels this await when it is done.
             await asyncio.Event().wait()
         pending = self._next()
         drain = asyncio.ensure_future(self._draining.wait())

@@ -13,7 +13,7 @@ log = telemetry.get_logger(__name__)
 
 
 def main() -> None:
-    """Entry point; exits with 1 when the agent cannot start."""
+    """Run the agent; exits with 1 if it cannot start."""
     settings = Settings()
     telemetry.configure("gateway", json=settings.log_json)
     log.info("agent starting", settings=settings.gateway.model_dump(mode="json"))

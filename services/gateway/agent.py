@@ -1,7 +1,7 @@
-"""The agent beside one Envoy: puts the parts together and runs them until it is told to stop.
+"""The agent of one Envoy: connects its parts and runs them until it is stopped.
 
-Envoy is served from the moment there is something to serve: the saved snapshot, or else the first read of the database.
-Until then the discovery port stays closed, because an empty answer would take every hostname off the air.
+The discovery port opens when there is something to serve: the saved snapshot, or the first read of the database.
+Before that it stays closed, because an empty answer would make Envoy drop every hostname.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ SERVER_OPTIONS = (
     # A reconnecting Envoy sends the name and version of everything it holds.
     ("grpc.max_receive_message_length", -1),
     ("grpc.max_send_message_length", -1),
-    # Envoy pings every 10 s (bootstrap.py); gRPC's default would hang up on that.
+    # Envoy pings every 10 s (bootstrap.py); with gRPC's defaults the server would close the connection.
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.keepalive_time_ms", 10_000),
@@ -44,7 +44,7 @@ log = get_logger(__name__)
 
 
 async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
-    """Run until `stop` is set; raises Conflict when the gateway has an agent already, or a port is taken."""
+    """Run until `stop` is set; raises Conflict if the gateway already has an agent, or a port is in use."""
     with hold_home(gateway_home(settings)):
         write_bootstrap(settings)
         database = Database(settings.database)
@@ -55,7 +55,7 @@ async def run_agent(settings: Settings, stop: asyncio.Event) -> None:
 
 
 class Agent:
-    """The parts of one agent, joined."""
+    """One agent and its parts."""
 
     def __init__(self, settings: Settings, database: Database) -> None:
         gateway, home = settings.gateway, gateway_home(settings)
@@ -100,7 +100,7 @@ class Agent:
 
     @asynccontextmanager
     async def _discovery_server(self) -> AsyncGenerator[grpc.aio.Server]:
-        # Without grace: a discovery stream has no end of its own.
+        # No grace period: discovery streams do not end by themselves.
         async with _server(self._gateway.xds_port, None) as server:
             self._discovery.add_to(server)
             yield server
@@ -108,12 +108,12 @@ class Agent:
 
 @asynccontextmanager
 async def _server(port: int, stop_grace: float | None) -> AsyncGenerator[grpc.aio.Server]:
-    """A server bound to a port, not yet started; stopped at the end of the block."""
+    """Yield a server that is bound to a port but not started; stop it after the block."""
     server = create_server("the gateway", *SERVER_OPTIONS)
     try:
         server.add_insecure_port(f"{LOOPBACK}:{port}")
     except RuntimeError as error:
-        raise Conflict(f"cannot listen on {LOOPBACK}:{port}: free that port, or configure another") from error
+        raise Conflict(f"cannot listen on {LOOPBACK}:{port}: free that port, or configure another one") from error
     try:
         yield server
     finally:

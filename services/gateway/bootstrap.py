@@ -1,4 +1,4 @@
-"""How to start Envoy: its bootstrap file and its command line. Listener and routes come over the discovery stream."""
+"""Envoy's bootstrap file and command line. Listener and routes come over the discovery stream."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from services.gateway.home import gateway_home
 
 XDS_CLUSTER = "agent"
 MAX_DOWNSTREAM_CONNECTIONS = 50_000
-# Statistics by cluster would grow with every deployment; traffic by deployment is in the access log.
+# No statistics per cluster: they would grow with every deployment. The access log has the traffic per deployment.
 STATISTICS = ("http.ingress.", "listener_manager.", "cluster_manager.", "control_plane.", "server.", "overload.")
 KEEPALIVE_SECONDS = 10
 WINDOW_BYTES = 16 * 1024 * 1024
@@ -21,7 +21,7 @@ CONNECTION_LIMIT = "envoy.extensions.resource_monitors.downstream_connections.v3
 
 
 def envoy_command(settings: Settings) -> list[str]:
-    """The argument vector of the gateway's Envoy; `write_bootstrap` comes first."""
+    """Return the command that runs the gateway's Envoy. Call `write_bootstrap` before running it."""
     return [
         str(settings.tools_dir.resolve() / "envoy/envoy/_bin/envoy"),
         "-c",
@@ -47,7 +47,7 @@ def write_bootstrap(settings: Settings) -> Path:
 
 
 def bootstrap(settings: Settings) -> dict[str, object]:
-    """The bootstrap configuration, in Envoy's JSON form."""
+    """Return the bootstrap configuration in Envoy's JSON form."""
     ads: dict[str, object] = {"ads": {}, "resource_api_version": "V3"}
     return {
         "node": {"id": settings.gateway.id, "cluster": "gateway"},
@@ -64,7 +64,7 @@ def _bootstrap_path(settings: Settings) -> Path:
 
 
 def _ads_config() -> dict[str, object]:
-    # Envoy's default back-off of up to 30 s would leave it without news for that long after the agent came back.
+    # With Envoy's default back-off it could take 30 s to reconnect after the agent is back.
     back_off = {"base_interval": "0.1s", "max_interval": "2s"}
     agent = {"cluster_name": XDS_CLUSTER, "retry_policy": {"retry_back_off": back_off}}
     return {

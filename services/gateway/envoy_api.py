@@ -1,9 +1,9 @@
 # pyright: reportMissingTypeStubs=false, reportAttributeAccessIssue=false
 # pyright: reportUnknownVariableType=false, reportUnknownMemberType=false
-"""Envoy's messages, with as much type as the gateway relies on.
+"""Typed access to Envoy's messages.
 
-`xds-protos` ships no type stubs, so it is imported here and nowhere else. Messages that we write are constructors that
-take fields as keyword arguments and check them at run time; messages that we read are protocols.
+`xds-protos` ships no type stubs, so only this module imports it. Messages that we write are exposed as constructors,
+which take fields as keyword arguments and check them at run time. Messages that we read are exposed as protocols.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -65,22 +65,22 @@ DeltaDiscoveryResponse: Constructor = _DeltaDiscoveryResponse
 DiscoveryResource: Constructor = _DiscoveryResource
 
 
-class Node(Protocol):
-    """Who speaks."""
+class EnvoyNode(Protocol):
+    """The Envoy that sent a request."""
 
     id: str
 
 
 class ErrorDetail(Protocol):
-    """Why a response was rejected, in Envoy's words."""
+    """Envoy's reason for rejecting a response."""
 
     message: str
 
 
 class DiscoveryRequest(Protocol):
-    """What one delta stream asks for, or how it answers what it was sent."""
+    """A message from Envoy on a delta stream: it subscribes to resources, or answers a response."""
 
-    node: Node
+    node: EnvoyNode
     type_url: str
     resource_names_subscribe: Sequence[str]
     resource_names_unsubscribe: Sequence[str]
@@ -89,7 +89,7 @@ class DiscoveryRequest(Protocol):
     error_detail: ErrorDetail
 
     def HasField(self, field_name: str) -> bool:
-        """Whether a message field was set."""
+        """Return whether a message field is set."""
         ...
 
 

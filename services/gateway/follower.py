@@ -1,7 +1,7 @@
-"""Keeps a gateway at the database's heels: registered, on the newest routing revision, its acknowledgements recorded.
+"""Keep a gateway in step with the database: registered, on the newest routing revision, acknowledgements recorded.
 
-The database may go away at any time. That is weather: it is logged once when it begins and once when it ends, and the
-gateway serves what it served.
+The database may be unavailable at any time. The outage is logged once when it begins and once when it ends, and the
+gateway goes on serving its last snapshot.
 """
 
 import asyncio
@@ -35,32 +35,32 @@ class Follower:
         self._publisher = publisher
         self._discovery = discovery
         self._gateway = gateway
-        # One read at a time, so that what is read later is not older.
+        # One read at a time, so that a later read never returns an older table.
         self._reading = asyncio.Lock()
         self._registered = False
         self._recorded = 0
         self._nudged = asyncio.Event()
-        self._trouble = ""
+        self._outage = ""
 
     async def follow(self) -> None:
-        """Visit the database every `poll_seconds`, sooner when nudged, for ever."""
+        """Visit the database every `poll_seconds`, or sooner after a `nudge`, forever."""
         while True:
             try:
                 await self._visit()
-                self._trouble_is("")
+                self._set_outage("")
             except (Unavailable, Invalid) as error:
-                self._trouble_is(error.message)
+                self._set_outage(error.message)
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._gateway.poll_seconds):
                     await self._nudged.wait()
             self._nudged.clear()
 
     def nudge(self) -> None:
-        """Envoy has acknowledged something: record it soon, without keeping anybody waiting for the write."""
+        """Visit the database soon, to record an acknowledgement; does not wait for the write."""
         self._nudged.set()
 
     async def refresh(self) -> None:
-        """Publish the newest routes. Raises Unavailable without the database, Invalid when it holds a bad route."""
+        """Publish the newest routes. Raises Unavailable without the database, Invalid if it holds a bad route."""
         async with self._reading:
             table = await self._read_newer()
             if table is not None:
@@ -74,19 +74,19 @@ class Follower:
         await self._record()
 
     async def _register(self) -> None:
-        async with _weather(), self._database.write() as session:
+        async with _outages_as_unavailable(), self._database.write() as session:
             await register_gateway(session, self._gateway.id, self._gateway.agent_address)
         self._registered = True
 
     async def _read_newer(self) -> RouteTable | None:
         published = self._publisher.table
-        async with _weather(), self._database.read() as session:
+        async with _outages_as_unavailable(), self._database.read() as session:
             revision = await read_revision(session)
             if published is None or revision > published.revision:
                 return await read_route_table(session)
         if revision < published.revision:
             raise Unavailable(
-                f"the database is at routing revision {revision}, behind {published.revision} which this gateway "
+                f"the database is at routing revision {revision}, behind {published.revision} that this gateway "
                 "serves; restore the database, or stop the agent and remove its snapshot.json"
             )
         return None
@@ -94,21 +94,21 @@ class Follower:
     async def _record(self) -> None:
         acknowledged = self._discovery.acked_revision or 0
         if acknowledged > self._recorded:
-            async with _weather(), self._database.write() as session:
+            async with _outages_as_unavailable(), self._database.write() as session:
                 await record_acknowledged(session, self._gateway.id, acknowledged)
             self._recorded = acknowledged
 
-    def _trouble_is(self, trouble: str) -> None:
-        if trouble and not self._trouble:
-            log.warning("cannot follow the database; serving on", reason=trouble)
-        if self._trouble and not trouble:
+    def _set_outage(self, reason: str) -> None:
+        if reason and not self._outage:
+            log.warning("cannot follow the database; serving on", reason=reason)
+        if self._outage and not reason:
             log.info("following the database again")
-        self._trouble = trouble
+        self._outage = reason
 
 
 @asynccontextmanager
-async def _weather() -> AsyncGenerator[None]:
-    """Bound one conversation with the database; whatever goes wrong in it is Unavailable."""
+async def _outages_as_unavailable() -> AsyncGenerator[None]:
+    """Limit the time of one database session, and raise Unavailable for its errors."""
     try:
         async with asyncio.timeout(VISIT_SECONDS):
             yield

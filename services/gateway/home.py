@@ -1,4 +1,4 @@
-"""The folder of one gateway in the data directory, and who may use it."""
+"""The folder of one gateway in the data directory, and its lock."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -9,18 +9,18 @@ from services.files import hold_lock
 
 
 def gateway_home(settings: Settings) -> Path:
-    """The gateway's folder, made if need be; raises Invalid when the gateway id is not an id."""
+    """Return the gateway's folder, creating it if needed; raises Invalid for a malformed gateway id."""
     home = settings.data_dir.resolve() / "gateway" / check_id("gateway id", settings.gateway.id)
     home.mkdir(parents=True, exist_ok=True)
     return home
 
 
 def hold_home(home: Path) -> AbstractContextManager[None]:
-    """Be the one agent of this gateway for the block; raises Conflict when another is."""
+    """Lock the gateway's folder for the block; raises Conflict if another agent holds it."""
     return hold_lock(
         home / "lock",
         lambda holder: (
             f"cannot start an agent for gateway {home.name!r}: process {holder} is its agent; "
-            "stop that one, or choose another INTERLOCK_GATEWAY__ID"
+            "stop that process, or choose another INTERLOCK_GATEWAY__ID"
         ),
     )

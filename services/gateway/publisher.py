@@ -1,4 +1,4 @@
-"""What this gateway serves, and how it comes to serve something else."""
+"""Publish route tables: to Envoy through the resource cache, and to disk."""
 
 import asyncio
 from pathlib import Path
@@ -13,7 +13,7 @@ from services.gateway.xds.cache import ResourceCache
 
 
 class Publisher:
-    """Owns the published route table: in the cache for Envoy, on disk for the next start. Revisions only grow."""
+    """Owns the published route table: in the cache for Envoy, on disk for the next start. Its revision only grows."""
 
     def __init__(self, cache: ResourceCache, store: SnapshotStore, gateway: GatewaySettings, access_log: Path) -> None:
         self.table: RouteTable | None = None
@@ -25,17 +25,17 @@ class Publisher:
         cache.commit(cache.revision, [listener(gateway, access_log)])
 
     async def restore(self) -> None:
-        """Publish what was saved, if anything was."""
+        """Publish the saved table, if there is one."""
         saved = await asyncio.to_thread(self._store.load)
         if saved is not None:
             self._commit(saved, take_snapshot(saved))
 
     async def publish(self, table: RouteTable) -> None:
-        """Publish a table; one that is not newer is ignored. Raises Invalid, and changes nothing, for a bad one."""
+        """Publish a table; ignores one that is not newer. Raises Invalid, and changes nothing, for a bad table."""
         if self.table is not None and table.revision <= self.table.revision:
             return
         snapshot = take_snapshot(table)
-        # Saved first: what the next agent restores must never be older than what Envoy has seen.
+        # Save first: the next agent must never restore a table older than the one that Envoy has.
         await asyncio.to_thread(self._store.save, table)
         self._commit(table, snapshot)
 

@@ -1,9 +1,9 @@
-"""What a snapshot means in Envoy's terms. Pure: equal input gives equal bytes.
+"""Translate snapshots into Envoy's resources. Pure: equal input gives equal bytes.
 
-Each deployment is a cluster with its endpoints, a route configuration that sends everything to that cluster, and a
-scope of its own that keeps the route configuration loaded. Each hostname is one more scope: a pointer to a deployment's
-route configuration, so that moving a thousand hostnames is a thousand small pointers in one response, applied as a
-whole.
+Each deployment becomes a cluster with endpoints, a route configuration that sends all requests to that cluster, and a
+scope that keeps the route configuration loaded. Each hostname becomes one more scope, which points to a deployment's
+route configuration. To move a thousand hostnames, one response carries a thousand small scopes, and Envoy applies it
+as a whole.
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ from services.domain.routes import Route
 from services.domain.settings import H2C, HTTP1
 from services.gateway import envoy_api as envoy
 from services.gateway.ingress import HOSTNAME_HEADER
-from services.gateway.snapshot import EMPTY, Change, RoutedDeployment, Snapshot, difference
+from services.gateway.snapshot import EMPTY, RoutedDeployment, Snapshot, SnapshotChange, difference
 from services.gateway.xds.cache import Resource, ResourceKey, ResourceType, make_resource
 
 CONNECT_TIMEOUT = timedelta(seconds=2)
-# Shorter than the keep-alive of common servers (node and uvicorn: 5 s), so that Envoy closes first and a request never
-# meets a connection that the instance is just closing.
+# Shorter than the keep-alive time of common servers (node and uvicorn: 5 s). So Envoy closes idle connections first,
+# and sends no request on a connection that the instance is closing.
 UPSTREAM_IDLE_TIMEOUT = timedelta(seconds=4)
 # How Envoy speaks to instances. Websockets are asked for over HTTP/2 as RFC 8441 says.
 PROTOCOLS: dict[str, dict[str, object]] = {
@@ -45,18 +45,18 @@ NOT_TOLD = (HOSTNAME_HEADER, "x-envoy-external-address")
 
 
 def all_resources(snapshot: Snapshot, gateway: GatewaySettings) -> list[Resource]:
-    """Everything that serves a snapshot, apart from the listener."""
+    """Return all resources of a snapshot except the listener."""
     return changed_resources(difference(EMPTY, snapshot), gateway)
 
 
-def changed_resources(change: Change, gateway: GatewaySettings) -> list[Resource]:
+def changed_resources(change: SnapshotChange, gateway: GatewaySettings) -> list[Resource]:
     """What a change adds or alters."""
     resources = [resource for deployment in change.deployments for resource in _deployment(deployment, gateway)]
     return resources + [_hostname_scope(route) for route in change.routes]
 
 
-def removed_resources(change: Change) -> list[ResourceKey]:
-    """What a change takes away."""
+def removed_resources(change: SnapshotChange) -> list[ResourceKey]:
+    """Return the keys of the resources that a change removes."""
     keys = [ResourceKey(ResourceType.SCOPE, hostname) for hostname in change.removed_hostnames]
     for id in change.removed_deployments:
         keys += [ResourceKey(ResourceType.SCOPE, _own_scope_name(id))]
@@ -65,7 +65,7 @@ def removed_resources(change: Change) -> list[ResourceKey]:
 
 
 def own_scope_key(deployment_id: str) -> str:
-    """The key of a deployment's own scope. No request reaches it: a header value cannot hold a line break."""
+    """Return the key of a deployment's own scope. No request matches it: header values hold no line break."""
     return f"\n{deployment_id}"
 
 
@@ -82,7 +82,7 @@ def _hostname_scope(route: Route) -> Resource:
 
 
 def _own_scope_name(deployment_id: str) -> str:
-    # A hostname holds no slash: the two kinds of scopes cannot collide.
+    # Hostnames hold no slash, so the names of the two kinds of scopes cannot collide.
     return f"deployment/{deployment_id}"
 
 
@@ -109,8 +109,8 @@ def _cluster(deployment: RoutedDeployment, gateway: GatewaySettings) -> Message:
                 }
             ]
         },
-        # krane checks health; a check here would hold up every change until its first answer. What krane has not seen
-        # yet shows in failing connections. An answer 5xx is the application's own business.
+        # krane checks health; a health check in Envoy would delay every change until its first result. Outlier
+        # detection covers failures that krane has not seen yet. It ignores 5xx responses of the application.
         outlier_detection={
             "enforcing_consecutive_5xx": {"value": 0},
             "consecutive_gateway_failure": {"value": 5},
@@ -144,9 +144,9 @@ def _load_assignment(deployment: RoutedDeployment) -> Message:
 def _route_configuration(deployment_id: str) -> Message:
     action = {
         "cluster": deployment_id,
-        # Streams may last.
+        # No limit, because responses may be streams.
         "timeout": timedelta(0),
-        # Only what surely did not reach the application is tried again.
+        # Retry only requests that certainly did not reach the application.
         "retry_policy": {
             "retry_on": "connect-failure,refused-stream,reset-before-request",
             "num_retries": {"value": RETRIES},

@@ -1,8 +1,8 @@
-"""The route table as Envoy has to see it: pure, sorted, checked.
+"""Snapshots: the route table, sorted and checked, ready to be translated for Envoy. Pure.
 
-A snapshot is consistent in itself: every hostname occurs once and leads to a deployment in the same snapshot. What
-breaks a rule is refused here, as a whole and with the name of the culprit, because Envoy would refuse everything that
-is sent together with it. The same table in any order gives the same snapshot.
+A snapshot is consistent: every hostname occurs once and points to a deployment in the same snapshot. A table that
+breaks a rule is refused as a whole, naming the bad entry, because Envoy would reject everything in the same response.
+The same table in any order gives the same snapshot.
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ PORTS = range(1, 65536)
 
 @dataclass(frozen=True, slots=True, kw_only=True, order=True)
 class Endpoint:
-    """Where an instance listens; `host` is an IP address."""
+    """The address of an instance; `host` is an IP address."""
 
     host: str
     port: int
@@ -29,7 +29,7 @@ class Endpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoutedDeployment:
-    """A deployment that at least one hostname leads to, and its healthy instances (possibly none)."""
+    """A deployment that at least one hostname points to, with its healthy instances (possibly none)."""
 
     id: str
     endpoints: tuple[Endpoint, ...]
@@ -39,15 +39,15 @@ class RoutedDeployment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """Everything Envoy serves at one routing revision. Deployments are sorted by id, routes by hostname."""
+    """All that Envoy serves at one routing revision. Deployments are sorted by id, routes by hostname."""
 
     deployments: tuple[RoutedDeployment, ...]
     routes: tuple[Route, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
-    """What leads from one snapshot to another."""
+class SnapshotChange:
+    """The difference between two snapshots."""
 
     deployments: tuple[RoutedDeployment, ...]
     routes: tuple[Route, ...]
@@ -59,7 +59,7 @@ EMPTY = Snapshot(deployments=(), routes=())
 
 
 def take_snapshot(table: RouteTable) -> Snapshot:
-    """Sort and check a route table; raises Invalid when it is not consistent."""
+    """Sort and check a route table; raises Invalid if it is not consistent."""
     snapshot = Snapshot(
         deployments=tuple(
             RoutedDeployment(
@@ -76,7 +76,7 @@ def take_snapshot(table: RouteTable) -> Snapshot:
 
 
 def check_consistent(snapshot: Snapshot) -> None:
-    """Raise Invalid unless Envoy can serve the snapshot exactly as it is meant."""
+    """Raise Invalid unless the snapshot is consistent and its ids and hostnames are well-formed."""
     deployments = {check_id("deployment id", deployment.id) for deployment in snapshot.deployments}
     for route, following in zip_longest(snapshot.routes, snapshot.routes[1:]):
         if check_hostname(route.hostname) != route.hostname:
@@ -87,10 +87,10 @@ def check_consistent(snapshot: Snapshot) -> None:
             raise Invalid(f"cannot serve hostname {route.hostname!r}: {route.deployment_id!r} is not in the snapshot")
 
 
-def difference(before: Snapshot, after: Snapshot) -> Change:
-    """What has to be changed and removed to come from `before` to `after`."""
+def difference(before: Snapshot, after: Snapshot) -> SnapshotChange:
+    """Return what to add, update and remove to get from `before` to `after`."""
     known_deployments, known_routes = set(before.deployments), set(before.routes)
-    return Change(
+    return SnapshotChange(
         deployments=tuple(deployment for deployment in after.deployments if deployment not in known_deployments),
         routes=tuple(route for route in after.routes if route not in known_routes),
         removed_deployments=_missing((d.id for d in before.deployments), (d.id for d in after.deployments)),
@@ -99,7 +99,7 @@ def difference(before: Snapshot, after: Snapshot) -> Change:
 
 
 def parse_endpoint(address: str) -> Endpoint:
-    """Read "10.0.0.1:80" or "[::1]:80"; raises Invalid for anything else, names included."""
+    """Parse "10.0.0.1:80" or "[::1]:80"; raises Invalid for anything else, also for host names."""
     host, _, port = address.rpartition(":")
     try:
         endpoint = Endpoint(host=str(ip_address(host.removeprefix("[").removesuffix("]"))), port=int(port))

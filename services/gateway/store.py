@@ -1,4 +1,4 @@
-"""The route table last published, on disk: what an agent serves while the database is away."""
+"""The last published route table on disk, which a new agent serves while the database is unavailable."""
 
 from pathlib import Path
 
@@ -16,13 +16,13 @@ _ROUTE_TABLE = TypeAdapter(RouteTable)
 
 
 class SnapshotStore:
-    """One file. It is a copy of what the database says, never a source."""
+    """Stores the route table in one file. The file is only a copy; the database is the source of truth."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def load(self) -> RouteTable | None:
-        """The saved table; None when there is none that can be read and served."""
+        """Return the saved table; None if there is none, or it is not usable."""
         try:
             table = _ROUTE_TABLE.validate_json(self._path.read_bytes())
             take_snapshot(table)
@@ -34,7 +34,7 @@ class SnapshotStore:
         return table
 
     def save(self, table: RouteTable) -> None:
-        """Replace the saved table. A full disk is reported and does not stop the gateway."""
+        """Replace the saved table. Logs a write error, such as a full disk, and goes on."""
         try:
             write_atomically(self._path, _ROUTE_TABLE.dump_json(table))
         except OSError as error:

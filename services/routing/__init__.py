@@ -1,1 +1,1 @@
-"""RoutingService: domain and gateway changes of one project, each one transaction, acknowledged by the gateways."""
+"""RoutingService: changes domains and routes of a project in transactions, and waits until the gateways apply them."""

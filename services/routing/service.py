@@ -1,7 +1,7 @@
 """RoutingService, a Restate virtual object keyed by project id.
 
-Private at the ingress: it is entered only by a handler that holds the project's key in DeploymentService. Its answer
-means that every registered gateway serves the change; when one does not follow in time, the change is undone.
+It is private at the ingress: only handlers of DeploymentService that hold the project's key call it. When it answers,
+every registered gateway serves the change. If a gateway does not acknowledge in time, the change is undone.
 """
 
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from services.routing.transactions import AssignCommand, RoutingTransactions, Sw
 
 NAME: Final = "hydra.v1.RoutingService"
 MAX_DOMAINS: Final = 1000
-# How long one look waits at a gateway for an acknowledgement that usually takes milliseconds.
+# Time that one poll waits for a gateway's acknowledgement, which usually takes milliseconds.
 _SYNC_WAIT: Final = timedelta(seconds=1)
 _OPERATION = {
     pb.SWITCH_REASON_UNSPECIFIED: "switch",
@@ -50,15 +50,15 @@ _STICKY = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GatewayLag:
-    """Which gateways do not serve a revision yet."""
+    """The gateways that do not serve a revision yet."""
 
     behind: tuple[str, ...]
-    # What Envoy said against it; empty when it did not.
+    # Envoy's reason for rejecting it; empty if it did not.
     rejection: str = ""
 
 
 class RoutingService:
-    """The handlers, and what they need."""
+    """The handlers and their dependencies."""
 
     def __init__(
         self,
@@ -114,12 +114,12 @@ class RoutingService:
     async def _restore_domains(
         self, ctx: ObjectContext, request: pb.RestoreDomainsRequest
     ) -> pb.RestoreDomainsResponse:
-        """Undo an operation as far as it still stands, and give the gateways one chance to follow at once."""
+        """Undo the changes of an operation that are still in place, and sync the gateways once."""
         operation_id = check_id("operation_id", request.operation_id)
         async with Saga(ctx, failpoints=self._failpoints("RestoreDomains", ctx.key())) as saga:
             routed = await saga.step("restore domains", self._transactions.restore, ctx.key(), operation_id)
-            # Also when this call found nothing to undo: the operation may have undone itself without telling gateways,
-            # and what they still route to is about to be deleted.
+            # Also if there was nothing to undo: the operation may have undone itself without syncing the gateways, and
+            # the instances that they still route to are about to be deleted.
             await saga.attempt("sync gateways", self.sync_gateways, routed.revision)
         return pb.RestoreDomainsResponse(restored_domain_names=routed.hostnames, revision=routed.revision)
 
@@ -134,7 +134,7 @@ class RoutingService:
         await saga.poll("await gateways", decide, self._timeout, self.sync_gateways, revision)
 
     async def sync_gateways(self, revision: int) -> GatewayLag:
-        """Ask every registered gateway to follow to `revision`; says which have not within a second."""
+        """Ask every registered gateway to apply `revision`; returns those that have not within a second each."""
         async with self._database.read() as session:
             gateways = await list_gateways(session)
         if not gateways:
@@ -163,7 +163,9 @@ class RoutingService:
 def _assign_command(project_id: str, operation_id: str, request: pb.AssignDomainsRequest) -> AssignCommand:
     _check_config(request.gateway_config)
     if request.project_id != project_id:
-        raise Invalid(f"project_id {request.project_id!r} is not the key {project_id!r} of the call")
+        raise Invalid(
+            f"project_id {request.project_id!r} differs from the key {project_id!r} of the call: send the same"
+        )
     if not 0 < len(request.domains) <= MAX_DOMAINS:
         raise Invalid(f"name 1 to {MAX_DOMAINS} domains")
     return AssignCommand(
@@ -191,14 +193,14 @@ def _check_config(config: gateway_pb2.GatewayConfig) -> None:
 def _wanted(domain: pb.DomainToAssign) -> WantedDomain:
     sticky = _STICKY.get(domain.sticky)
     if sticky is None:
-        raise Invalid(f"domain {domain.name[:80]!r}: {domain.sticky} is no DomainSticky")
+        raise Invalid(f"domain {domain.name[:80]!r}: {domain.sticky} is not a value of DomainSticky")
     return WantedDomain(hostname=check_hostname(domain.name), sticky=sticky)
 
 
 def _switch_command(project_id: str, operation_id: str, request: pb.SwitchDomainsRequest) -> SwitchCommand:
     kind = _OPERATION.get(request.reason)
     if kind is None:
-        raise Invalid(f"{request.reason} is no SwitchReason")
+        raise Invalid(f"{request.reason} is not a value of SwitchReason")
     if not 0 < len(request.domain_ids) <= MAX_DOMAINS:
         raise Invalid(f"name 1 to {MAX_DOMAINS} domain_ids; list them with `interlock domains ls`")
     return SwitchCommand(

@@ -1,7 +1,7 @@
-"""The routing transactions: read what stands, decide by the pure rules, write all of it together.
+"""The routing transactions: read the current rows, plan by the pure rules, write all changes together.
 
-Each is named by an operation id and may run twice: the ledger answers the second time. An operation that was undone
-before it ran is refused when it comes late.
+Each has an operation id and may run twice: the second run returns the result from the ledger. An operation that was
+undone before it ran is refused if it runs later.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,7 +17,7 @@ from services.db.tables import RoutingOperation
 from services.domain.errors import Conflict, PreconditionFailed
 from services.domain.routing_plan import (
     DomainRecord,
-    Held,
+    HeldDomain,
     ProjectRouting,
     RoutingPlan,
     Target,
@@ -36,29 +36,29 @@ _SWITCHABLE = frozenset({DeploymentStatus.READY})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Routed:
-    """What an operation changed, and the routing revision that gateways must reach for it."""
+    """The changes of an operation, and the routing revision that gateways must reach."""
 
     hostnames: tuple[str, ...]
-    held: tuple[Held, ...]
+    held: tuple[HeldDomain, ...]
     is_live: bool
     revision: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Command:
-    """Point domains at a deployment."""
+class RoutingCommand:
+    """A command to point domains at a deployment."""
 
     operation_id: str
     project_id: str
     deployment_id: str
     # assign, switch, rollback or promote
     kind: str
-    # Who asked for it and why.
+    # Actor and reason.
     note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AssignCommand(Command):
+class AssignCommand(RoutingCommand):
     """Point domains at a new deployment."""
 
     kind: str = "assign"
@@ -68,15 +68,15 @@ class AssignCommand(Command):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchCommand(Command):
+class SwitchCommand(RoutingCommand):
     """Point existing domains at a chosen deployment."""
 
     domain_ids: tuple[str, ...]
-    # The flag afterwards; None leaves it.
+    # New value of the rolled-back flag; None keeps it.
     is_rolled_back: bool | None
-    # Refused unless this is live inside the transaction; None: whatever is.
+    # Refused unless this deployment is live in the transaction; None: no check.
     expected_live: str | None
-    # Refused unless this is the newest standing operation of the project; None: whatever is.
+    # Refused unless this is the project's newest operation that was not undone; None: no check.
     expected_operation: str | None
 
 
@@ -88,7 +88,7 @@ class RoutingTransactions:
         self._apex = apex
 
     async def assign(self, command: AssignCommand) -> Routed:
-        """Raises Conflict, NotFound or PreconditionFailed by the rules of `plan_assign`."""
+        """Point domains at a new deployment. Raises Conflict, NotFound or PreconditionFailed (see `plan_assign`)."""
 
         def decide(project: ProjectRouting, target: Target, existing: Sequence[DomainRecord]) -> RoutingPlan:
             if (command.workspace_id, command.environment_id) != (project.workspace_id, target.environment_id):
@@ -102,19 +102,19 @@ class RoutingTransactions:
         return await self._run(command, _ASSIGNABLE, hostnames, decide)
 
     async def switch(self, command: SwitchCommand) -> Routed:
-        """Raises NotFound or PreconditionFailed by the rules of `plan_switch`."""
+        """Point existing domains at a deployment. Raises NotFound or PreconditionFailed (see `plan_switch`)."""
 
         def decide(project: ProjectRouting, target: Target, existing: Sequence[DomainRecord]) -> RoutingPlan:
             if command.expected_live is not None and project.live_deployment_id != command.expected_live:
                 raise PreconditionFailed(
-                    f"{command.expected_live} is not live any more, {project.live_deployment_id} is; look and ask again"
+                    f"{command.expected_live} is no longer live, {project.live_deployment_id} is; check and try again"
                 )
             return plan_switch(project, target, command.domain_ids, existing, is_rolled_back=command.is_rolled_back)
 
         return await self._run(command, _SWITCHABLE, [], decide, expected_operation=command.expected_operation)
 
     async def restore(self, project_id: str, operation_id: str) -> Routed:
-        """Undo an operation as far as it still stands. Succeeds when there is nothing to undo, or it never ran."""
+        """Undo the changes of an operation that are still in place. Succeeds if there are none, or if it never ran."""
         async with self._database.write() as session:
             project = await domains.load_project(session, project_id)
             operation = await operations.find_operation(session, operation_id)
@@ -132,10 +132,7 @@ class RoutingTransactions:
             return _routed(plan, operation.deployment_id, revision)
 
     async def withdraw(self, project_id: str, deployment_id: str) -> Routed:
-        """Delete the hostnames of a deployment that is removed. Safe to repeat.
-
-        Raises PreconditionFailed by the rules of `plan_withdraw`.
-        """
+        """Delete the hostnames of a removed deployment; safe to repeat. Raises what `plan_withdraw` raises."""
         async with self._database.write() as session:
             project = await domains.load_project(session, project_id)
             plan = plan_withdraw(project, deployment_id, await domains.load_domains(session, project_id))
@@ -149,7 +146,7 @@ class RoutingTransactions:
 
     async def _run(
         self,
-        command: Command,
+        command: RoutingCommand,
         statuses: frozenset[DeploymentStatus],
         hostnames: Sequence[str],
         decide: Callable[[ProjectRouting, Target, Sequence[DomainRecord]], RoutingPlan],
@@ -180,7 +177,7 @@ class RoutingTransactions:
             return _routed(plan, command.deployment_id, revision)
 
     async def _bar(self, session: AsyncSession, project: ProjectRouting, operation_id: str) -> None:
-        """Enter an operation that never ran as undone, so that it cannot land after its undo."""
+        """Record an operation that never ran as undone, so that it cannot run after its undo."""
         nothing, revision = plan_beside_live(project), await read_revision(session)
         await operations.record_operation(
             session, operation_id, project.id, "barred", None, nothing, revision, is_undone=True
@@ -191,7 +188,7 @@ async def _check_newest(session: AsyncSession, project_id: str, expected: str) -
     newest = await operations.newest_standing_operation(session, project_id)
     if newest != expected:
         raise PreconditionFailed(
-            f"hostnames of project {project_id} moved meanwhile, by operation {newest or 'none'}; look and ask again"
+            f"hostnames of project {project_id} moved meanwhile, by operation {newest or 'none'}; check and try again"
         )
 
 

@@ -1,4 +1,4 @@
-"""`interlock up`, an installation on one machine: starts every part, keeps it running, stops everything.
+"""`interlock up`: start all parts of an installation on one machine, keep them running, and stop them.
 
-`up` is the entry; `parts` says what runs, `supervisor` and `keeper` keep it running, `health` asks how it is.
+`up` is the entry. `parts` lists the parts, `supervisor` and `keeper` keep them running, `health` probes them.
 """

@@ -1,4 +1,4 @@
-"""The environment of a part: a few variables that every program expects, and the effective settings. Nothing else."""
+"""Build the environment of a part: a few common variables and the effective settings, nothing else."""
 
 import json
 import os
@@ -15,19 +15,19 @@ INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR")
 
 
 def bare_environment(*also: str) -> dict[str, str]:
-    """What programs that know nothing of interlock get: the common variables, and `also` those."""
+    """Return the environment of a foreign program: the common variables and those named in `also`."""
     return {name: os.environ[name] for name in (*INHERITED, *also) if name in os.environ}
 
 
 def restate_environment() -> dict[str, str]:
-    """What restate-server gets: the common variables, and what the user says about Restate beyond restate.toml."""
+    """Return the environment of restate-server: the common variables and the user's RESTATE_* variables."""
     return bare_environment() | {name: value for name, value in os.environ.items() if name.startswith(RESTATE_PREFIX)}
 
 
 def part_environment(settings: Settings, *also: str) -> dict[str, str]:
-    """What our own parts get: all of `settings`, the user's INTERLOCK_* variables, and `also` those."""
-    given = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
-    return bare_environment(*also) | given | dict(_variables(settings, PREFIX))
+    """Return the environment of our own parts: all `settings`, the user's INTERLOCK_* variables, those in `also`."""
+    users = {name: value for name, value in os.environ.items() if name.startswith(PREFIX)}
+    return bare_environment(*also) | users | dict(_variables(settings, PREFIX))
 
 
 def _variables(settings: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
@@ -36,7 +36,7 @@ def _variables(settings: BaseModel, prefix: str) -> Iterator[tuple[str, str]]:
         if isinstance(value, BaseModel):
             yield from _variables(value, f"{variable}__")
         elif isinstance(value, tuple):
-            # As pydantic-settings reads it.
+            # pydantic-settings reads tuples as JSON.
             yield variable, json.dumps([str(item) for item in cast("tuple[object, ...]", value)])
         elif value is not None:
             yield variable, str(value)

@@ -1,9 +1,9 @@
-"""Run as a script in front of every part: becomes the given command, which dies with its supervisor.
+"""A script that runs a command which dies with its supervisor. Every part is started through it.
 
     python guard.py <supervisor pid> <command> [<argument>…]
 
-The kernel kills the command when the thread that started it ends, so parts are started from the main thread. Only
-Linux offers this; elsewhere a supervisor that is killed outright leaves its parts behind.
+The kernel kills the command when the *thread* that started it ends, so start parts from the main thread. This works
+on Linux only; elsewhere the parts go on running if the supervisor is killed with SIGKILL.
 """
 
 import ctypes
@@ -15,10 +15,10 @@ PR_SET_PDEATHSIG = 1
 
 
 def die_with(supervisor: int) -> None:
-    """Ask the kernel to kill this process when its parent ends; exits when that is no longer `supervisor`."""
+    """Let the kernel kill this process when its parent ends; exits if the parent is no longer `supervisor`."""
     if ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL) != 0:
         sys.exit("guard: the kernel refused PR_SET_PDEATHSIG")
-    # The supervisor may have died before the kernel was asked.
+    # The supervisor may have died before prctl took effect.
     if os.getppid() != supervisor:
         sys.exit(f"guard: the supervisor (pid {supervisor}) is gone")
 

@@ -1,4 +1,4 @@
-"""How a part says that it is healthy. A probe answers yes or no within a second and does not raise."""
+"""Health probes for parts. A probe returns True or False within a second and never raises."""
 
 from collections.abc import Callable, Coroutine
 from http import HTTPStatus
@@ -23,7 +23,7 @@ class _RegisteredEndpoints(BaseModel):
 
 
 async def answers_ok(*urls: str) -> bool:
-    """Whether every URL answers 200."""
+    """Return whether every URL answers with status 200."""
     try:
         async with _http_client() as client:
             return all([(await client.get(url)).status_code == HTTPStatus.OK for url in urls])
@@ -32,7 +32,7 @@ async def answers_ok(*urls: str) -> bool:
 
 
 async def serves_grpc(address: str) -> bool:
-    """Whether the server at host:port says SERVING over grpc.health.v1."""
+    """Return whether the server at host:port reports SERVING over grpc.health.v1."""
     async with grpc.aio.insecure_channel(address) as channel:
         check = channel.unary_unary(
             f"/{SERVICE_NAME}/Check",
@@ -47,7 +47,7 @@ async def serves_grpc(address: str) -> bool:
 
 
 async def is_registered(admin_url: str, endpoint_url: str) -> bool:
-    """Whether Restate knows the endpoint at `endpoint_url`, at whatever path below it."""
+    """Return whether an endpoint at `endpoint_url`, or at a path below it, is registered in Restate."""
     try:
         async with _http_client() as client:
             answer = await client.get(f"{admin_url}/deployments")
@@ -58,5 +58,5 @@ async def is_registered(admin_url: str, endpoint_url: str) -> bool:
 
 
 def _http_client() -> httpx.AsyncClient:
-    # No proxy and no certificates: parts are on this machine, and loading certificates takes longer than the answer.
+    # Parts are on this machine: no proxy is needed, and loading certificates would take longer than the probe.
     return httpx.AsyncClient(timeout=PROBE_TIMEOUT_SECONDS, trust_env=False, verify=False)

@@ -1,4 +1,4 @@
-"""The key with which Restate signs its requests, so that the endpoint obeys nobody else on this machine."""
+"""The key with which Restate signs its requests, so that the endpoint rejects requests from other processes."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,14 +20,14 @@ BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestIdentity:
-    """The private key's file, for Restate, and the public key ("publickeyv1_…"), for the endpoint."""
+    """The file of the private key, for Restate, and the public key ("publickeyv1_…"), for the endpoint."""
 
     private_key_file: Path
     public_key: str
 
 
 def ensure_identity(secrets_dir: Path) -> RequestIdentity:
-    """Read the installation's key, made on first use; raises Invalid when the file holds something else."""
+    """Read the installation's key, creating it on first use; raises Invalid if the file holds no such key."""
     path = secrets_dir / "restate-identity.pem"
     if not path.exists():
         secrets_dir.mkdir(mode=0o700, exist_ok=True)
@@ -44,9 +44,9 @@ def _public_key(path: Path) -> str:
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except ValueError as error:
-        raise Invalid(f"{path} holds no private key; remove it and start again, a new one will be made") from error
+        raise Invalid(f"{path} holds no private key; remove it and start again to create a new one") from error
     if not isinstance(key, Ed25519PrivateKey):
-        raise Invalid(f"{path} holds a key that is not ed25519; remove it and start again, a new one will be made")
+        raise Invalid(f"{path} holds a key that is not ed25519; remove it and start again to create a new one")
     return f"publickeyv1_{_base58(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw))}"
 
 

@@ -1,8 +1,9 @@
-"""Keeps one part running.
+"""Keep one part running.
 
-A run of a part is its process from start to exit. A run that ends is followed by another after a pause that doubles
-from 0.1 s to the part's longest, and is short again once a run has been healthy for 10 s. A part is a direct child in a
-session of its own, so that Ctrl-C in a terminal reaches the supervisor alone; it dies with the supervisor (see guard).
+A run of a part is one process, from start to exit. After a run ends, the keeper pauses and starts the next one. The
+pause doubles from 0.1 s up to the part's maximum, and is reset after a run that was healthy for 10 s. A part is a
+direct child in its own session, so that Ctrl-C in a terminal reaches only the supervisor. It dies with the supervisor
+(see guard).
 """
 
 import asyncio
@@ -25,40 +26,40 @@ from services.runtime.logs import PartLog
 PROBE_PAUSE_SECONDS = 0.05
 SHORTEST_PAUSE_SECONDS = 0.1
 LONGEST_PAUSE_SECONDS = 5.0
-# A run that was healthy for this long was a good one.
+# A run that was healthy for this long resets the pause.
 GOOD_RUN_SECONDS = 10.0
 TAIL_LINES = 20
 
-# Tells a person one thing about one part, by its name.
+# Prints a message about a part: (name of the part, message).
 Say = Callable[[str, str], None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Part:
-    """A program of the installation, and what must be healthy before it starts (and stop after it has stopped)."""
+    """A program of the installation. It starts after the parts in `needs` are healthy, and stops before they stop."""
 
     name: str
     argv: tuple[str, ...]
     environment: Mapping[str, str] = field(repr=False)
     probe: Probe
     needs: tuple[str, ...] = ()
-    # Seconds from its start until it has to be healthy.
+    # Time from start until it must be healthy.
     start_seconds: float = 60.0
-    # Seconds between asking it to stop (SIGTERM) and killing it.
+    # Time from SIGTERM to SIGKILL.
     stop_seconds: float = 10.0
-    # Longest pause before it is started again.
+    # Maximum pause before a restart.
     longest_pause_seconds: float = LONGEST_PAUSE_SECONDS
 
 
 class Backoff:
-    """The pauses before a part is started again."""
+    """Computes the pause before each restart of a part."""
 
     def __init__(self, longest_seconds: float = LONGEST_PAUSE_SECONDS) -> None:
         self._pause = SHORTEST_PAUSE_SECONDS
         self._longest = longest_seconds
 
     def next_pause(self, healthy_seconds: float) -> float:
-        """Seconds to wait after a run that was healthy for so long: twice as many each time, few after a good run."""
+        """Return the seconds to wait after a run; they double each time and are reset after a good run."""
         if healthy_seconds >= GOOD_RUN_SECONDS:
             self._pause = SHORTEST_PAUSE_SECONDS
         pause = self._pause
@@ -67,7 +68,7 @@ class Backoff:
 
 
 class Keeper:
-    """Starts one part, starts it again whenever it dies, and stops it."""
+    """Starts one part, restarts it whenever it dies, and stops it."""
 
     def __init__(self, part: Part, data_dir: Path, say: Say, on_start: Callable[[], None]) -> None:
         self.part = part
@@ -80,13 +81,13 @@ class Keeper:
 
     @property
     def pid(self) -> int | None:
-        """The process id of the newest run; None before the first."""
+        """Process id of the newest run; None before the first."""
         return self._process.pid if self._process else None
 
     async def start(self) -> Process:
-        """Begin a run and return when it is healthy.
+        """Start a run and return its process once it is healthy.
 
-        Raises Unavailable when it exits first and DeadlineExceeded when it takes longer than its start_seconds.
+        Raises Unavailable if it exits first, and DeadlineExceeded if it is not healthy within start_seconds.
         """
         began = time.monotonic()
         process = self._process = await self._spawn()
@@ -102,7 +103,7 @@ class Keeper:
         return process
 
     async def keep(self, process: Process) -> NoReturn:
-        """Wait for a run to end and begin another, for ever."""
+        """Wait for the run to end and start the next one, forever."""
         while True:
             healthy_since = time.monotonic()
             code = await process.wait()
@@ -110,7 +111,7 @@ class Keeper:
             process = await self._start_again(healthy_seconds=time.monotonic() - healthy_since)
 
     async def stop(self) -> None:
-        """Ask the part to stop, kill it when it takes longer than its stop_seconds, and return when it is gone."""
+        """Send SIGTERM, after stop_seconds SIGKILL, and return when the part has ended."""
         if self._process is None:
             return
         self._signal(signal.SIGTERM)
@@ -123,12 +124,12 @@ class Keeper:
             await self._process.wait()
 
     def kill(self) -> None:
-        """End the part at once, without waiting for it."""
+        """Send SIGKILL without waiting for the part to end."""
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: signal.Signals) -> None:
         if self._process is not None and self._process.returncode is None:
-            # It may have ended without asyncio having noticed yet.
+            # The process may have ended before asyncio noticed.
             with suppress(ProcessLookupError):
                 self._process.send_signal(number)
 

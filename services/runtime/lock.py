@@ -1,4 +1,4 @@
-"""One `interlock up` per data directory."""
+"""Allow one `interlock up` per data directory."""
 
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -7,7 +7,7 @@ from services.files import hold_lock
 
 
 def hold_data_dir(data_dir: Path) -> AbstractContextManager[None]:
-    """Own the data directory for the block; raises Conflict when another `interlock up` does."""
+    """Lock the data directory for the block; raises Conflict if another `interlock up` holds it."""
     return hold_lock(
         data_dir / "up.lock",
         lambda holder: (

@@ -1,4 +1,4 @@
-"""One log file for each part: appended to over restarts, set aside when it has grown."""
+"""One log file per part: restarts append to it, and it is rotated when it is large."""
 
 from collections import deque
 from pathlib import Path
@@ -9,14 +9,14 @@ TAIL_BYTES = 16 * 1024
 
 
 class PartLog:
-    """The log of one part, in which the newest run starts at a known place."""
+    """The log of one part; remembers where the output of the newest run starts."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._run_starts_at = 0
 
     def open(self) -> BinaryIO:
-        """Open for the output of a new run; a log over ROTATE_BYTES is set aside first, in place of the last one."""
+        """Open the log for a new run. A log over ROTATE_BYTES is first moved to .log.1, replacing the one there."""
         self.path.parent.mkdir(mode=0o700, exist_ok=True)
         if self.path.exists() and self.path.stat().st_size > ROTATE_BYTES:
             self.path.replace(self.path.with_suffix(".log.1"))
@@ -25,7 +25,7 @@ class PartLog:
         return log
 
     def tail(self, lines: int) -> list[str]:
-        """The last lines that the newest run wrote."""
+        """Return the last lines of the newest run."""
         with self.path.open("rb") as log:
             start = max(self._run_starts_at, self.path.stat().st_size - TAIL_BYTES)
             log.seek(start)

@@ -1,4 +1,4 @@
-"""What an installation consists of: the command, environment, health and needs of each part."""
+"""Describe the parts of an installation: command, environment, health probe and needs of each."""
 
 import platform
 import sys
@@ -15,21 +15,21 @@ from services.runtime.health import Probe
 from services.runtime.identity import RequestIdentity
 from services.runtime.keeper import Part
 from services.runtime.probes import probes_of
-from services.runtime.supervisor import Chores
+from services.runtime.supervisor import StartupJobs
 
-# Work that parts wait for.
+# Name of a startup job that parts wait for.
 MIGRATION = "database migration"
 
 _ARCHITECTURES = {"x86_64": "x64", "amd64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
-def describe_chores(settings: Settings) -> Chores:
-    """What has to be done once before some of the parts can start."""
+def describe_startup_jobs(settings: Settings) -> StartupJobs:
+    """Return the jobs that run once before the parts that need them."""
     return {MIGRATION: partial(migrate, settings.database)}
 
 
 def describe_parts(settings: Settings, identity: RequestIdentity) -> list[Part]:
-    """The parts of the installation with these settings; raises PreconditionFailed when a binary is not installed."""
+    """Return all parts; raises PreconditionFailed if a binary is not installed."""
     probes = probes_of(settings)
     return [
         _restate(settings, probes["restate"], identity.private_key_file),
@@ -122,5 +122,5 @@ def _ctrl(settings: Settings, probe: Probe) -> Part:
 
 
 def _module(name: str) -> tuple[str, ...]:
-    # -P: what lies in the working directory is not importable.
+    # -P: do not import modules from the working directory.
     return (sys.executable, "-P", "-m", name)

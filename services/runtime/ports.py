@@ -1,6 +1,6 @@
-"""The ports an installation listens on: the documented ones, or free ones that are chosen once and remembered.
+"""Choose the ports of an installation: the configured ones, or free ones that are then stored and used again.
 
-They are remembered because Restate knows the endpoint by its address, and people know the gateway by its port.
+They are stored because Restate identifies the endpoint by its address, and users know the gateway by its port.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from services.config import LOOPBACK, Settings
 from services.domain.errors import Conflict, Invalid
 from services.files import write_atomically
 
-# Below the range from which kernels take the ports of outgoing connections, which could hold one when it is needed.
+# Below the kernel's range for outgoing connections: one of those could occupy a stored port.
 CHOICES = range(20_000, 30_000)
-# Parts that were killed a moment ago may still be giving their ports back.
+# The kernel needs a moment to free the ports of parts that were just killed.
 RELEASE_SECONDS = 3.0
 
 
-class Ports(BaseModel):
-    """Every TCP port of one installation, by the part and what it is for."""
+class InstallationPorts(BaseModel):
+    """All TCP ports of one installation."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -40,26 +40,26 @@ class Ports(BaseModel):
     ctrl_grpc: int
 
 
-async def settle_ports(settings: Settings, *, auto: bool) -> Settings:
-    """The settings with the ports to use: the configured ones, or with `auto` free ones, kept over restarts.
+async def choose_ports(settings: Settings, *, auto: bool) -> Settings:
+    """Return the settings with the ports to use: the configured ones, or with `auto` free ones, stored for restarts.
 
-    Raises Conflict when a configured port is taken.
+    Raises Conflict if a configured port is in use.
     """
     if auto:
-        ports = await _remembered_or_free(settings.data_dir / "ports.json")
+        ports = await _stored_or_free(settings.data_dir / "ports.json")
         return _with_ports(settings, ports)
     taken = await _still_taken(configured_ports(settings))
     if taken:
         listed = ", ".join(f"{port} ({name.replace('_', ' ')})" for name, port in taken.items())
         raise Conflict(
-            f"already in use: port {listed}; stop what listens there, or let `--ports auto` choose free ones"
+            f"already in use: port {listed}; stop the program that listens there, or use `--ports auto` for free ports"
         )
     return settings
 
 
-def configured_ports(settings: Settings) -> Ports:
-    """The ports that the settings name."""
-    return Ports(
+def configured_ports(settings: Settings) -> InstallationPorts:
+    """Return the ports in the settings."""
+    return InstallationPorts(
         restate_ingress=_url_port(settings.restate.ingress_url),
         restate_admin=_url_port(settings.restate.admin_url),
         restate_node=settings.restate.node_port,
@@ -74,7 +74,7 @@ def configured_ports(settings: Settings) -> Ports:
     )
 
 
-def _with_ports(settings: Settings, ports: Ports) -> Settings:
+def _with_ports(settings: Settings, ports: InstallationPorts) -> Settings:
     return settings.model_copy(
         update={
             "restate": settings.restate.model_copy(
@@ -99,25 +99,23 @@ def _with_ports(settings: Settings, ports: Ports) -> Settings:
     )
 
 
-async def _remembered_or_free(file: Path) -> Ports:
-    remembered = _read(file)
-    if remembered:
-        ports = remembered.model_copy(update=_choose_free(await _still_taken(remembered)))
+async def _stored_or_free(file: Path) -> InstallationPorts:
+    stored = _read(file)
+    if stored:
+        ports = stored.model_copy(update=_choose_free(await _still_taken(stored)))
     else:
-        ports = Ports(**_choose_free(Ports.model_fields))
+        ports = InstallationPorts(**_choose_free(InstallationPorts.model_fields))
     write_atomically(file, f"{ports.model_dump_json(indent=2)}\n".encode())
     return ports
 
 
-def _read(file: Path) -> Ports | None:
+def _read(file: Path) -> InstallationPorts | None:
     try:
-        return Ports.model_validate_json(file.read_bytes())
+        return InstallationPorts.model_validate_json(file.read_bytes())
     except FileNotFoundError:
         return None
     except ValidationError as error:
-        raise Invalid(
-            f"{file} does not hold the ports of an installation; remove it, new ones will be chosen"
-        ) from error
+        raise Invalid(f"{file} does not hold the ports of an installation; remove it to choose new ones") from error
 
 
 def _choose_free(names: Iterable[str]) -> dict[str, int]:
@@ -125,8 +123,8 @@ def _choose_free(names: Iterable[str]) -> dict[str, int]:
     return dict(zip(names, free, strict=False))
 
 
-async def _still_taken(ports: Ports) -> dict[str, int]:
-    """The ports, by name, that stay taken for RELEASE_SECONDS."""
+async def _still_taken(ports: InstallationPorts) -> dict[str, int]:
+    """Return the ports, by name, that are still in use after RELEASE_SECONDS."""
     taken = dict(ports)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + RELEASE_SECONDS
@@ -146,7 +144,7 @@ def _url_port(url: str) -> int:
 
 def _is_free(port: int) -> bool:
     with socket.socket() as probe:
-        # As servers do: connections of an earlier server that linger do not count.
+        # Servers set this option too: lingering connections of an earlier server do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((LOOPBACK, port))

@@ -1,8 +1,8 @@
-"""`python -m services.runtime.prepare`: what has to be in the data directory before parts are started on their own.
+"""`python -m services.runtime.prepare`: prepare the data directory before parts are started one by one.
 
-`interlock up` needs none of it. Who starts the parts by other means (docker-compose.yml) runs it before each start: it
-brings the database to the newest revision, makes the keys that sign requests of Restate and encrypt secrets on first
-use, and writes the files by which the parts know each other. Safe to repeat.
+`interlock up` does this itself. If something else starts the parts (docker-compose.yml), run this before each start.
+It migrates the database, creates missing keys (to sign Restate's requests and to encrypt secrets), and writes the
+files that tell the parts about each other. Safe to repeat.
 """
 
 import asyncio
@@ -17,14 +17,14 @@ from services.gateway.bootstrap import write_bootstrap
 from services.keyring import Keyring
 from services.runtime.identity import ensure_identity
 
-# In the data directory: the public key, for the endpoint's `restate.identity_key_file`.
+# File in the data directory with the public key; the endpoint's setting `restate.identity_key_file` names it.
 IDENTITY_KEY_FILE = "restate-identity.pub"
 
 log = telemetry.get_logger(__name__)
 
 
 async def prepare(settings: Settings) -> None:
-    """Prepare the data directory; raises Invalid when its identity key is damaged or the gateway id is no id."""
+    """Prepare the data directory; raises Invalid if its identity key is damaged or the gateway id is malformed."""
     await migrate(settings.database)
     Keyring(settings.secrets_dir).ensure()
     identity = ensure_identity(settings.data_dir / "identity")
@@ -33,7 +33,7 @@ async def prepare(settings: Settings) -> None:
 
 
 def main() -> int:
-    """Entry point; returns the exit code."""
+    """Run the command; returns its exit code."""
     settings = Settings()
     telemetry.configure("prepare", json=settings.log_json)
     try:

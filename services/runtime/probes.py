@@ -1,6 +1,6 @@
-"""How each part is asked whether it is healthy.
+"""The health probe of each part.
 
-`python -m services.runtime.probes PART` asks one part of the configured installation, and exits with 0 when it is.
+`python -m services.runtime.probes PART` probes one part of the configured installation; it exits with 0 if healthy.
 """
 
 import argparse
@@ -14,7 +14,7 @@ from services.runtime.health import Probe, answers_ok, is_registered, serves_grp
 
 
 def probes_of(settings: Settings) -> Mapping[str, Probe]:
-    """The probe of every part of the installation with these settings, by the part's name."""
+    """Return the probe of each part by name."""
     ingress, admin = settings.restate.ingress_url, settings.restate.admin_url
     return {
         "restate": partial(answers_ok, f"{admin}/health", f"{ingress}/restate/health"),
@@ -32,7 +32,7 @@ async def _is_served_and_registered(settings: Settings) -> bool:
 
 
 def main() -> int:
-    """Ask the part that the command line names; returns the exit code."""
+    """Probe the part named on the command line; returns the exit code."""
     probes = probes_of(Settings())
     parser = argparse.ArgumentParser(prog="python -m services.runtime.probes", description=__doc__)
     parser.add_argument("part", choices=list(probes))

@@ -1,4 +1,4 @@
-"""The file that says how to reach a running installation: there once all parts are healthy, gone after a clean stop."""
+"""The ready file: how to reach a running installation. It exists from when all parts are healthy to a clean stop."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -9,11 +9,11 @@ from pydantic import BaseModel
 from services.files import write_atomically
 
 if TYPE_CHECKING:
-    # The command line reads this file with every call, and needs no settings for it.
+    # Every `interlock` command imports this module; loading the settings would slow it down.
     from services.config import Settings
 
 
-class Ready(BaseModel):
+class ReadyFile(BaseModel):
     """Base URLs, host:port addresses for gRPC, and the process id of each part."""
 
     ingress: str
@@ -23,16 +23,16 @@ class Ready(BaseModel):
     ctrl_grpc: str
     krane_grpc: str
     database: str
-    # What a caller of ctrl has to present; None: nothing.
+    # Token that callers of ctrl must send; None: no token.
     token: str | None
     apex: str
     envoy_admin: str
     pids: dict[str, int]
 
 
-def describe(settings: "Settings", pids: Mapping[str, int]) -> Ready:
-    """How to reach the installation that runs with these settings."""
-    return Ready(
+def describe(settings: "Settings", pids: Mapping[str, int]) -> ReadyFile:
+    """Return the content of the ready file for an installation with these settings."""
+    return ReadyFile(
         ingress=settings.restate.ingress_url,
         admin=settings.restate.admin_url,
         gateway=f"http://{settings.gateway.host}:{settings.gateway.port}",
@@ -47,13 +47,13 @@ def describe(settings: "Settings", pids: Mapping[str, int]) -> Ready:
     )
 
 
-def publish(ready: Ready, files: Sequence[Path]) -> None:
-    """Write it to each file, readable by the owner alone."""
+def publish(ready: ReadyFile, files: Sequence[Path]) -> None:
+    """Write each file, readable by the owner only."""
     for file in files:
         write_atomically(file, f"{ready.model_dump_json(indent=2)}\n".encode())
 
 
 def withdraw(files: Sequence[Path]) -> None:
-    """Remove the files; those that are not there are no trouble."""
+    """Remove the files; missing ones are ignored."""
     for file in files:
         file.unlink(missing_ok=True)

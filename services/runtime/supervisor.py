@@ -1,6 +1,6 @@
-"""Starts parts in the order of their needs, keeps them running, and stops them in the reverse order.
+"""Start parts in the order of their needs, keep them running, and stop them in reverse order.
 
-What needs nothing of one another starts and stops at the same time.
+Parts that do not need each other start and stop at the same time.
 """
 
 import asyncio
@@ -10,40 +10,40 @@ from typing import NoReturn
 
 from services.runtime.keeper import Keeper, Part, Say
 
-# Work done once before the parts that need it, by name.
-Chores = Mapping[str, Callable[[], Awaitable[None]]]
+# Jobs by name; each runs once, before the parts that need it.
+StartupJobs = Mapping[str, Callable[[], Awaitable[None]]]
 
 
 class Supervisor:
-    """The parts of one installation.
+    """Supervises the parts of one installation.
 
-    `on_pids` is told every part's process id once all are healthy, and again whenever one was started anew.
+    `on_pids` is called with the process ids of all parts once all are healthy, and again after each restart of one.
     """
 
     def __init__(
         self,
         parts: Sequence[Part],
-        chores: Chores,
+        jobs: StartupJobs,
         data_dir: Path,
         *,
         say: Say,
         on_pids: Callable[[Mapping[str, int]], None],
     ) -> None:
         self._keepers = [Keeper(part, data_dir, say, self._report_pids) for part in parts]
-        self._chores = chores
+        self._jobs = jobs
         self._on_pids = on_pids
-        self._done = {name: asyncio.Event() for name in (*chores, *(part.name for part in parts))}
+        self._done = {name: asyncio.Event() for name in (*jobs, *(part.name for part in parts))}
         self._all_done = False
 
     async def run(self) -> None:
-        """Start everything and keep it running until cancelled; raises why the first start failed.
+        """Start everything and keep it running until cancelled; raises the error of the first start that fails.
 
-        Also then parts may be left running: call `stop`.
+        Some parts may then still run: call `stop` afterwards, in either case.
         """
         try:
             async with asyncio.TaskGroup() as tasks:
-                for name, chore in self._chores.items():
-                    tasks.create_task(self._do(name, chore))
+                for name, job in self._jobs.items():
+                    tasks.create_task(self._do(name, job))
                 for keeper in self._keepers:
                     tasks.create_task(self._keep(keeper))
                 tasks.create_task(self._announce())
@@ -51,7 +51,7 @@ class Supervisor:
             raise failures.exceptions[0] from None
 
     async def stop(self) -> None:
-        """Stop every part, each after those that need it. No `run` may be going on."""
+        """Stop every part, each after the parts that need it. Cancel `run` first."""
         stopped = {keeper.part.name: asyncio.Event() for keeper in self._keepers}
 
         async def stop_after_its_users(keeper: Keeper) -> None:
@@ -67,12 +67,12 @@ class Supervisor:
                 tasks.create_task(stop_after_its_users(keeper))
 
     def kill(self) -> None:
-        """End every part at once; a `stop` that waits for them then returns."""
+        """Kill every part at once; a `stop` that waits for them then returns."""
         for keeper in self._keepers:
             keeper.kill()
 
-    async def _do(self, name: str, chore: Callable[[], Awaitable[None]]) -> None:
-        await chore()
+    async def _do(self, name: str, job: Callable[[], Awaitable[None]]) -> None:
+        await job()
         self._done[name].set()
 
     async def _keep(self, keeper: Keeper) -> NoReturn:

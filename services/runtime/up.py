@@ -1,7 +1,7 @@
-"""`interlock up`: the whole installation on one machine, from one command until SIGINT or SIGTERM.
+"""`interlock up`: run a whole installation on one machine until SIGINT or SIGTERM.
 
-However it ends, no part outlives it. After a clean stop nothing at all runs; after a SIGKILL the instances do, and the
-next `up` takes them over.
+No part outlives the command, however it ends. After a clean stop no instance runs either. After a SIGKILL the
+instances go on running, and the next `up` takes them over.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from services.keyring import Keyring
 from services.krane.backends.opening import stop_all
 from services.runtime.identity import ensure_identity
 from services.runtime.lock import hold_data_dir
-from services.runtime.parts import describe_chores, describe_parts
-from services.runtime.ports import settle_ports
+from services.runtime.parts import describe_parts, describe_startup_jobs
+from services.runtime.ports import choose_ports
 from services.runtime.ready import describe, publish, withdraw
 from services.runtime.supervisor import Supervisor
 
@@ -30,7 +30,7 @@ from services.runtime.supervisor import Supervisor
 def run(data_dir: Path, ports_auto: bool, ready_file: Path | None) -> int:
     """Run the installation in `data_dir` until asked to stop; returns the exit code.
 
-    Once every part is healthy, how to reach it is written to `ready_file` and to ready.json in the data directory.
+    Once every part is healthy, writes `ready_file` and ready.json in the data directory (see `ready`).
     """
     console = Console(stderr=True, highlight=False)
     data_dir = data_dir.resolve()
@@ -45,7 +45,7 @@ def run(data_dir: Path, ports_auto: bool, ready_file: Path | None) -> int:
 
 
 class _Up:
-    """One run of `interlock up`, which holds its data directory."""
+    """One run of `interlock up`; its caller has locked the data directory."""
 
     def __init__(self, console: Console, data_dir: Path, ready_file: Path | None) -> None:
         self._console = console
@@ -54,17 +54,17 @@ class _Up:
         self._began = time.monotonic()
 
     async def run(self, *, ports_auto: bool) -> None:
-        settings = await settle_ports(Settings(data_dir=self._data_dir), auto=ports_auto)
+        settings = await choose_ports(Settings(data_dir=self._data_dir), auto=ports_auto)
         identity = ensure_identity(settings.secrets_dir)
         Keyring(settings.secrets_dir).ensure()
         supervisor = Supervisor(
             describe_parts(settings, identity),
-            describe_chores(settings),
+            describe_startup_jobs(settings),
             self._data_dir,
             say=self._say,
             on_pids=partial(self._publish, settings),
         )
-        # An `up` that was killed leaves them behind.
+        # An `up` that was killed leaves its ready files behind.
         withdraw(self._ready_files)
         try:
             await self._supervise(supervisor)
@@ -75,7 +75,7 @@ class _Up:
             self._say("interlock", "stopped")
 
     async def _supervise(self, supervisor: Supervisor) -> None:
-        """Run until the first SIGINT or SIGTERM; a further one kills the parts that are slow to stop."""
+        """Run until the first SIGINT or SIGTERM; a second signal kills the parts that still run."""
         running = asyncio.create_task(supervisor.run())
 
         def stop_or_kill() -> None:

@@ -133,7 +133,7 @@ def test_a_wait_that_times_out_says_how_to_go_on_and_stops_nothing(interlock: In
     assert watched.code == 6
     assert "enough" in watched.out
     again = interlock("cancel", running.id)
-    assert (again.code, "has ended already: cancelled" in again.out) == (0, True)
+    assert (again.code, "has already ended: cancelled" in again.out) == (0, True)
 
 
 def test_a_superseded_deployment_ends_the_wait_and_names_the_newer_one(interlock: Interlock, project: str) -> None:

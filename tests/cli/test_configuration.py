@@ -63,7 +63,7 @@ def test_no_release_command_is_said_for_a_project_and_for_a_deployment(interlock
     both = interlock(*deploy, "--release-command", "./mine", "--no-release-command")
 
     assert (without.release_command, own.release_command) == ([], ["./mine"])
-    assert "none, whatever the source says" in listed.out
+    assert "none, even if the source sets one" in listed.out
     assert (both.code, "contradict each other" in both.err) == (2, True)
 
 
@@ -72,7 +72,7 @@ def test_a_setting_that_says_nothing_is_refused_with_how_to_leave_it_to_the_sour
 ) -> None:
     refused = interlock("config", "set", "command=", "-p", project)
 
-    assert (refused.code, "command= says nothing" in refused.err) == (2, True)
+    assert (refused.code, "command= has no value" in refused.err) == (2, True)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,7 @@ def test_variables_are_set_listed_and_removed(interlock: Interlock, project: str
     listed = interlock("env", "ls", "-p", project, "-o", "json").message(pb.ListVariablesResponse())
     interlock("env", "rm", "EMPTY", "-p", project)
 
-    assert "the next deployment of production gets it" in changed.out
+    assert "applies to the next deployment of production" in changed.out
     assert {v.name: v.value for v in listed.variables} == {"MODE": "a=b", "EMPTY": ""}
     assert "MODE" in (left := interlock("env", "ls", "-p", project).out)
     assert "EMPTY" not in left

@@ -100,5 +100,5 @@ def test_a_tar_that_is_there_is_gzipped_unless_it_is(tmp_path: Path) -> None:
 def test_a_tar_that_is_too_large_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packing, "MAX_BYTES", 1000)
 
-    with pytest.raises(Invalid, match="the most that can be deployed"):
+    with pytest.raises(Invalid, match="larger than the limit of"):
         copy_archive(io.BytesIO(bytes(1001)), io.BytesIO())

@@ -30,7 +30,7 @@ def test_a_move_says_from_where_to_where_how_and_what_it_cancelled() -> None:
 
     assert _printed(response) == [
         "live moved from d_2 to d_1, cold (started again from its image)",
-        "cancelled for it: d_3",
+        "cancelled: d_3",
         "a.example",
     ]
 

@@ -124,7 +124,10 @@ async def test_the_same_key_in_another_project_is_another_deployment(client: Con
         ({"image": "", "git": git("")}, "the git URL is not usable"),
         ({"image": "", "git": git("https://u:s3cret@git.example.com/app")}, "the git URL holds credentials"),
         ({"image": "", "git": git("https://git.example.com/app", "--all")}, "git ref '--all' is not usable"),
-        ({"image": "", "git": git("https://git.example.com/app"), "commit": "abcdef1"}, "what its ref names"),
+        (
+            {"image": "", "git": git("https://git.example.com/app"), "commit": "abcdef1"},
+            "takes its commit from the ref",
+        ),
         ({"image": "", "source": "source@sha256:../../etc"}, "source"),
         ({"image": "", "source": "source@sha256:" + "0" * 63}, "source"),
         ({"image": "-v/:/mnt"}, "image"),

@@ -99,7 +99,7 @@ async def test_who_preempted_and_why_is_kept_with_what_was_cancelled(installatio
 async def test_a_dry_run_is_refused_as_the_operation_would_be(client: ControlClient, live: Live) -> None:
     with pytest.raises(PreconditionFailed, match="both source and target"):
         await client.rollback(live.project, live.newer, dry_run=True)
-    with pytest.raises(PreconditionFailed, match="live already"):
+    with pytest.raises(PreconditionFailed, match="already live"):
         await client.promote(live.project, live.newer, dry_run=True)
     with pytest.raises(PreconditionFailed, match="no domain to move"):
         await client.rollback(live.project, live.older, dry_run=True)
@@ -131,7 +131,7 @@ async def test_what_would_be_refused_preempts_nothing(client: ControlClient, liv
         await client.rollback(live.project, running)
     with pytest.raises(PreconditionFailed, match="not in production"):
         await client.promote(live.project, preview)
-    with pytest.raises(PreconditionFailed, match="live already"):
+    with pytest.raises(PreconditionFailed, match="already live"):
         await client.promote(live.project, live.newer)
     with pytest.raises(NotFound):
         await client.rollback(live.project, "d_unknown")

@@ -60,7 +60,7 @@ def test_another_deployment_that_can_serve_may_be_promoted(is_rolled_back: bool)
 
 def test_promoting_the_live_deployment_ends_the_rolled_back_state_and_is_refused_otherwise() -> None:
     check_promote("d_2", LIVE, is_rolled_back=True)
-    with pytest.raises(PreconditionFailed, match="d_2 is live already"):
+    with pytest.raises(PreconditionFailed, match="d_2 is already live"):
         check_promote("d_2", LIVE, is_rolled_back=False)
 
 

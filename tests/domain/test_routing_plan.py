@@ -111,7 +111,7 @@ def test_assigning_what_stands_already_changes_nothing() -> None:
 
 
 def test_a_commit_domain_never_moves() -> None:
-    with pytest.raises(Conflict, match="names deployment d_1 for good"):
+    with pytest.raises(Conflict, match="belongs to deployment d_1 and never moves"):
         plan_assign(project(1), target(2), wanted(commit=Sticky.COMMIT), [record("commit", Sticky.COMMIT, 1)])
 
 
@@ -289,7 +289,7 @@ def test_a_switch_of_another_projects_domain_is_refused_as_unknown() -> None:
 
 
 def test_a_commit_domain_is_never_switched() -> None:
-    with pytest.raises(PreconditionFailed, match="for good"):
+    with pytest.raises(PreconditionFailed, match="belongs to one deployment and never moves"):
         plan_switch(project(2), target(1), ["dom_commit"], [record("commit", Sticky.COMMIT, 2)], is_rolled_back=None)
 
 

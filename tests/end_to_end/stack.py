@@ -1,4 +1,4 @@
-"""A whole installation for tests: the real `interlock up` in a process of its own, and hands to use it with."""
+"""A whole installation for tests: the real `interlock up` in its own process, and methods to use it."""
 
 import asyncio
 import io
@@ -64,7 +64,7 @@ class Stack:
 
     @property
     def ready_file(self) -> Path:
-        """Where `up` says how to reach it."""
+        """Path of its ready file."""
         return self.data_dir.parent / f"{self.data_dir.name}-ready.json"
 
     @property
@@ -81,7 +81,7 @@ class Stack:
 
     @contextmanager
     def hanging(self, part: str) -> Generator[None]:
-        """A part that is there and does nothing."""
+        """Suspend a part for the block."""
         pid = self.kill(part, signal.SIGSTOP)
         try:
             yield
@@ -102,7 +102,7 @@ class Stack:
                 case "envoy":
                     return await answers_ok(f"{self.ready['envoy_admin']}/ready")
                 case _:
-                    # Whoever needs it waits for it.
+                    # Nothing to wait for here: parts that need it wait themselves.
                     return True
 
         await eventually(is_back, f"{part} to be started again", timeout=30)
@@ -168,7 +168,7 @@ class Stack:
             await database.close()
 
     async def journal(self, invocation_id: str) -> str:
-        """What Restate keeps of an invocation of Deploy, as its SQL shows it."""
+        """Read an invocation of Deploy from Restate's SQL tables."""
         query = {"query": f"select * from sys_journal where id = '{invocation_id}'"}
         async with httpx.AsyncClient(trust_env=False) as client:
             answer = await client.post(
@@ -179,7 +179,7 @@ class Stack:
         return json.dumps(rows)
 
     def instance_processes(self, deployment_id: str) -> list[int]:
-        """Ids of all processes that run for a deployment, found by their environment."""
+        """Return the ids of a deployment's processes, found by their environment."""
         mark = f"INTERLOCK_DEPLOYMENT_ID={deployment_id}".encode()
         found: list[int] = []
         for folder in Path("/proc").glob("[0-9]*"):
@@ -193,7 +193,7 @@ class Stack:
 
 @dataclass
 class Project:
-    """A project of its own for one test."""
+    """A project for one test."""
 
     stack: Stack
     control: ControlClient
@@ -202,7 +202,7 @@ class Project:
     sources: Path
 
     async def source(self, version: str, behaviour: str = "ok", *, files: Mapping[str, str] | None = None) -> str:
-        """Upload an app that answers with `version` and behaves as app.py knows."""
+        """Upload the app of app.py with this version and behaviour."""
         folder = self.sources / f"{version}-{behaviour}"
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(APP, folder / "app.py")
@@ -242,7 +242,7 @@ class Project:
             found = await self.control.get_deployment(deployment_id)
             return found if status_of(found) in ENDED else None
 
-        # Whoever looks more often makes it take longer.
+        # Polling more often would slow down the deployment.
         return await eventually(look, f"deployment {deployment_id} to end", timeout=timeout, pause=0.1)
 
     async def reaches(self, deployment_id: str, step: str, timeout: float = 60) -> None:
@@ -267,7 +267,7 @@ class Project:
         )
 
     async def answers(self, sticky: str, environment: str = "production", deployment_id: str = "") -> str:
-        """What the project's hostname of one kind answers through the gateway."""
+        """Return the gateway's answer for the project's hostname of one kind."""
         response = await self.stack.get(await self.hostname(sticky, deployment_id, environment))
         return response.json()["version"] if response.status_code == 200 else str(response.status_code)
 
@@ -277,7 +277,7 @@ class Project:
         return rows[0]["live_deployment_id"] or ""
 
     async def assert_gone(self, deployment_id: str) -> None:
-        """Nothing of a deployment is left: no process, no record of an instance, no route, no domain."""
+        """Assert that a deployment has no process, instance record, route or domain left."""
         assert self.stack.instance_processes(deployment_id) == []
         for table in ("instances", "domains", "gateway_configs"):
             query = f"select count(*) as n from {table} where deployment_id = :id"
@@ -287,7 +287,7 @@ class Project:
 async def eventually(
     look: Callable[[], Awaitable[T | None]], what: str, *, timeout: float = 20, pause: float = 0.05
 ) -> T:
-    """Look until the answer is true; fails at the deadline."""
+    """Call `look` until its result is true; fails at the deadline."""
     deadline = time.monotonic() + timeout
     while True:
         found = await look()
@@ -306,6 +306,6 @@ def pack(folder: Path) -> bytes:
 
 
 async def chunked(data: bytes) -> AsyncIterator[bytes]:
-    """Bytes in pieces of a megabyte, as an upload wants them."""
+    """Split bytes into chunks of a megabyte, for an upload."""
     for start in range(0, len(data), 1 << 20):
         yield data[start : start + (1 << 20)]

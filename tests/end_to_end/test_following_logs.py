@@ -94,7 +94,7 @@ async def test_no_line_is_lost_or_comes_twice_while_krane_and_ctrl_are_killed(pr
         follower.process.send_signal(signal.SIGINT)
 
         code, remarks = follower.ended()
-        assert (code, remarks.count("the log broke off")) == (130, 2)
+        assert (code, remarks.count("lost the connection to the log")) == (130, 2)
         # Whoever looks for its OpenAPI document asks as well.
         asked = [text for text in follower.texts(build=False) if text.startswith(("asked for /0/", "asked for /1/"))]
         assert asked == expected

@@ -120,7 +120,7 @@ async def test_a_rollback_that_would_be_refused_says_why_and_changes_nothing(pro
     await _refused(project, "d_unknown", NotFound, "d_unknown")
     await _refused(project, "../..", InterlockError, "is not an id")
 
-    with pytest.raises(PreconditionFailed, match="is live already"):
+    with pytest.raises(PreconditionFailed, match="is already live"):
         await project.control.promote(project.slug, new.id)
     with pytest.raises(PreconditionFailed, match="not in production"):
         await project.control.promote(project.slug, preview.id)

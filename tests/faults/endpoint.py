@@ -6,7 +6,7 @@ from pathlib import Path
 
 from services.config import Settings
 from services.deployment.__main__ import run_endpoint
-from tests.faults.failpoints import Armoury
+from tests.faults.failpoints import FailpointFolder
 
 FOLDER_VARIABLE = "INTERLOCK_TEST_FAILPOINTS"
 # A port to reach krane at that is not krane's own; unset: its own.
@@ -20,4 +20,4 @@ def _settings() -> Settings:
 
 
 if __name__ == "__main__":
-    asyncio.run(run_endpoint(_settings(), Armoury(Path(os.environ[FOLDER_VARIABLE])).failpoints))
+    asyncio.run(run_endpoint(_settings(), FailpointFolder(Path(os.environ[FOLDER_VARIABLE])).failpoints))

@@ -1,9 +1,9 @@
-"""Failpoints that act, armed with files: the endpoint's side acts, the test's side arms.
+"""Failpoints that tests arm by writing files, and that act in the endpoint.
 
-A folder for each key; in it a file for each armed failpoint, named by the quoted "<handler>/<step>/<moment>". The file
-holds the action. `kill` ends the process, once: the file is removed first. `refuse` raises a refusal of the domain as
-long as the file is there, since a replay must be refused as well. `hold` lets nothing past it as long as the file is
-there, later attempts neither; the endpoint goes on with everything else. A key that has a folder notes what it reaches.
+Each key has a folder. An armed failpoint is a file in it, named by the quoted "<handler>/<step>/<moment>", that holds
+the action. `kill` removes the file and kills the process. `refuse` raises a refusal as long as the file exists, because
+a replay must be refused too. `hold` blocks all attempts as long as the file exists; other handlers go on. If a key has
+a folder, the failpoints that it reaches are recorded there.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ from services.durable.failpoints import Failpoints, Moment
 REFUSAL = "refused by the test"
 _REACHED = "reached"
 _PASSED = "passed"
-# Longer than any test holds; then the step fails, since nobody is left to let it go.
+# Longer than any test holds a failpoint. After that the step fails, because the test is gone.
 _HOLD_SECONDS = 300.0
 _HOLD_PAUSE_SECONDS = 0.02
 
@@ -33,7 +33,7 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class FailpointsInFolder:
-    """The endpoint's side, for one invocation."""
+    """The failpoints of one invocation, in the endpoint."""
 
     folder: Path
     handler: str
@@ -62,41 +62,41 @@ class FailpointsInFolder:
 
 
 @dataclass(frozen=True, slots=True)
-class Armoury:
-    """The test's side."""
+class FailpointFolder:
+    """The folder in which tests arm failpoints."""
 
     folder: Path
 
     def failpoints(self, handler: str, key: str) -> Failpoints:
-        """The failpoints of one handler, as the services want them."""
+        """Return the failpoints of one handler and key."""
         return FailpointsInFolder(self.folder / key, handler)
 
     def watch(self, key: str) -> None:
-        """Begin to note what a key reaches, anew."""
+        """Start a new record of the failpoints that a key reaches."""
         (self.folder / key).mkdir(exist_ok=True)
         (self.folder / key / _REACHED).write_text("")
 
     def reached(self, key: str) -> list[str]:
-        """The failpoints that a watched key has reached since, each once, in order."""
+        """List the failpoints that a watched key has reached, each once, in order."""
         return list(dict.fromkeys((self.folder / key / _REACHED).read_text().splitlines()))
 
     def has_passed(self, key: str, name: str) -> bool:
-        """Whether somebody who was held at a failpoint has gone on."""
+        """Return whether a handler that was held at the failpoint has continued."""
         passed = self.folder / key / _PASSED
         return passed.exists() and name in passed.read_text().splitlines()
 
     def arm(self, key: str, name: str, action: Action) -> None:
-        """Let a failpoint of a watched key act."""
+        """Arm a failpoint of a watched key."""
         complete = self.folder / key / "arming"
         complete.write_text(action)
         complete.rename(self._file(key, name))
 
     def is_armed(self, key: str, name: str) -> bool:
-        """Whether a failpoint has not killed yet, or refuses or holds again and again."""
+        """Return whether a failpoint is armed: `kill` disarms itself, `refuse` and `hold` do not."""
         return self._file(key, name).exists()
 
     def disarm(self, key: str, name: str) -> None:
-        """Let a failpoint refuse or hold no more."""
+        """Disarm a failpoint that refuses or holds."""
         self._file(key, name).unlink()
 
     def _file(self, key: str, name: str) -> Path:

@@ -1,6 +1,7 @@
-"""Operations that are held at a failpoint, so that other parts can be harmed in exactly this phase of them.
+"""Operations held at a failpoint, so that tests can harm other parts in exactly that phase.
 
-They are begun with `hold`, which returns once they stand still; then come the harm, `let_go` and one of the assertions.
+`hold` starts operations and returns when they are held. Then the test does its harm, calls `let_go`, and asserts the
+outcome.
 """
 
 import asyncio
@@ -11,10 +12,10 @@ from typing import Protocol
 
 from services.domain.errors import InterlockError
 from services.domain.status import DeploymentStatus
-from tests.faults.world import Two, World
+from tests.faults.world import TwoDeployments, World
 
 AT_ONCE = 6
-# A failpoint in each phase of a deploy and of a rollback, for harm that takes too long to be done at all of them.
+# One failpoint in each phase of a deploy and a rollback, for faults that are too slow to be tried at every failpoint.
 PHASES = (
     *("Deploy/build/before", "Deploy/create in krane/effect", "Deploy/poll until ready/before"),
     *("Deploy/scrape OpenAPI/before", "Deploy/build domains/effect", "AssignDomains/assign domains/effect"),
@@ -44,34 +45,34 @@ def build_wheel(folder, *_):
 }
 
 
-class Held(Protocol):
-    """One operation."""
+class HeldOperation(Protocol):
+    """An operation that is held at a failpoint."""
 
     def let_go(self) -> None:
-        """Let it go on."""
+        """Let it continue."""
         ...
 
     async def assert_done(self) -> None:
-        """Wait until it has ended; it has happened, once, and nothing else has."""
+        """Wait for its end, and assert that it has happened once and nothing else has."""
         ...
 
     async def assert_done_or_undone(self) -> None:
-        """Wait until it has ended; either it has happened, or nothing has."""
+        """Wait for its end, and assert that either it has happened or nothing has."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class HeldDeploy:
-    """A deploy that is to replace the newer deployment of a project."""
+    """A held deploy of a third deployment in a project of two."""
 
     world: World
-    two: Two
+    two: TwoDeployments
     name: str
     operations_before: Sequence[tuple[str, str]]
     deployment_id: str
 
     def let_go(self) -> None:
-        self.world.armoury.disarm(self.two.project.id, self.name)
+        self.world.failpoints.disarm(self.two.project.id, self.name)
 
     async def assert_done(self) -> None:
         assert await self._end() is DeploymentStatus.READY
@@ -84,7 +85,7 @@ class HeldDeploy:
             await self._assert_undone()
 
     async def assert_undone(self) -> None:
-        """Wait until it has ended; it failed, and nothing has happened."""
+        """Wait for its end, and assert that it failed and nothing has happened."""
         assert await self._end() is DeploymentStatus.FAILED
         await self._assert_undone()
 
@@ -92,7 +93,7 @@ class HeldDeploy:
         assert (await self.two.project.control.cancel_deployment(self.deployment_id, "no longer wanted")).cancelling
 
     async def assert_cancelled(self) -> None:
-        """Wait until the cancel has undone it."""
+        """Wait for its end, and assert that the cancel has undone it."""
         assert await self._end() is DeploymentStatus.CANCELLED
         await self._assert_undone()
 
@@ -102,7 +103,7 @@ class HeldDeploy:
         return status
 
     async def _assert_happened(self) -> None:
-        after = Two(self.two.project, self.two.new, self.deployment_id)
+        after = TwoDeployments(self.two.project, self.two.new, self.deployment_id)
         await self.world.assert_retired(self.two.project, self.two.old)
         await self.world.assert_as_before(after)
         await self.world.assert_steps_ended(self.deployment_id, "deploy")
@@ -118,16 +119,16 @@ class HeldDeploy:
 
 @dataclass(frozen=True, slots=True)
 class HeldRollback:
-    """A rollback of a project from its newer deployment to the older one."""
+    """A held rollback of a project from its newer deployment to the older one."""
 
     world: World
-    two: Two
+    two: TwoDeployments
     name: str
     operations_before: Sequence[tuple[str, str]]
     asked: asyncio.Task[None]
 
     def let_go(self) -> None:
-        self.world.armoury.disarm(self.two.project.id, self.name)
+        self.world.failpoints.disarm(self.two.project.id, self.name)
 
     async def assert_done(self) -> None:
         await self._end()
@@ -158,7 +159,7 @@ class HeldRollback:
 
 
 async def record(world: World) -> list[str]:
-    """The failpoints of a deploy and of a rollback."""
+    """Return the failpoints that a deploy and a rollback reach."""
     project = await world.project()
     await world.deploy(project, "new")
     async with world.two() as two:
@@ -169,14 +170,14 @@ async def record(world: World) -> list[str]:
 
 
 def batches(names: Sequence[str]) -> list[Sequence[str]]:
-    """So many failpoints at a time as a small machine can hold operations at."""
+    """Split the failpoints so that a small machine can hold all operations of a batch at once."""
     return [names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE)]
 
 
-async def hold(world: World, names: Sequence[str]) -> list[Held]:
-    """Begin an operation for each failpoint of a recording, in a project each, and hold it there."""
+async def hold(world: World, names: Sequence[str]) -> list[HeldOperation]:
+    """Start an operation for each failpoint, each in its own project, and hold it there."""
 
-    async def begin(name: str) -> Held:
+    async def begin(name: str) -> HeldOperation:
         if name.startswith(("Deploy/", "AssignDomains/")):
             return await hold_deploy(world, name)
         return await hold_rollback(world, name)
@@ -185,12 +186,12 @@ async def hold(world: World, names: Sequence[str]) -> list[Held]:
 
 
 async def hold_deploy(world: World, name: str) -> HeldDeploy:
-    """Begin a deploy, and hold it."""
+    """Start a deploy and hold it."""
     two = await world.take_two()
     before = await world.routing_operations(two.project)
     world.hold(two.project, name)
     if name.split("/")[1] in ("start build", "build"):
-        # A source that nobody has built yet, so that its build runs when it is held.
+        # A new source, so that its build is still running when it is held.
         deployment_id = await world.create(two.project, f"slow-{two.project.slug}-{len(before)}", files=SLOW_BUILD)
     else:
         deployment_id = await world.create(two.project, f"number-{len(before)}")
@@ -199,7 +200,7 @@ async def hold_deploy(world: World, name: str) -> HeldDeploy:
 
 
 async def hold_rollback(world: World, name: str) -> HeldRollback:
-    """Begin a rollback, and hold it."""
+    """Start a rollback and hold it."""
     two = await world.take_two()
     before = await world.routing_operations(two.project)
     world.hold(two.project, name)
@@ -208,7 +209,7 @@ async def hold_rollback(world: World, name: str) -> HeldRollback:
     return HeldRollback(world, two, name, before, asked)
 
 
-async def _ask_for_rollback(two: Two) -> None:
-    # Whoever asks may lose the answer with the part that is harmed.
+async def _ask_for_rollback(two: TwoDeployments) -> None:
+    # The fault may hit the part that would answer.
     with suppress(InterlockError):
         await two.project.control.rollback(two.project.slug, two.old)

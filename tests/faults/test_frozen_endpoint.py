@@ -24,7 +24,7 @@ from services.durable.serving import code_revision
 from tests.end_to_end.stack import ROOT, Project, eventually
 from tests.faults.conftest import HASTY, SETTINGS, TAKES_MINUTES
 from tests.faults.held import hold_deploy, hold_rollback
-from tests.faults.world import SERVICES, Two, World, installation
+from tests.faults.world import SERVICES, TwoDeployments, World, installation
 
 pytestmark = [pytest.mark.restate, pytest.mark.envoy, pytest.mark.timeout(900)]
 
@@ -104,10 +104,10 @@ async def _abandon(world: World, project: Project) -> None:
     await world.settled(project)
 
 
-async def _move_on(world: World, two: Two) -> Two:
+async def _move_on(world: World, two: TwoDeployments) -> TwoDeployments:
     """Replace the newer deployment of a project by a still newer one."""
     if await two.project.live() == two.old:
         await two.project.control.promote(two.project.slug, two.new)
     newer = await world.deploy(two.project, "newer")
     await world.assert_retired(two.project, two.old)
-    return Two(two.project, two.new, newer)
+    return TwoDeployments(two.project, two.new, newer)

@@ -9,7 +9,7 @@ from services.domain.errors import PreconditionFailed
 from services.durable.failpoints import Moment
 from tests import boxes
 from tests.end_to_end.stack import Project
-from tests.faults.world import Two, World
+from tests.faults.world import TwoDeployments, World
 
 pytestmark = [pytest.mark.restate, pytest.mark.envoy, pytest.mark.timeout(900)]
 
@@ -212,11 +212,11 @@ def _failpoints(handler: str, *steps: str) -> set[str]:
     return {f"{handler}/{step}/{moment}" for step in steps for moment in Moment}
 
 
-async def _roll_back(two: Two) -> None:
+async def _roll_back(two: TwoDeployments) -> None:
     await two.project.control.rollback(two.project.slug, two.old)
 
 
-async def _promote(two: Two) -> None:
+async def _promote(two: TwoDeployments) -> None:
     await two.project.control.promote(two.project.slug, two.new)
 
 
@@ -225,7 +225,7 @@ async def _deploy_with_release_command(world: World, project: Project, outside: 
     await world.deploy(project, "new", release_command=command, variables={"OUTSIDE": str(outside)})
 
 
-async def _start_again(two: Two) -> None:
+async def _start_again(two: TwoDeployments) -> None:
     await _roll_back(two)
     await _promote(two)
 
@@ -245,12 +245,12 @@ async def _deploy_refused(world: World, project: Project, name: str) -> str:
     return deployment_id
 
 
-async def _cold_rollback_refused(world: World, two: Two) -> None:
+async def _cold_rollback_refused(world: World, two: TwoDeployments) -> None:
     await world.stop_in_krane(two.project, two.old)
     async with world.refused_at(two.project, "Rollback/switch domains/journaled"):
         with pytest.raises(PreconditionFailed):
             await _roll_back(two)
 
 
-async def _assert_rolled_back(world: World, two: Two) -> None:
+async def _assert_rolled_back(world: World, two: TwoDeployments) -> None:
     await world.assert_serves(two.project, live=two.old, newest=two.new, ready=[two.old, two.new], held=True)

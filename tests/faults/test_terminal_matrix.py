@@ -8,7 +8,7 @@ from services.ctrl.enums import status_of
 from services.domain.errors import PreconditionFailed
 from services.durable.failpoints import Moment
 from tests.faults.failpoints import REFUSAL
-from tests.faults.world import Two, World
+from tests.faults.world import TwoDeployments, World
 
 pytestmark = [pytest.mark.restate, pytest.mark.envoy, pytest.mark.timeout(900)]
 
@@ -52,7 +52,7 @@ async def test_rollback_is_refused(world: World) -> None:
 async def test_promote_is_refused(world: World) -> None:
     async with world.two() as recording:
         await _roll_back(recording)
-        world.armoury.watch(recording.project.id)
+        world.failpoints.watch(recording.project.id)
         await _promote(recording)
         names = world.reached(recording.project, "Promote/", "SwitchDomains/")
 
@@ -73,15 +73,17 @@ def _refusable(names: list[str]) -> list[str]:
     return [name for name in names if not name.endswith(f"/{Moment.JOURNALED}") and name.split("/")[1] not in COMMITTED]
 
 
-async def _roll_back(two: Two) -> None:
+async def _roll_back(two: TwoDeployments) -> None:
     await two.project.control.rollback(two.project.slug, two.old)
 
 
-async def _promote(two: Two) -> None:
+async def _promote(two: TwoDeployments) -> None:
     await two.project.control.promote(two.project.slug, two.new)
 
 
-async def _assert_refused(world: World, two: Two, name: str, operation: Callable[[Two], Awaitable[None]]) -> None:
+async def _assert_refused(
+    world: World, two: TwoDeployments, name: str, operation: Callable[[TwoDeployments], Awaitable[None]]
+) -> None:
     before = await world.routing_operations(two.project)
 
     async with world.refused_at(two.project, name):

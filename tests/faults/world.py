@@ -1,4 +1,4 @@
-"""What the fault matrices share: projects to fail in, the choice of failpoints, and what must hold afterwards."""
+"""Shared by the fault matrices: projects, the choice of failpoints, and the checks after a fault."""
 
 import asyncio
 import itertools
@@ -16,18 +16,18 @@ from services.domain.status import ENDED, DeploymentStatus
 from services.krane.client import KraneClient
 from tests.end_to_end.stack import Project, Stack, eventually
 from tests.faults.endpoint import FOLDER_VARIABLE
-from tests.faults.failpoints import Action, Armoury
+from tests.faults.failpoints import Action, FailpointFolder
 
 SERVICES = ("hydra.v1.DeploymentService", "hydra.v1.RoutingService")
-# Failures at the same time, each in a project of its own. Every kill hits all of them, wherever they are.
+# Number of projects that fail at the same time. Every kill hits all of them.
 LANES = 3
 _ASK_PAUSE_SECONDS = 0.05
-# A step is tried for a minute, which begins anew when the deadline of the poll that it belongs to passes meanwhile.
+# A step retries for a minute, and once more if the deadline of its poll passes meanwhile.
 _ENDED_SECONDS = 150.0
 
 
 @dataclass(frozen=True, slots=True)
-class Two:
+class TwoDeployments:
     """A project with two ready deployments, the newer one live."""
 
     project: Project
@@ -37,14 +37,14 @@ class Two:
 
 @asynccontextmanager
 async def installation(folder: Path, environment: Mapping[str, str]) -> AsyncGenerator["World"]:
-    """An installation of a test's own, since what happens to it would hurt other tests; it tries every failpoint."""
-    armoury = Armoury(folder / "failpoints")
-    armoury.folder.mkdir(parents=True)
-    stack = Stack(folder / "data", {**environment, FOLDER_VARIABLE: str(armoury.folder)})
+    """Run a separate installation for a test whose faults would disturb other tests; it tries every failpoint."""
+    failpoints = FailpointFolder(folder / "failpoints")
+    failpoints.folder.mkdir(parents=True)
+    stack = Stack(folder / "data", {**environment, FOLDER_VARIABLE: str(failpoints.folder)})
     await asyncio.to_thread(stack.start)
     try:
         async with stack.control() as control:
-            yield World(stack, control, armoury, folder / "sources", every=1, seed=0)
+            yield World(stack, control, failpoints, folder / "sources", every=1, seed=0)
     finally:
         code = await asyncio.to_thread(stack.stop)
     assert code == 0
@@ -54,17 +54,17 @@ class World:
     """The installation under faults."""
 
     def __init__(
-        self, stack: Stack, control: ControlClient, armoury: Armoury, sources: Path, *, every: int, seed: int
+        self, stack: Stack, control: ControlClient, failpoints: FailpointFolder, sources: Path, *, every: int, seed: int
     ) -> None:
         self.stack = stack
-        self.armoury = armoury
+        self.failpoints = failpoints
         self._control = control
         self._sources = sources
         self._every = every
         self._seed = seed
         self._uploaded: dict[tuple[str, str], str] = {}
         self._versions: dict[str, str] = {}
-        self._idle: list[Two] = []
+        self._idle: list[TwoDeployments] = []
         # Deployments that were retired, by project.
         self._retired: dict[str, list[str]] = {}
         self._numbers = itertools.count(1)
@@ -72,10 +72,10 @@ class World:
     # -- making -----------------------------------------------------------------------------------------------------
 
     async def project(self) -> Project:
-        """A new project, watched."""
+        """Create a project, and record the failpoints that it reaches."""
         slug = f"app{next(self._numbers)}"
         created = await self._control.create_project(slug)
-        self.armoury.watch(created.id)
+        self.failpoints.watch(created.id)
         return Project(stack=self.stack, control=self._control, id=created.id, slug=slug, sources=self._sources)
 
     async def create(
@@ -87,7 +87,7 @@ class World:
         files: Mapping[str, str] | None = None,
         **fields: Any,
     ) -> str:
-        """Create a deployment, without waiting for it; each source is built once for all projects."""
+        """Create a deployment without waiting for it; each source is built once for all projects."""
         source = version, behaviour
         if source not in self._uploaded:
             self._uploaded[source] = await project.source(version, behaviour, files=files)
@@ -96,7 +96,7 @@ class World:
         return created.id
 
     def version(self, deployment_id: str) -> str:
-        """What a deployment answers with."""
+        """Return the version that a deployment answers with."""
         return self._versions[deployment_id]
 
     async def deploy(self, project: Project, version: str, **fields: Any) -> str:
@@ -108,59 +108,59 @@ class World:
         return deployment_id
 
     @asynccontextmanager
-    async def two(self) -> AsyncGenerator[Two]:
-        """A project with two ready deployments, "old" and "new", watched anew.
+    async def two(self) -> AsyncGenerator[TwoDeployments]:
+        """Provide a project with two ready deployments, "old" and "new", and a new record of failpoints.
 
-        Whoever takes it leaves it as it was; one with which something goes wrong is never used again.
+        The block must leave it unchanged. After an error the project is not used again.
         """
         two = await self.take_two()
         yield two
         self.give_back(two)
 
-    async def take_two(self) -> Two:
-        """As `two`, for those who give it back by themselves."""
+    async def take_two(self) -> TwoDeployments:
+        """As `two`, but the caller must call `give_back`."""
         two = self._idle.pop() if self._idle else await self._make_two()
-        self.armoury.watch(two.project.id)
+        self.failpoints.watch(two.project.id)
         return two
 
-    def give_back(self, two: Two) -> None:
-        """Let others have a project that is as it was."""
+    def give_back(self, two: TwoDeployments) -> None:
+        """Make an unchanged project available again."""
         self._idle.append(two)
 
-    async def _make_two(self) -> Two:
+    async def _make_two(self) -> TwoDeployments:
         project = await self.project()
-        return Two(project, await self.deploy(project, "old"), await self.deploy(project, "new"))
+        return TwoDeployments(project, await self.deploy(project, "old"), await self.deploy(project, "new"))
 
     async def stop_in_krane(self, project: Project, deployment_id: str) -> None:
-        """Stop a deployment's instances, as retiring it does."""
+        """Stop a deployment's instances, as its retirement does."""
         async with KraneClient(self.stack.ready["krane_grpc"]) as krane:
             await krane.stop(await self._namespace(project), deployment_id)
 
     # -- failing ----------------------------------------------------------------------------------------------------
 
     def reached(self, project: Project, *prefixes: str) -> list[str]:
-        """The failpoints with these beginnings that a project has reached since it was watched."""
-        return [name for name in self.armoury.reached(project.id) if name.startswith(prefixes)]
+        """List the recorded failpoints of a project with these prefixes."""
+        return [name for name in self.failpoints.reached(project.id) if name.startswith(prefixes)]
 
     @asynccontextmanager
     async def killed_at(self, project: Project, name: str) -> AsyncGenerator[None]:
-        """Kill the endpoint when the project reaches a failpoint, which it must; wait until nothing runs any more."""
-        self.armoury.arm(project.id, name, Action.KILL)
+        """Kill the endpoint when the project reaches a failpoint (it must), and wait until no handler runs."""
+        self.failpoints.arm(project.id, name, Action.KILL)
         yield
 
         async def killed() -> bool:
-            return not self.armoury.is_armed(project.id, name)
+            return not self.failpoints.is_armed(project.id, name)
 
         await eventually(killed, f"{name} to be reached")
         await self.settled(project)
 
     @asynccontextmanager
     async def refused_at(self, project: Project, name: str) -> AsyncGenerator[None]:
-        """Refuse whatever the project reaches a failpoint with; wait until nothing runs any more."""
-        self.armoury.arm(project.id, name, Action.REFUSE)
+        """Refuse the step when the project reaches a failpoint, and wait until no handler runs."""
+        self.failpoints.arm(project.id, name, Action.REFUSE)
         yield
         await self.settled(project)
-        self.armoury.disarm(project.id, name)
+        self.failpoints.disarm(project.id, name)
 
     async def each(self, names: Sequence[str], fail: Callable[[str], Awaitable[None]]) -> None:
         """Fail at an even share of the failpoints, at a few of them at a time."""
@@ -185,13 +185,13 @@ class World:
 
     def hold(self, project: Project, name: str) -> None:
         """Let the project come to a failpoint and no further."""
-        self.armoury.arm(project.id, name, Action.HOLD)
+        self.failpoints.arm(project.id, name, Action.HOLD)
 
     async def held(self, project: Project, name: str) -> None:
         """Wait until the project stands at a failpoint, which it must reach."""
 
         async def reached() -> bool:
-            return name in self.armoury.reached(project.id)
+            return name in self.failpoints.reached(project.id)
 
         await eventually(reached, f"{project.slug} to be held at {name}")
 
@@ -199,23 +199,23 @@ class World:
         """Wait until whoever was held at a failpoint has gone on."""
 
         async def gone_on() -> bool:
-            return self.armoury.has_passed(project.id, name)
+            return self.failpoints.has_passed(project.id, name)
 
         await eventually(gone_on, f"{project.slug} to go on from {name}")
 
     @asynccontextmanager
     async def killed(self, part: str) -> AsyncGenerator[None]:
-        """Kill a part. What the block does happens while it is away; the end of the block waits until it is back."""
+        """Kill a part and run the block while it is down; then wait until it is back."""
         old = self.stack.kill(part)
         yield
         await self.stack.restarted(part, old)
 
     async def settled(self, project: Project) -> None:
-        """Wait until no handler of a project runs or queues any more."""
+        """Wait until no handler of a project runs or is queued."""
         async with self.stack.restate() as restate:
 
             async def idle() -> bool:
-                # A Restate that was just started again does not answer for all of itself yet.
+                # A Restate that has just restarted cannot answer all queries yet.
                 with suppress(InterlockError):
                     unfinished = await restate.unfinished_invocations(*SERVICES)
                     return project.id not in {invocation.key for invocation in unfinished}
@@ -224,7 +224,7 @@ class World:
             await eventually(idle, f"the handlers of {project.slug} to end", timeout=60)
 
     async def ended(self, deployment_id: str) -> DeploymentStatus:
-        """Wait until a deployment has ended, by the database, whatever else is down."""
+        """Wait until a deployment has ended. Reads only the database, so other parts may be down."""
 
         async def look() -> DeploymentStatus | None:
             rows = await self.stack.sql("select status from deployments where id = :id", id=deployment_id)
@@ -235,7 +235,7 @@ class World:
 
     @asynccontextmanager
     async def answering(self) -> AsyncGenerator[None]:
-        """Ask every live hostname again and again while the block runs; each answers each time."""
+        """Send requests to every live hostname during the block, and assert that all succeed."""
         rows = await self.stack.sql("select hostname from domains where sticky = 'live'")
         assert rows
         failed: list[str] = []
@@ -260,7 +260,7 @@ class World:
     async def assert_serves(
         self, project: Project, *, live: str, newest: str, ready: Sequence[str], held: bool = False
     ) -> None:
-        """Domains, gateway configs, live pointer, flag, instances and answers are these, and there are no others."""
+        """Assert exactly these domains, gateway configs, live pointer, flag, instances and answers."""
         query = (
             "select d.hostname, d.sticky, d.deployment_id, g.deployment_id as config from domains d "
             "left join gateway_configs g on g.hostname = d.hostname where d.project_id = :id"
@@ -280,31 +280,31 @@ class World:
             answer = await self.stack.get(domain["hostname"])
             assert answer.json()["version"] == self.version(domain["deployment_id"]), domain
 
-    async def assert_as_before(self, two: Two) -> None:
-        """The newer deployment is live, and both run."""
+    async def assert_as_before(self, two: TwoDeployments) -> None:
+        """Assert that the newer deployment is live, and both run."""
         await self.assert_serves(two.project, live=two.new, newest=two.new, ready=[two.old, two.new])
 
     async def assert_retired(self, project: Project, deployment_id: str) -> None:
-        """A deployment is stopped, and of its hostnames it has only the one of its commit, from now on."""
+        """Assert that a deployment is stopped and keeps only its commit hostname."""
 
         async def is_stopped() -> bool:
-            # A Restate that was just started again may not have told of the retirement that it is about to begin.
+            # A Restate that has just restarted may not have begun the retirement yet.
             return await self.ended(deployment_id) is DeploymentStatus.STOPPED
 
         await eventually(is_stopped, f"deployment {deployment_id} to be retired")
-        # The row comes first, then its instances are stopped.
+        # The row changes first, then the instances are stopped.
         await self.settled(project)
         assert self.stack.instance_processes(deployment_id) == []
         self._retired.setdefault(project.id, []).append(deployment_id)
 
     async def assert_gone(self, project: Project, deployment_id: str) -> None:
-        """Nothing of a deployment is left, in krane neither."""
+        """Assert that nothing of a deployment is left, also in krane."""
         await project.assert_gone(deployment_id)
         async with KraneClient(self.stack.ready["krane_grpc"]) as krane:
             assert await krane.get(await self._namespace(project), deployment_id) is None
 
     async def assert_steps_ended(self, deployment_id: str, operation: str) -> None:
-        """Exactly one such operation is in the step log; each of its steps ended well, under its own position."""
+        """Assert that the step log has exactly one such operation, and all its steps succeeded."""
         query = "select * from deployment_steps where deployment_id = :id and operation = :operation"
         steps = await self.stack.sql(query, id=deployment_id, operation=operation)
         assert len({step["operation_id"] for step in steps}) == 1
@@ -312,7 +312,7 @@ class World:
         assert all(step["ended_at_ms"] is not None and step["error"] is None for step in steps), steps
 
     async def routing_operations(self, project: Project) -> list[tuple[str, str]]:
-        """What moved the project's domains and stands: kind and deployment, in order."""
+        """List kind and deployment of the project's routing operations that were not undone, in order."""
         query = "select * from routing_operations where project_id = :id and not is_undone order by revision"
         return [(row["kind"], row["deployment_id"]) for row in await self.stack.sql(query, id=project.id)]
 

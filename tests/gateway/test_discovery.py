@@ -152,7 +152,7 @@ async def test_a_changed_cluster_is_usable_when_it_is_acknowledged(tmp_path: Pat
     ("node", "type_url", "reason"),
     [
         ("somebody else", ResourceType.CLUSTER, "this agent serves 'gw-1'"),
-        ("gw-1", "type.googleapis.com/envoy.Unknown", "does not use it"),
+        ("gw-1", "type.googleapis.com/envoy.Unknown", "does not use that type"),
     ],
 )
 async def test_a_stranger_is_not_served(tmp_path: Path, node: str, type_url: str, reason: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from services.domain.errors import DeadlineExceeded, Unavailable
 from services.runtime.keeper import Part
-from services.runtime.supervisor import Chores, Supervisor
+from services.runtime.supervisor import StartupJobs, Supervisor
 from tests.runtime.processes import SLEEP, is_running, never_healthy, python_part, until
 
 # Appends its name to a file when asked to stop.
@@ -29,8 +29,8 @@ time.sleep(60)
 
 
 @dataclass
-class Told:
-    """What the supervisor told: lines about parts, and each time the process ids."""
+class Reports:
+    """What a supervisor reported: lines about parts, and process ids."""
 
     lines: list[str] = field(default_factory=list)
     pids: list[Mapping[str, int]] = field(default_factory=list)
@@ -39,8 +39,8 @@ class Told:
         self.lines.append(f"{part}: {what}")
 
 
-def create_supervisor(told: Told, data_dir: Path, *parts: Part, chores: Chores | None = None) -> Supervisor:
-    return Supervisor(parts, chores or {}, data_dir, say=told.say, on_pids=told.pids.append)
+def create_supervisor(reports: Reports, data_dir: Path, *parts: Part, jobs: StartupJobs | None = None) -> Supervisor:
+    return Supervisor(parts, jobs or {}, data_dir, say=reports.say, on_pids=reports.pids.append)
 
 
 def deaf_part(data_dir: Path, *, stop_seconds: float) -> Part:
@@ -54,12 +54,12 @@ def deaf_part(data_dir: Path, *, stop_seconds: float) -> Part:
 
 
 @asynccontextmanager
-async def supervised(told: Told, data_dir: Path, *parts: Part) -> AsyncGenerator[Supervisor]:
+async def supervised(reports: Reports, data_dir: Path, *parts: Part) -> AsyncGenerator[Supervisor]:
     """All parts started; stopped when the block ends."""
-    supervisor = create_supervisor(told, data_dir, *parts)
+    supervisor = create_supervisor(reports, data_dir, *parts)
     running = asyncio.create_task(supervisor.run())
     try:
-        await until(lambda: bool(told.pids) or running.done())
+        await until(lambda: bool(reports.pids) or running.done())
         yield supervisor
     finally:
         running.cancel()
@@ -68,7 +68,7 @@ async def supervised(told: Told, data_dir: Path, *parts: Part) -> AsyncGenerator
 
 
 async def test_a_part_starts_once_what_it_needs_is_done(tmp_path: Path) -> None:
-    told, order = Told(), tmp_path / "order"
+    reports, order = Reports(), tmp_path / "order"
 
     async def migrate() -> None:
         order.write_text("database ")
@@ -80,11 +80,11 @@ async def test_a_part_starts_once_what_it_needs_is_done(tmp_path: Path) -> None:
         return "first" in order.read_text()
 
     supervisor = create_supervisor(
-        told,
+        reports,
         tmp_path,
         python_part("second", note("second"), needs=("first",)),
         python_part("first", note("first"), probe=first_noted, needs=("database",)),
-        chores={"database": migrate},
+        jobs={"database": migrate},
     )
     running = asyncio.create_task(supervisor.run())
     await until(lambda: order.exists() and "second" in order.read_text())
@@ -93,38 +93,38 @@ async def test_a_part_starts_once_what_it_needs_is_done(tmp_path: Path) -> None:
     await asyncio.gather(running, return_exceptions=True)
     await supervisor.stop()
     assert order.read_text().split() == ["database", "first", "second"]
-    assert set(told.pids[0]) == {"first", "second"}
+    assert set(reports.pids[0]) == {"first", "second"}
 
 
 async def test_a_part_that_dies_is_started_again_and_its_new_pid_is_told(tmp_path: Path) -> None:
-    told = Told()
-    async with supervised(told, tmp_path, python_part("worker", SLEEP), python_part("other", SLEEP)):
-        first = told.pids[0]
+    reports = Reports()
+    async with supervised(reports, tmp_path, python_part("worker", SLEEP), python_part("other", SLEEP)):
+        first = reports.pids[0]
 
         os.kill(first["worker"], signal.SIGKILL)
-        await until(lambda: len(told.pids) == 2)
+        await until(lambda: len(reports.pids) == 2)
 
-        assert told.pids[1]["worker"] != first["worker"]
-        assert told.pids[1]["other"] == first["other"]
-        assert is_running(told.pids[1]["worker"])
-    assert "worker: was ended by SIGKILL" in told.lines
-    assert "worker: starting again in 0.1 s" in told.lines
+        assert reports.pids[1]["worker"] != first["worker"]
+        assert reports.pids[1]["other"] == first["other"]
+        assert is_running(reports.pids[1]["worker"])
+    assert "worker: was ended by SIGKILL" in reports.lines
+    assert "worker: starting again in 0.1 s" in reports.lines
 
 
 async def test_a_part_that_keeps_dying_is_started_again_ever_more_slowly(tmp_path: Path) -> None:
-    told = Told()
-    async with supervised(told, tmp_path, python_part("worker", "raise SystemExit(3)")):
-        await until(lambda: "worker: starting again in 0.4 s" in told.lines)
+    reports = Reports()
+    async with supervised(reports, tmp_path, python_part("worker", "raise SystemExit(3)")):
+        await until(lambda: "worker: starting again in 0.4 s" in reports.lines)
 
-    pauses = [line for line in told.lines if "again" in line]
+    pauses = [line for line in reports.lines if "again" in line]
     assert pauses[:3] == [f"worker: starting again in {pause} s" for pause in (0.1, 0.2, 0.4)]
-    assert "worker: exited with code 3" in told.lines
+    assert "worker: exited with code 3" in reports.lines
 
 
 async def test_a_part_that_exits_before_it_is_healthy_fails_the_start_with_its_last_words(tmp_path: Path) -> None:
-    told = Told()
+    reports = Reports()
     supervisor = create_supervisor(
-        told,
+        reports,
         tmp_path,
         python_part("broken", "raise SystemExit('no such table')", probe=never_healthy),
         python_part("sound", SLEEP),
@@ -134,12 +134,12 @@ async def test_a_part_that_exits_before_it_is_healthy_fails_the_start_with_its_l
         await supervisor.run()
 
     await supervisor.stop()
-    assert not told.pids
+    assert not reports.pids
 
 
 async def test_a_part_that_is_not_healthy_in_time_fails_the_start(tmp_path: Path) -> None:
     slow = python_part("slow", f"print('thinking'); {SLEEP}", probe=never_healthy, start_seconds=0.5)
-    supervisor = create_supervisor(Told(), tmp_path, slow)
+    supervisor = create_supervisor(Reports(), tmp_path, slow)
 
     with pytest.raises(DeadlineExceeded, match=r"(?s)slow was not healthy within .*thinking"):
         await supervisor.run()
@@ -148,7 +148,7 @@ async def test_a_part_that_is_not_healthy_in_time_fails_the_start(tmp_path: Path
 
 
 async def test_a_stop_ends_each_part_after_those_that_need_it_and_leaves_none(tmp_path: Path) -> None:
-    told, order = Told(), tmp_path / "order"
+    reports, order = Reports(), tmp_path / "order"
 
     def part(name: str, *needs: str) -> Part:
         async def listens() -> bool:
@@ -156,28 +156,28 @@ async def test_a_stop_ends_each_part_after_those_that_need_it_and_leaves_none(tm
 
         return python_part(name, NOTE_STOP.format(file=str(order), name=name), probe=listens, needs=needs)
 
-    async with supervised(told, tmp_path, part("store"), part("api", "store", "cache"), part("cache", "store")):
-        pids = told.pids[0].values()
+    async with supervised(reports, tmp_path, part("store"), part("api", "store", "cache"), part("cache", "store")):
+        pids = reports.pids[0].values()
 
     assert order.read_text().split() == ["api", "cache", "store"]
     assert not any(is_running(pid) for pid in pids)
 
 
 async def test_a_part_that_does_not_stop_when_asked_is_killed(tmp_path: Path) -> None:
-    told = Told()
-    async with supervised(told, tmp_path, deaf_part(tmp_path, stop_seconds=0.2)):
-        pid = told.pids[0]["deaf"]
+    reports = Reports()
+    async with supervised(reports, tmp_path, deaf_part(tmp_path, stop_seconds=0.2)):
+        pid = reports.pids[0]["deaf"]
 
     assert not is_running(pid)
-    assert "deaf: did not stop within 0.2 s, killing it" in told.lines
+    assert "deaf: did not stop within 0.2 s, killing it" in reports.lines
 
 
 async def test_a_kill_ends_a_stop_that_waits(tmp_path: Path) -> None:
-    told = Told()
-    async with supervised(told, tmp_path, deaf_part(tmp_path, stop_seconds=60)) as supervisor:
+    reports = Reports()
+    async with supervised(reports, tmp_path, deaf_part(tmp_path, stop_seconds=60)) as supervisor:
         asyncio.get_running_loop().call_later(0.1, supervisor.kill)
 
-    assert not is_running(told.pids[0]["deaf"])
+    assert not is_running(reports.pids[0]["deaf"])
 
 
 async def test_parts_die_with_a_supervisor_that_is_killed_outright(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Alembic migrations; `migrate()` brings a database to the newest one."""
+"""Alembic migrations; `migrate()` applies them."""
 
 import asyncio
 from pathlib import Path
@@ -8,7 +8,7 @@ from alembic.config import Config
 
 
 def alembic_config(url: str) -> Config:
-    """Alembic's configuration for the database at `url`."""
+    """Return Alembic's configuration for the database at `url`."""
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent))
     config.attributes["url"] = url

@@ -1,4 +1,4 @@
-"""`python -m services.db.migrations`: bring the configured database to the newest revision."""
+"""`python -m services.db.migrations`: upgrade the configured database to the newest revision."""
 
 import asyncio
 

@@ -1,7 +1,7 @@
-"""What Envoy should serve, as one set of resources at one revision.
+"""The set of resources that Envoy should have, at one revision.
 
-Versions are hashes of the content: an agent that starts again has nothing to send to an Envoy that holds the same.
-Only the event loop's thread may touch a cache.
+A version is a hash of the content, so a restarted agent sends nothing to an Envoy that already has the same content.
+Use a cache only from the thread of the event loop.
 """
 
 import hashlib
@@ -26,7 +26,7 @@ class ResourceType(StrEnum):
 
 
 class ResourceKey(NamedTuple):
-    """A name within its type."""
+    """Type and name of a resource."""
 
     type: ResourceType
     name: str
@@ -39,11 +39,11 @@ class Resource:
     key: ResourceKey
     # Hash of the content.
     version: str
-    # The discovery protocol's envelope: name, version and content.
+    # Name, version and content, as a message of the discovery protocol.
     envelope: Message
-    # Name of what Envoy asks for because of this one: a cluster's endpoints, a scope's route configuration.
+    # Name of the resource that this one refers to: a cluster's endpoints, a scope's route configuration.
     needs: str | None
-    # True: this one, and what it needs, has to be in place before the others of its type are sent.
+    # True: send this resource, and wait for what it needs, before the others of its type.
     leads: bool
 
 
@@ -66,7 +66,7 @@ Observer = Callable[[Iterable[ResourceKey]], None]
 
 
 class ResourceCache:
-    """All resources at one revision. Observers hear which keys a commit changed."""
+    """All resources at one revision. Observers get the keys that a commit changed."""
 
     def __init__(self) -> None:
         self.revision = 0
@@ -74,11 +74,11 @@ class ResourceCache:
         self._observers: list[Observer] = []
 
     def observe(self, observer: Observer) -> None:
-        """Call `observer` after every commit, also after one that changed nothing but the revision."""
+        """Call `observer` after every commit, also if it changed only the revision."""
         self._observers.append(observer)
 
     def commit(self, revision: int, upserts: Iterable[Resource], removals: Iterable[ResourceKey] = ()) -> None:
-        """Apply one change as a whole. Revisions never go back; equal content is no change."""
+        """Apply a change as a whole. Resources with equal content count as unchanged. Revisions never go back."""
         if revision < self.revision:
             raise ValueError(f"revision {revision} is older than {self.revision}")
         changed = [resource.key for resource in upserts if self._put(resource)]

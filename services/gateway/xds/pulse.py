@@ -1,16 +1,16 @@
-"""A signal without memory: wakes everyone who waits at this moment."""
+"""A signal that wakes all tasks waiting at this moment, and is then forgotten."""
 
 import asyncio
 
 
 class Pulse:
-    """Wait for the next beat. The caller looks at the state first and waits only if it is not what he waits for."""
+    """Lets tasks wait for the next beat. Check the state first, and wait only if it is not the wanted one yet."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def beat(self) -> None:
-        """Wake all who wait now."""
+        """Wake all tasks that wait now."""
         self._event.set()
         self._event.clear()
 

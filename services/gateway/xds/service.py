@@ -1,4 +1,4 @@
-"""The discovery service that one Envoy connects to, and what that Envoy has acknowledged."""
+"""The discovery service for one Envoy, and what that Envoy has acknowledged."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable
@@ -23,7 +23,7 @@ Context = grpc.aio.ServicerContext[DiscoveryRequest, Message]
 
 
 class AggregatedDiscoveryService:
-    """Serves one cache to the Envoy named `node_id`, which has two streams while a new process replaces the old one."""
+    """Serves one cache to the Envoy named `node_id`. While a new Envoy replaces the old one there are two streams."""
 
     def __init__(self, cache: ResourceCache, node_id: str) -> None:
         self._cache = cache
@@ -34,19 +34,19 @@ class AggregatedDiscoveryService:
 
     @property
     def acked_revision(self) -> int | None:
-        """Every connected Envoy has acknowledged everything up to this revision; None while none is in sync."""
+        """The revision that every connected Envoy has acknowledged; None unless all are in sync."""
         revisions = [stream.acked_revision for stream in self._streams]
         known = [revision for revision in revisions if revision is not None]
         return min(known) if known and len(known) == len(revisions) else None
 
     @property
     def rejection(self) -> Rejection | None:
-        """The latest rejection that has not been overcome."""
+        """The latest rejection that still stands."""
         rejections = [stream.rejection for stream in self._streams if stream.rejection]
         return max(rejections, key=lambda rejection: rejection.revision, default=None)
 
     async def wait_acked(self, revision: int, within: timedelta) -> bool:
-        """Wait until `revision` is acknowledged, or rejected, or the time is up; returns whether it is acknowledged."""
+        """Wait until `revision` is acknowledged or rejected, or time is up; returns whether it is acknowledged."""
         try:
             async with asyncio.timeout(within.total_seconds()):
                 while not self._is_acked(revision) and not self._is_rejected(revision):
@@ -56,7 +56,7 @@ class AggregatedDiscoveryService:
         return self._is_acked(revision)
 
     def add_to(self, server: grpc.aio.Server) -> None:
-        """Serve on a gRPC server."""
+        """Add the service to a gRPC server."""
         method = grpc.stream_stream_rpc_method_handler(
             self._serve, request_deserializer=parse_discovery_request, response_serializer=_serialize
         )
@@ -76,7 +76,7 @@ class AggregatedDiscoveryService:
             log.warning("discovery request refused", reason=error.message)
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, error.message)
         except DeadlineExceeded as error:
-            # Envoy connects again and begins with what it holds.
+            # Envoy reconnects and sends the versions that it has.
             log.warning("discovery stream given up", reason=error.message)
             await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, error.message)
         finally:
@@ -88,7 +88,7 @@ class AggregatedDiscoveryService:
     async def _admitted(
         self, stream: DeltaStream, requests: AsyncIterable[DiscoveryRequest]
     ) -> AsyncGenerator[DiscoveryRequest]:
-        """Let a stream count from its first request on, which says who is speaking."""
+        """Register the stream at its first request, which names the node; raises Invalid for another node."""
         async for request in requests:
             if stream not in self._streams:
                 if request.node.id != self._node_id:

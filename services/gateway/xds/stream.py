@@ -1,20 +1,20 @@
-"""One Envoy's stream: brings what it holds to what the cache wants, without a gap in traffic.
+"""The stream of one Envoy: updates its resources to those in the cache without interrupting traffic.
 
-Theory of operation. Two tasks work on a stream. `receive` takes Envoy's requests in: a request for names is answered at
-once, because Envoy withholds other acknowledgements until it has them (a cluster is acknowledged when its endpoints
-came). `push` works in rounds. A round compares, then sends what changed by type in PUSH_ORDER, each response
-acknowledged before the next is sent, and only then takes away in REMOVAL_ORDER: what is referred to is there before the
-reference, and goes after it ("make before break").
+Theory of operation. Two tasks work on a stream. `receive` reads Envoy's requests. It answers a request for names at
+once, because Envoy delays other acknowledgements until it has them (it acknowledges a cluster when it has the
+endpoints). `push` works in rounds. A round computes the difference and sends the changes by type in PUSH_ORDER,
+waiting for each acknowledgement before the next response. Then it sends the removals in REMOVAL_ORDER. So a resource
+arrives before the references to it, and is removed after them ("make before break").
 
-- A scope is acknowledged although its route configuration is not there yet, and answers 404 until then. So scopes that
-  lead (one for each deployment) go first, and the others follow, all in ONE response, when what they need is held.
-- A changed cluster warms anew, but Envoy does not ask again for its endpoints: they are sent after it, unasked.
-- A rejection (NACK) stops the round before anything that builds on it; what was acknowledged stays. The next commit
-  tries again, and without one a timer does: a rejection can be weather, like a port that is not free yet.
-- A round without anything to send costs nothing, so that timer needs no conditions.
-- A commit during a round waits for the next round, except that a round whose scopes need what the commit removed is
-  given up: the next one knows better.
-- Nothing is removed before Envoy has subscribed to all types: a reconnecting one names them one after the other.
+- Envoy acknowledges a scope even if it lacks its route configuration, and answers 404 until that arrives. So the scopes
+  that lead (one per deployment) are sent first. The others follow, all in ONE response, once Envoy has what they need.
+- Envoy warms up a changed cluster again, but does not request its endpoints again. The stream sends them unrequested.
+- A rejection (NACK) ends the round before dependent resources are sent; acknowledged resources stay. The next commit
+  tries again, or else a timer: the cause may be temporary, such as a port that is not free yet.
+- A round with no changes costs nothing, so the timer needs no conditions.
+- A commit during a round waits for the next round. But if it removed resources that the scopes of the round need, the
+  round is abandoned and the next one starts from the new state.
+- Nothing is removed before Envoy has subscribed to all types: after a reconnect it subscribes to them one by one.
 """
 
 import asyncio
@@ -40,10 +40,10 @@ PUSH_ORDER = (
     ResourceType.ROUTES,
     ResourceType.SCOPE,
 )
-# Endpoints go with their cluster.
+# Envoy removes endpoints together with their cluster.
 REMOVAL_ORDER = (ResourceType.SCOPE, ResourceType.ROUTES, ResourceType.LISTENER, ResourceType.CLUSTER)
 NEEDS = {ResourceType.CLUSTER: ResourceType.ENDPOINTS, ResourceType.SCOPE: ResourceType.ROUTES}
-# Envoy asks for these by itself; until it has, it is not in sync. The others follow from their content.
+# Envoy subscribes to these by itself, and is not in sync before. It requests the other types because of their content.
 ROOTS = {ResourceType.CLUSTER, ResourceType.LISTENER, ResourceType.SCOPE}
 
 ANSWER_DEADLINE = timedelta(seconds=10)
@@ -54,7 +54,7 @@ log = get_logger(__name__)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rejection:
-    """A NACK: what was being published, and Envoy's own words."""
+    """A NACK: revision and type of the rejected response, and Envoy's message."""
 
     revision: int
     type: ResourceType
@@ -62,8 +62,8 @@ class Rejection:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sent:
-    """A response that Envoy has not answered yet: the versions in it by name, None for a removal."""
+class SentResponse:
+    """A response that was sent to Envoy: its versions by name, with None for a removal."""
 
     type: ResourceType
     versions: Mapping[str, str | None]
@@ -71,11 +71,11 @@ class Sent:
 
 
 class RoundStopped(Exception):
-    """Envoy rejected something, or a newer commit took away what the round builds on."""
+    """Envoy rejected a response, or a newer commit removed resources that the round needs."""
 
 
 class DeltaStream:
-    """One connection of one Envoy. `progress` beats whenever something is acknowledged or rejected."""
+    """One connection of one Envoy. `progress` beats after every acknowledgement and rejection."""
 
     def __init__(self, cache: ResourceCache, write: Callable[[Message], Awaitable[None]], progress: Pulse) -> None:
         self.acked_revision: int | None = None
@@ -84,28 +84,28 @@ class DeltaStream:
         self._write = write
         self._progress = progress
         self._subscriptions: dict[ResourceType, Subscription] = {}
-        self._in_flight: dict[str, Sent] = {}
+        self._in_flight: dict[str, SentResponse] = {}
         self._nonces = itertools.count(1)
         self._target = cache.revision
-        # A rejection is tried again and again, and logged once.
+        # The last rejection that was logged: retries with the same result are not logged again.
         self._reported: Rejection | None = None
         self._wake = asyncio.Event()
         self._writing = asyncio.Lock()
 
     def on_commit(self, changed: Iterable[ResourceKey]) -> None:
-        """Note what the cache changed."""
+        """Note the keys that a commit to the cache changed."""
         for key in changed:
             if key.type in self._subscriptions:
                 self._subscriptions[key.type].pending.add(key.name)
         self._wake.set()
 
     async def receive(self, requests: AsyncIterable[DiscoveryRequest]) -> None:
-        """Take in all requests until Envoy hangs up; raises Invalid for a type that is not served."""
+        """Handle all requests until Envoy disconnects; raises Invalid for a type that is not served."""
         async for request in requests:
             await self._on_request(request)
 
     async def push(self) -> None:
-        """Send round after round; raises DeadlineExceeded when Envoy leaves a response unanswered."""
+        """Run rounds forever; raises DeadlineExceeded if Envoy does not answer a response."""
         while True:
             await self._next_round()
             try:
@@ -115,7 +115,7 @@ class DeltaStream:
             finally:
                 self._progress.beat()
 
-    # What Envoy says
+    # Requests from Envoy
 
     async def _on_request(self, request: DiscoveryRequest) -> None:
         type = _served_type(request)
@@ -126,9 +126,9 @@ class DeltaStream:
             subscription = Subscription.open(request, self._cache.resources[type])
             self._subscriptions[type] = subscription
             self._wake.set()
-        asked = subscription.follow(request)
-        if asked:
-            await self._answer(type, asked)
+        requested = subscription.follow(request)
+        if requested:
+            await self._answer(type, requested)
 
     def _on_answer(self, request: DiscoveryRequest) -> None:
         sent = self._in_flight.pop(request.response_nonce, None)
@@ -141,7 +141,7 @@ class DeltaStream:
         sent.answered.set()
         self._progress.beat()
 
-    def _reject(self, sent: Sent, message: str) -> None:
+    def _reject(self, sent: SentResponse, message: str) -> None:
         rejection = Rejection(revision=self._target, type=sent.type, message=message.strip())
         if rejection != self._reported:
             log.warning(
@@ -150,22 +150,24 @@ class DeltaStream:
         self.rejection = self._reported = rejection
         self._subscriptions[sent.type].pending.update(sent.versions)
 
-    # What we say
+    # Responses to Envoy
 
-    async def _answer(self, type: ResourceType, names: set[str]) -> Sent:
-        """Send what exists under these names now; what does not exist is reported at the end of a round."""
+    async def _answer(self, type: ResourceType, names: set[str]) -> SentResponse:
+        """Send the resources with these names now; missing ones are reported as removed at the end of a round."""
         resources = self._cache.resources[type]
         missing = names - resources.keys()
         if missing:
-            self._subscriptions[type].ask(missing)
+            self._subscriptions[type].note_missing(missing)
             self._wake.set()
         return await self._send(type, [resources[name] for name in sorted(names - missing)])
 
-    async def _send(self, type: ResourceType, upserts: Iterable[Resource], removals: Iterable[str] = ()) -> Sent:
+    async def _send(
+        self, type: ResourceType, upserts: Iterable[Resource], removals: Iterable[str] = ()
+    ) -> SentResponse:
         versions: dict[str, str | None] = {resource.key.name: resource.version for resource in upserts}
         versions |= dict.fromkeys(removals)
         nonce = str(next(self._nonces))
-        sent = Sent(type=type, versions=versions, answered=asyncio.Event())
+        sent = SentResponse(type=type, versions=versions, answered=asyncio.Event())
         self._in_flight[nonce] = sent
         response = DeltaDiscoveryResponse(
             type_url=type,
@@ -188,7 +190,7 @@ class DeltaStream:
         self.rejection = None
         self._target = self._cache.revision
         in_sync = self._subscriptions.keys() >= ROOTS
-        # Compared at one moment: what is sent in this round fits together.
+        # Computed at one moment, so that all resources of a round fit together.
         plan = {
             type: self._subscriptions[type].difference(self._cache.resources[type])
             for type in PUSH_ORDER
@@ -214,27 +216,27 @@ class DeltaStream:
     async def _push_batch(self, type: ResourceType, batch: list[Resource]) -> None:
         needs = {resource.needs for resource in batch if resource.needs}
         if type is ResourceType.SCOPE and not any(resource.leads for resource in batch):
-            await self._held(ResourceType.ROUTES, needs)
+            await self._until_held(ResourceType.ROUTES, needs)
         sent = [await self._send(type, batch)]
         if type is ResourceType.CLUSTER:
             sent += await self._resend_endpoints(needs)
         for response in sent:
             await self._answered(response)
         if type is ResourceType.SCOPE:
-            await self._held(ResourceType.ROUTES, needs)
+            await self._until_held(ResourceType.ROUTES, needs)
 
-    async def _resend_endpoints(self, clusters: set[str]) -> list[Sent]:
+    async def _resend_endpoints(self, clusters: set[str]) -> list[SentResponse]:
         endpoints = self._subscriptions.get(ResourceType.ENDPOINTS)
         known = clusters & endpoints.names if endpoints else set[str]()
         return [await self._answer(ResourceType.ENDPOINTS, known)] if known else []
 
     async def _remove(self, type: ResourceType, names: list[str]) -> None:
-        # Envoy may have dropped some by itself, as what led to them went away.
+        # Envoy may have unsubscribed from some, because the resources that referred to them were removed.
         held = [name for name in names if name in self._subscriptions[type].held]
         if held:
             await self._answered(await self._send(type, (), held))
 
-    async def _answered(self, sent: Sent) -> None:
+    async def _answered(self, sent: SentResponse) -> None:
         try:
             async with asyncio.timeout(ANSWER_DEADLINE.total_seconds()):
                 await sent.answered.wait()
@@ -243,15 +245,15 @@ class DeltaStream:
         if self.rejection:
             raise RoundStopped
 
-    async def _held(self, type: ResourceType, names: set[str]) -> None:
-        """Wait until Envoy has asked for these and acknowledged them."""
+    async def _until_held(self, type: ResourceType, names: set[str]) -> None:
+        """Wait until Envoy has requested and acknowledged these names."""
         try:
             async with asyncio.timeout(ANSWER_DEADLINE.total_seconds()):
                 while not self._holds(type, names):
                     self._check_round(type, names)
                     await self._progress.wait()
         except TimeoutError as error:
-            raise DeadlineExceeded(f"Envoy did not take {type.name} of revision {self._target}") from error
+            raise DeadlineExceeded(f"Envoy did not accept {type.name} of revision {self._target}") from error
 
     def _holds(self, type: ResourceType, names: set[str]) -> bool:
         subscription = self._subscriptions.get(type)
@@ -263,7 +265,7 @@ class DeltaStream:
 
 
 def _batches(subscription: Subscription, upserts: list[Resource]) -> list[list[Resource]]:
-    """What leads, then the rest. A starting Envoy gets all at once: it opens its port after the first response."""
+    """Put the leading resources first. A new Envoy gets all at once, because it opens its port after one response."""
     if not subscription.answered:
         return [upserts]
     leading = [resource for resource in upserts if resource.leads]
@@ -275,4 +277,4 @@ def _served_type(request: DiscoveryRequest) -> ResourceType:
     try:
         return ResourceType(request.type_url)
     except ValueError as error:
-        raise Invalid(f"cannot serve {request.type_url!r}: this gateway does not use it") from error
+        raise Invalid(f"cannot serve {request.type_url!r}: this gateway does not use that type") from error

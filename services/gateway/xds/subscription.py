@@ -1,4 +1,4 @@
-"""What one Envoy asked for of one type, and which versions it holds."""
+"""What one Envoy has requested of one resource type, and which versions it has."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -8,12 +8,12 @@ from services.gateway.envoy_api import DiscoveryRequest
 from services.gateway.xds.cache import Resource
 
 WILDCARD = "*"
-# Held in place of a version: Envoy asked by name for what does not exist, and has not been told so yet.
-ASKED = ""
+# Stands for a version in `held`: Envoy requested a name that does not exist, and has had no answer yet.
+REQUESTED = ""
 
 
 class Difference(NamedTuple):
-    """What a subscription lacks, and what it holds too much, by name."""
+    """Resources to send and names to remove, both sorted by name."""
 
     upserts: list[Resource]
     removals: list[str]
@@ -21,18 +21,18 @@ class Difference(NamedTuple):
 
 @dataclass(slots=True)
 class Subscription:
-    """One type on one stream. `held` follows the acknowledgements; `pending` are the names where it may lag behind."""
+    """One type on one stream. `held` has the acknowledged versions; `pending` the names whose version may be old."""
 
     wildcard: bool = False
     names: set[str] = field(default_factory=set[str])
     held: dict[str, str] = field(default_factory=dict[str, str])
     pending: set[str] = field(default_factory=set[str])
-    # False: Envoy is starting and waits for a first answer, even an empty one.
+    # False: a new Envoy waits for a first response, even an empty one.
     answered: bool = False
 
     @classmethod
     def open(cls, request: DiscoveryRequest, resources: Mapping[str, Resource]) -> "Subscription":
-        """Begin with a type's first request, which names what a reconnecting Envoy still holds."""
+        """Create from the first request of a type, which lists the versions that a reconnecting Envoy still has."""
         held = dict(request.initial_resource_versions)
         named = set(request.resource_names_subscribe)
         wildcard = not named or WILDCARD in named
@@ -44,35 +44,35 @@ class Subscription:
         )
 
     def follow(self, request: DiscoveryRequest) -> set[str]:
-        """Take over what a request subscribes and unsubscribes; returns the names it asks for."""
-        asked = set(request.resource_names_subscribe)
+        """Apply the names that a request subscribes and unsubscribes; returns the names that it requests."""
+        requested = set(request.resource_names_subscribe)
         dropped = set(request.resource_names_unsubscribe)
-        if WILDCARD in asked | dropped:
-            self.wildcard = WILDCARD in asked
-        asked.discard(WILDCARD)
-        self.names |= asked
+        if WILDCARD in requested | dropped:
+            self.wildcard = WILDCARD in requested
+        requested.discard(WILDCARD)
+        self.names |= requested
         self.names -= dropped
         for name in dropped:
             self.held.pop(name, None)
             self.pending.discard(name)
-        return asked
+        return requested
 
     def covers(self, name: str) -> bool:
-        """Whether Envoy wants to hear about `name`."""
+        """Return whether Envoy has subscribed to `name`."""
         return self.wildcard or name in self.names
 
-    def ask(self, missing: Iterable[str]) -> None:
-        """Remember names that Envoy asked for and that do not exist, so that it is told in due order."""
-        for name in missing:
-            self.held.setdefault(name, ASKED)
+    def note_missing(self, names: Iterable[str]) -> None:
+        """Remember requested names that do not exist, so that a round reports them as removed."""
+        for name in names:
+            self.held.setdefault(name, REQUESTED)
             self.pending.add(name)
 
     def holds(self, name: str) -> bool:
-        """Whether Envoy has acknowledged some version of `name`."""
-        return self.held.get(name, ASKED) != ASKED
+        """Return whether Envoy has acknowledged a version of `name`."""
+        return self.held.get(name, REQUESTED) != REQUESTED
 
     def acknowledge(self, versions: Mapping[str, str | None], resources: Mapping[str, Resource]) -> None:
-        """Envoy holds these versions now (None: removed); what equals the cache is no longer pending."""
+        """Record that Envoy has these versions (None: removed). Names that now equal the cache are not pending."""
         for name, version in versions.items():
             if version is None:
                 self.held.pop(name, None)
@@ -83,7 +83,7 @@ class Subscription:
                 self.pending.discard(name)
 
     def difference(self, resources: Mapping[str, Resource]) -> Difference:
-        """Compare what is wanted with what is held; looks only at pending names. Sorted by name."""
+        """Compare the wanted resources with the held versions, for pending names only."""
         self.pending = {name for name in self.pending if self._differs(name, resources)}
         names = sorted(self.pending)
         return Difference(

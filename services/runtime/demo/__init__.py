@@ -1,5 +1,5 @@
-"""`make demo`: the life of a few deployments, told while it happens.
+"""`make demo`: deploys, a rollback, a promote, a cancel and a crash, with real parts in a temporary folder.
 
-Real parts on free ports in a temporary folder. Everything that is printed was asked of the running system and is
-checked; the first thing that is not as it should be ends the story with exit code 1.
+Everything printed is read from the running system and checked. The first unexpected result ends the demo with exit
+code 1.
 """

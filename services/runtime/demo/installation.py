@@ -1,4 +1,4 @@
-"""An `interlock up` of the demo's own."""
+"""The `interlock up` of the demo."""
 
 import asyncio
 import signal
@@ -11,7 +11,7 @@ from services.config import Settings
 from services.krane.backends.opening import remove_all
 from services.runtime.demo.story import Deviation, expect
 from services.runtime.logs import PartLog
-from services.runtime.ready import Ready
+from services.runtime.ready import ReadyFile
 
 STARTS_WITHIN_SECONDS = 60.0
 STOPS_WITHIN_SECONDS = 30.0
@@ -19,7 +19,7 @@ LOOK_AGAIN_SECONDS = 0.05
 
 
 class Installation:
-    """Started once and stopped once, in a folder of its own."""
+    """One `interlock up` in its own folder; start and stop it once."""
 
     def __init__(self, folder: Path) -> None:
         self._data_dir = folder / "data"
@@ -27,8 +27,8 @@ class Installation:
         self._log = PartLog(folder / "logs" / "up.log")
         self._process: Process | None = None
 
-    async def start(self) -> Ready:
-        """Start it and wait until it is ready; raises Deviation when it is not within STARTS_WITHIN_SECONDS."""
+    async def start(self) -> ReadyFile:
+        """Start it and wait until it is ready; raises Deviation after STARTS_WITHIN_SECONDS."""
         with self._log.open() as log:
             process = self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-P", "-m", "services.cli", "up", "--ports", "auto"),
@@ -45,18 +45,18 @@ class Installation:
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
         return self.ready()
 
-    def ready(self) -> Ready:
-        """How to reach it, and the process ids as of now."""
-        return Ready.model_validate_json(self._ready_file.read_bytes())
+    def ready(self) -> ReadyFile:
+        """Return its addresses and current process ids."""
+        return ReadyFile.model_validate_json(self._ready_file.read_bytes())
 
     def last_words(self) -> list[str]:
-        """What `interlock up` printed last."""
+        """Return the last lines that `interlock up` printed."""
         return self._log.tail(10)
 
     async def stop(self) -> None:
-        """Stop it like Ctrl-C does, wait until it is gone, and leave nothing of it.
+        """Stop it like Ctrl-C, wait for its end, and remove everything that it has created.
 
-        Raises Deviation when it ends with an error, or has to be killed after STOPS_WITHIN_SECONDS.
+        Raises Deviation if it ends with an error, or has to be killed after STOPS_WITHIN_SECONDS.
         """
         if self._process is None or self._process.returncode is not None:
             return

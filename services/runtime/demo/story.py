@@ -9,7 +9,7 @@ from rich.text import Text
 
 
 class Deviation(Exception):
-    """Something is not as the story says."""
+    """A result differs from the expected one."""
 
 
 def expect(what: str, *, expected: object, seen: object) -> None:

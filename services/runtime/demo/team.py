@@ -1,4 +1,4 @@
-"""What a team does in the demo: deploys versions of the example and looks at what the gateway answers."""
+"""The user of the demo: deploys versions of the example app, and checks the answers of the gateway."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ ENDED = frozenset({DeploymentStatus.READY, DeploymentStatus.FAILED, DeploymentSt
 
 
 class Team:
-    """Deploys versions of the example and looks at what the gateway answers."""
+    """Deploys versions of the example app, and checks the answers of the gateway."""
 
     def __init__(self, story: Story, client: ControlClient, gateway: httpx.AsyncClient) -> None:
         self._story = story
@@ -41,7 +41,7 @@ class Team:
         self._versions: dict[str, str] = {}
 
     async def create_deployment(self, version: str) -> str:
-        """Upload the example as `version` and begin to deploy it; returns the deployment id."""
+        """Upload the example as `version` and start to deploy it; returns the deployment id."""
         source = await self._client.upload_source(_archive(version))
         deployment = await self._client.create_deployment(
             pb.CreateDeploymentRequest(
@@ -56,13 +56,13 @@ class Team:
         return deployment.id
 
     async def deploy(self, version: str) -> str:
-        """Deploy `version` to the end; returns the deployment id."""
+        """Deploy `version` and wait until it is ready; returns the deployment id."""
         deployment_id = await self.create_deployment(version)
         await self.finish(deployment_id, DeploymentStatus.READY)
         return deployment_id
 
     async def finish(self, deployment_id: str, expected: DeploymentStatus) -> pb.Deployment:
-        """Wait until a deployment has ended; raises Deviation when it ended otherwise."""
+        """Wait until a deployment has ended; raises Deviation if its status is not the expected one."""
         deployment = await self.wait_for(deployment_id, ENDED)
         seen: str = status_of(deployment)
         if seen != expected and deployment.failure.reason:
@@ -82,12 +82,12 @@ class Team:
         raise DeadlineExceeded(f"{deployment_id} was none of {sorted(statuses)} within {ENDS_WITHIN_SECONDS:.0f} s")
 
     async def instances(self) -> list[pb.Instance]:
-        """The healthy instances of all versions."""
+        """Return the healthy instances of all versions."""
         deployments = [await self._client.get_deployment(deployment_id) for deployment_id in self._versions]
         return [instance for deployment in deployments for instance in deployment.instances if instance.healthy]
 
     async def check_hostnames(self, expected: Mapping[Sticky, str]) -> None:
-        """Ask every hostname of the project through the gateway, and print and check which version answers."""
+        """Send a request to every hostname of the project, and print and check the version that answers."""
         for domain in (await self._client.list_domains(PROJECT)).domains:
             sticky = STICKY.decode(domain.sticky)
             version = self._versions[domain.deployment_id] if sticky is Sticky.COMMIT else expected[sticky]
@@ -99,7 +99,7 @@ class Team:
 
 
 async def _archive(version: str) -> AsyncIterator[bytes]:
-    """The example with that version in its VERSION file, as a gzipped tar in chunks."""
+    """Yield the example with that version in its VERSION file, as chunks of a gzipped tar."""
     with tempfile.TemporaryDirectory(prefix="interlock-demo-source-") as folder:
         source = Path(shutil.copytree(EXAMPLE, Path(folder) / "source"))
         (source / "VERSION").write_text(f"{version}\n")
