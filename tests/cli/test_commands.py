@@ -105,7 +105,7 @@ def test_without_waiting_the_deployment_is_pending_and_can_be_watched(interlock:
     watched = interlock("watch", created.id, "-o", "json")
 
     assert status_of(created) == "pending"
-    assert (watched.code, watched.message(pb.Deployment()).status) == (0, "ready")
+    assert (watched.code, status_of(watched.message(pb.Deployment()))) == (0, "ready")
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def test_a_move_says_from_where_to_where_how_and_what_it_cancelled() -> None:
         target_deployment_id="d_1",
         domains=["a.example"],
         preempted_deployment_ids=["d_3"],
-        start="cold",
+        start=pb.START_COLD,
     )
 
     assert _printed(response) == [
@@ -36,7 +36,9 @@ def test_a_move_says_from_where_to_where_how_and_what_it_cancelled() -> None:
 
 
 def test_a_dry_run_says_that_nothing_moved() -> None:
-    response = pb.PromoteResponse(source_deployment_id="d_1", target_deployment_id="d_2", start="warm", dry_run=True)
+    response = pb.PromoteResponse(
+        source_deployment_id="d_1", target_deployment_id="d_2", start=pb.START_WARM, dry_run=True
+    )
 
     assert _printed(response) == ["live would move from d_1 to d_2, warm (it runs and is healthy)"]
 
