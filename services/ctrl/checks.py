@@ -93,7 +93,7 @@ def _check_git(request: CreateDeploymentRequest) -> GitSource:
 
 
 def check_run_settings(said: CreateDeploymentRequest | RunSettingsMessage) -> RunSettings:
-    """What a message says of settings; its empty fields say nothing."""
+    """Return the settings of a message; empty fields are not set."""
     if said.no_release_command and said.release_command:
         raise Invalid("release_command and no_release_command contradict each other: send one of them")
     given = {field.name: value for field, value in said.ListFields()}

@@ -1,6 +1,6 @@
-"""Client of ctrl.v1 over gRPC, for one workspace. Errors are the domain's, as ctrl raised them.
+"""Client of ctrl.v1 over gRPC, for one workspace. It raises the domain's errors, as ctrl raised them.
 
-Also Unavailable when ctrl does not answer, and DeadlineExceeded when a call takes too long.
+Also raises Unavailable if ctrl does not answer, and DeadlineExceeded if a call takes too long.
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
@@ -18,7 +18,7 @@ from services.gen.ctrl.v1.control_pb2_grpc import ControlServiceStub
 from services.rpc.calling import call, follow, open_channel, statuses_as_errors
 
 QUICK: Final = timedelta(seconds=15)
-# Longer than ctrl itself waits for an operation, and for one that queues behind others.
+# Longer than ctrl itself waits for an operation, and for a queued one.
 OPERATION: Final = timedelta(seconds=75)
 QUEUED: Final = timedelta(minutes=21)
 UPLOAD: Final = timedelta(minutes=10)
@@ -28,7 +28,7 @@ Response = TypeVar("Response", bound=Message)
 
 
 class MoveOptions(TypedDict, total=False):
-    """How live is to be moved; the fields of the requests, which explain them."""
+    """Options of rollback and promote; see the fields of their requests."""
 
     idempotency_key: str
     dry_run: bool
@@ -37,9 +37,9 @@ class MoveOptions(TypedDict, total=False):
 
 
 class ControlClient:
-    """Use as an async context manager, or `close()` it. `address` is host:port of ctrl's gRPC door.
+    """A client; use it as an async context manager, or call `close()`. `address` is host:port of ctrl's gRPC server.
 
-    `actor` says for whom the client acts; it is recorded with what is deployed, cancelled and moved.
+    `actor` is the user for whom the client acts; it is recorded with deployments, cancels and moves.
     """
 
     def __init__(self, address: str, workspace: str = defaults.WORKSPACE, actor: str = "") -> None:
@@ -66,31 +66,31 @@ class ControlClient:
         return (await self._call(self._control.CreateProject, request)).project
 
     async def list_projects(self) -> pb.ListProjectsResponse:
-        """All projects."""
+        """List the projects."""
         return await self._call(self._control.ListProjects, pb.ListProjectsRequest())
 
     async def project_status(self, project: str) -> pb.GetProjectStatusResponse:
-        """A project, what is newest in each environment, and how far the gateways are."""
+        """Return a project with the newest deployment of each environment and the state of the gateways."""
         request = pb.GetProjectStatusRequest(project=project)
         return await self._call(self._control.GetProjectStatus, request)
 
     async def upload_source(self, chunks: AsyncIterator[bytes]) -> str:
-        """Store a gzipped tar; returns the source to deploy from."""
+        """Upload a gzipped tar; returns the id of the source."""
         messages = (pb.UploadSourceRequest(chunk=chunk) async for chunk in chunks)
         with statuses_as_errors(late=DeadlineExceeded):
             return (await self._control.UploadSource(messages, timeout=UPLOAD.total_seconds())).source
 
     async def create_deployment(self, request: pb.CreateDeploymentRequest) -> pb.Deployment:
-        """Deploy; workspace and actor are filled in."""
+        """Create a deployment; fills in workspace and actor."""
         return (await self._call(self._control.CreateDeployment, request)).deployment
 
     async def get_deployment(self, deployment_id: str) -> pb.Deployment:
-        """A deployment with its steps, instances and domains."""
+        """Return a deployment with its steps, instances and domains."""
         request = pb.GetDeploymentRequest(deployment_id=deployment_id)
         return (await self._call(self._control.GetDeployment, request)).deployment
 
     async def list_deployments(self, project: str, limit: int = 20) -> pb.ListDeploymentsResponse:
-        """The newest deployments of a project, newest first."""
+        """List the newest deployments of a project, newest first."""
         request = pb.ListDeploymentsRequest(project=project, limit=limit)
         return await self._call(self._control.ListDeployments, request)
 
@@ -100,7 +100,7 @@ class ControlClient:
         return await self._call(self._control.CancelDeployment, request)
 
     async def rollback(self, project: str, target: str = "", **options: Unpack[MoveOptions]) -> pb.RollbackResponse:
-        """Move live back to `target`; empty: to what was live before."""
+        """Move live back to `target`; empty: to the deployment that was live before."""
         request = pb.RollbackRequest(project=project, target_deployment_id=target, **options)
         return await self._call(self._control.Rollback, request, timeout=_patience(request))
 
@@ -110,7 +110,7 @@ class ControlClient:
         return await self._call(self._control.Promote, request, timeout=_patience(request))
 
     async def get_settings(self, project: str) -> pb.GetSettingsResponse:
-        """What the project's next deployment is run with."""
+        """Return the settings of a project."""
         request = pb.GetSettingsRequest(project=project)
         return await self._call(self._control.GetSettings, request)
 
@@ -120,12 +120,12 @@ class ControlClient:
         return await self._call(self._control.SetSettings, request)
 
     async def remove_settings(self, project: str, names: Iterable[str]) -> pb.RemoveSettingsResponse:
-        """Leave settings to the source and the defaults."""
+        """Remove settings of a project."""
         request = pb.RemoveSettingsRequest(project=project, names=names)
         return await self._call(self._control.RemoveSettings, request)
 
     async def list_variables(self, project: str, environment: str = "") -> pb.ListVariablesResponse:
-        """The variables that an environment's next deployment gets; the default environment when none is named."""
+        """List the variables of an environment; empty means the default environment."""
         request = pb.ListVariablesRequest(project=project, environment=environment)
         return await self._call(self._control.ListVariables, request)
 
@@ -144,7 +144,7 @@ class ControlClient:
         return await self._call(self._control.RemoveVariables, request)
 
     async def list_secrets(self, project: str, environment: str = "") -> pb.ListSecretsResponse:
-        """The secrets that an environment's next deployment gets, without their values."""
+        """List the secrets of an environment, without values."""
         request = pb.ListSecretsRequest(project=project, environment=environment)
         return await self._call(self._control.ListSecrets, request)
 
@@ -158,12 +158,12 @@ class ControlClient:
     async def remove_secrets(
         self, project: str, names: Iterable[str], environment: str = ""
     ) -> pb.RemoveSecretsResponse:
-        """Give secrets to no further deployment."""
+        """Remove secrets. Existing deployments keep them."""
         request = pb.RemoveSecretsRequest(project=project, environment=environment, names=names)
         return await self._call(self._control.RemoveSecrets, request)
 
     async def list_registry_credentials(self) -> pb.ListRegistryCredentialsResponse:
-        """The credentials for private registries and git servers, without their passwords."""
+        """List the credentials for private registries and git servers, without passwords."""
         request = pb.ListRegistryCredentialsRequest()
         return await self._call(self._control.ListRegistryCredentials, request)
 
@@ -175,34 +175,34 @@ class ControlClient:
         return await self._call(self._control.SetRegistryCredential, request)
 
     async def remove_registry_credential(self, registry: str) -> pb.RemoveRegistryCredentialResponse:
-        """Forget the credential of a host."""
+        """Remove the credential of a host."""
         request = pb.RemoveRegistryCredentialRequest(registry=registry)
         return await self._call(self._control.RemoveRegistryCredential, request)
 
     async def list_domains(self, project: str) -> pb.ListDomainsResponse:
-        """All domains of a project."""
+        """List the domains of a project."""
         request = pb.ListDomainsRequest(project=project)
         return await self._call(self._control.ListDomains, request)
 
     async def list_transitions(self, project: str, limit: int = 50) -> pb.ListTransitionsResponse:
-        """Who did what to a project, when and why, newest first."""
+        """List the changes to a project with time, actor and reason, newest first."""
         request = pb.ListTransitionsRequest(project=project, limit=limit)
         return await self._call(self._control.ListTransitions, request)
 
     async def logs(self, deployment_id: str, tail_lines: int = 100, *, build: bool = False) -> pb.GetLogsResponse:
-        """The newest log lines of a deployment."""
+        """Return the newest log lines of a deployment."""
         request = pb.GetLogsRequest(deployment_id=deployment_id, tail_lines=tail_lines, build=build)
         return await self._call(self._control.GetLogs, request)
 
     def follow_logs(self, request: pb.FollowLogsRequest) -> AsyncGenerator[pb.FollowLogsResponse]:
-        """The log lines that were asked for, without a deadline; the workspace is filled in. Close the generator.
+        """Stream the requested log lines, without a deadline; fills in the workspace. Close the generator after use.
 
-        Raises Unavailable when the stream breaks: ask again with the cursors of the last lines.
+        Raises Unavailable if the stream breaks; repeat the request with the cursors of the last lines.
         """
         return follow(self._control.FollowLogs, self._signed(request))
 
     async def list_attention(self) -> pb.ListAttentionResponse:
-        """What needs a person."""
+        """List the problems that need a person."""
         request = pb.ListAttentionRequest()
         return await self._call(self._control.ListAttention, request)
 
@@ -213,11 +213,11 @@ class ControlClient:
         *,
         timeout: timedelta = QUICK,
     ) -> Response:
-        # A late answer is no weather to a user: the operation goes on.
+        # Not Unavailable: a late answer is no outage, and the operation continues.
         return await call(method, self._signed(request), timeout=timeout, late=DeadlineExceeded)
 
     def _signed(self, request: Request) -> Request:
-        """Fill in for which workspace and for whom, where the contract asks for it."""
+        """Fill in workspace and actor, if the request has these fields."""
         for name, value in (("workspace", self.workspace), ("actor", self.actor)):
             if name in request.DESCRIPTOR.fields_by_name:
                 setattr(request, name, value)

@@ -1,4 +1,4 @@
-"""The closed sets of ctrl.v1, as ours."""
+"""Conversions between the enums of ctrl.v1 and ours."""
 
 from typing import Final
 
@@ -19,5 +19,5 @@ TRANSITION_KIND: Final = WireEnum(TransitionKind, pb.TransitionKind)
 
 
 def status_of(deployment: pb.Deployment) -> DeploymentStatus:
-    """Where a deployment is."""
+    """Return the status of a deployment."""
     return DEPLOYMENT_STATUS.decode(deployment.status)

@@ -19,7 +19,7 @@ Upload = Callable[[AsyncIterator[pb.UploadSourceRequest]], Awaitable[pb.UploadSo
 def add_control(
     server: grpc.aio.Server, methods: Mapping[str, Method], streams: Mapping[str, Stream], upload: Upload
 ) -> None:
-    """Serve ctrl.v1.ControlService; methods and streams by their names, as the HTTP door has them."""
+    """Serve ctrl.v1.ControlService; `methods` and `streams` are by name, as for the HTTP server."""
     calls = {name: _call(method) for name, method in {**methods, "UploadSource": upload}.items()}
     calls |= {name: _follow(stream) for name, stream in streams.items()}
     add_ControlServiceServicer_to_server(cast(ControlServiceServicer, SimpleNamespace(**calls)), server)

@@ -166,7 +166,7 @@ async def _answer_bug(_: Request, __: Exception) -> Response:
 
 
 def _described(error: InterlockError) -> tuple[int, str, str]:
-    """The status, code and message that a caller gets; causes and stack traces stay in the log."""
+    """Return status, code and message for a caller; causes and stack traces go only to the log."""
     if status_of(error) is None:
         return InterlockError.http_status, InterlockError.code, _INTERNAL_MESSAGE
     return error.http_status, error.code, error.message

@@ -44,7 +44,7 @@ class DeploymentRequest:
 
     def digest(self) -> str:
         """Return a digest, to tell a repeated request from another one with the same idempotency key."""
-        # The key stays, since requests that were recorded before are told apart by digests with it.
+        # Keep this key: the stored digests of earlier requests include it.
         said = asdict(self) | {"key_auth_id": None}
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 

@@ -23,7 +23,7 @@ async def next_revision(session: AsyncSession) -> int:
 
 
 async def read_route_table(session: AsyncSession) -> RouteTable:
-    """All routes and the instances that get their requests, as one consistent view."""
+    """Read all routes and the addresses of their instances, in one consistent view."""
     revision = await read_revision(session)
     configs = await session.execute(
         select(GatewayConfig.hostname, GatewayConfig.deployment_id).order_by(GatewayConfig.hostname)

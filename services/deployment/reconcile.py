@@ -119,7 +119,7 @@ class Reconciler:
                 assert_never(finding.repair)
 
     async def _end(self, finding: Finding) -> None:
-        """End the row, which bars whatever of its operation may still be on its way; then undo."""
+        """End the row, so that late steps of its operation are refused; then remove what is left."""
         async with self._database.read() as session:
             steps = await list_steps(session, finding.deployment_id)
         failure = Failure(

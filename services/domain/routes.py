@@ -23,7 +23,7 @@ class RouteTable:
     revision: int
     routes: tuple[Route, ...]
     addresses: dict[str, tuple[str, ...]]
-    # What instances speak, of the deployments for which it is not HTTP/1.1.
+    # Protocols of instances, for deployments whose protocol is not HTTP/1.1.
     protocols: dict[str, str] = field(default_factory=dict[str, str])
 
 

@@ -14,7 +14,7 @@ from services.domain.errors import Invalid
 MAX_PORT: Final = 65_535
 # Removing a deployment waits this long, also when an emergency rollback cancels one.
 MAX_STOP_SECONDS: Final = 300
-# What gateways may speak to instances; the second is HTTP/2 without TLS, from the first byte on.
+# Protocols from gateways to instances; h2c is HTTP/2 without TLS and without an upgrade.
 HTTP1: Final = "http/1.1"
 H2C: Final = "h2c"
 MAX_WORDS: Final = 200
@@ -32,9 +32,9 @@ class Setting:
     # Messages, rows, `interlock config` and the classes below use this name.
     name: str
     text: str
-    # What counts when nobody sets it, in words.
+    # Default, as a text for users.
     default: str
-    # Of numbers; 0: not a number.
+    # Range of a number; 0: not a number.
     lowest: int = 0
     highest: int = 0
 
@@ -125,7 +125,7 @@ def only(settings: EffectiveSettings, names: Iterable[str]) -> EffectiveSettings
 
 
 def check_settings(settings: RunSettings) -> None:
-    """Raise Invalid when a value that is set cannot be used."""
+    """Raise Invalid if a set value is not usable."""
     values = settings.set_fields()
     for setting in SETTINGS:
         if setting.highest and setting.name in values:
@@ -144,7 +144,7 @@ def check_settings(settings: RunSettings) -> None:
 
 
 def check_effective(settings: EffectiveSettings) -> None:
-    """Raise Invalid when nothing can be run with these settings. An empty value is fine where the default is empty."""
+    """Raise Invalid if these settings cannot be run. Empty values are allowed where the default is empty."""
     defaults = asdict(EffectiveSettings())
     check_settings(RunSettings(**{name: value for name, value in asdict(settings).items() if value or defaults[name]}))
 

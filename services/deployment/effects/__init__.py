@@ -1,4 +1,4 @@
-"""The effects that workflows name, by noun: each is idempotent, bounded, and knows nothing of Restate."""
+"""The effects of the workflows' steps, by noun. Each is idempotent, limited in time, and independent of Restate."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -18,7 +18,7 @@ from services.krane.client import KraneClient
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Effects:
-    """All of them."""
+    """All effects, by noun."""
 
     row: RowEffects
     image: ImageEffects
@@ -32,7 +32,7 @@ class Effects:
     def over(
         cls, database: Database, krane: KraneClient, keyring: Keyring, apex: str, settings: DeploySettings
     ) -> Self:
-        """The effects on one installation."""
+        """Create the effects for one installation."""
         return cls(
             row=RowEffects(database, krane),
             image=ImageEffects(database, krane, keyring),

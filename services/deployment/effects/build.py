@@ -1,4 +1,4 @@
-"""Making an image from a source, in krane."""
+"""Effects on the build of a deployment, in krane."""
 
 from dataclasses import replace
 
@@ -20,7 +20,7 @@ class BuildEffects:
         self._keyring = keyring
 
     async def start(self, metadata: Metadata) -> None:
-        """Begin to make the image."""
+        """Start the build of the image."""
         origin = metadata.git or metadata.source
         if origin is None:
             raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
@@ -29,10 +29,10 @@ class BuildEffects:
         await self._krane.start_build(metadata.workspace_id, metadata.deployment_id, origin, priority, credentials)
 
     async def observe(self, namespace: str, build_id: str) -> BuildState | None:
-        """How far the build is, without its log, which has no place in a journal; None when krane does not know it."""
+        """Return the state of a build, without its log, which must not be journaled; None if krane does not know it."""
         state = await self._krane.get_build(namespace, build_id, tail_lines=1)
         return state and replace(state, log_lines=())
 
     async def cancel(self, namespace: str, build_id: str) -> None:
-        """End the build; succeeds when there is nothing to end."""
+        """Cancel the build; succeeds if it has ended or does not exist."""
         await self._krane.cancel_build(namespace, build_id)

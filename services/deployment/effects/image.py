@@ -1,4 +1,4 @@
-"""What a registry's image means, and having it in krane."""
+"""Effects on images of registries: resolve a name to a digest, and pull an image to krane."""
 
 from services.db.engine import Database
 from services.deployment.credentials import open_credential
@@ -15,11 +15,11 @@ class ImageEffects:
         self._keyring = keyring
 
     async def resolve(self, workspace_id: str, image: str) -> str:
-        """What an image means now, as a reference that stays."""
+        """Resolve an image to a reference with its current digest."""
         credential = await open_credential(self._database, self._keyring, workspace_id, image)
         return await self._krane.resolve_image(workspace_id, image, credential)
 
     async def pull(self, workspace_id: str, image: str) -> bool:
-        """Whether krane has an image of a registry; it is being fetched when it does not."""
+        """Return whether krane has an image; if not, krane starts to pull it."""
         credential = await open_credential(self._database, self._keyring, workspace_id, image)
         return await self._krane.pull_image(workspace_id, image, credential)

@@ -1,4 +1,4 @@
-"""Running instances in krane, and our records of them."""
+"""Effects on the instances of a deployment, in krane and in their records."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ from services.keyring import Keyring
 from services.krane.client import KraneClient
 from services.krane.types import DeploymentSpec, DeploymentState, last_probe, without_probes
 
-# For a look at what is about to be removed.
+# Time to read the last probe before instances are removed.
 LAST_LOOK_SECONDS = 2.0
 
 
@@ -30,7 +30,7 @@ class InstanceEffects:
         self._settings = settings
 
     async def create(self, metadata: deployments.Metadata, image: str) -> None:
-        """Start the instances, with the environment that the deployment was recorded with."""
+        """Start the instances, with the captured environment of the deployment."""
         environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
         credential = await open_credential(self._database, self._keyring, metadata.workspace_id, image)
         await self._krane.create(
@@ -45,18 +45,18 @@ class InstanceEffects:
         )
 
     async def start(self, workspace_id: str, deployment_id: str, image: str) -> None:
-        """Start again the instances that are stopped or failed; the image is pulled when krane has lost it."""
+        """Start stopped and failed instances; pulls the image if krane has lost it."""
         credential = await open_credential(self._database, self._keyring, workspace_id, image)
         await self._krane.start(workspace_id, deployment_id, credential)
 
     async def stop(self, namespace: str, deployment_id: str) -> None:
-        """End the instances and keep what is needed to start them again; succeeds when krane does not know it."""
+        """Stop the instances so that they can be started again; succeeds if krane does not know the deployment."""
         with suppress(NotFound):
             await self._krane.stop(namespace, deployment_id)
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
-        """End the instances and forget them in krane, keeping in the row what was last found when one was asked."""
-        # What was found only explains a failure: undoing does not depend on it.
+        """Delete the deployment from krane, after storing its last probe in the row."""
+        # The probe only explains a failure: without it the undo continues.
         with suppress(Unavailable, TimeoutError):
             async with asyncio.timeout(LAST_LOOK_SECONDS):
                 state = await self._krane.get(namespace, deployment_id)
@@ -67,25 +67,25 @@ class InstanceEffects:
         await self._krane.delete(namespace, deployment_id)
 
     async def observe(self, namespace: str, deployment_id: str) -> DeploymentState | None:
-        """The deployment as krane sees it; None when krane does not know it."""
+        """Return krane's state of a deployment; None if krane does not know it."""
         return without_probes(await self._krane.get(namespace, deployment_id))
 
     async def probe(self, namespace: str, deployment_id: str) -> DeploymentState | None:
-        """The deployment with its instances asked at this moment; None when krane does not know it."""
+        """Probe the instances of a deployment now and return its state; None if krane does not know it."""
         return without_probes(await self._krane.get(namespace, deployment_id, probe_now=True))
 
     async def record(self, deployment_id: str, states: Sequence[InstanceState]) -> None:
-        """Copy krane's view."""
+        """Store krane's view of the instances."""
         async with self._database.write() as session:
             await instances.upsert_instances(session, deployment_id, states)
 
     async def forget(self, deployment_id: str) -> None:
-        """Forget the instances."""
+        """Delete the records of the instances."""
         async with self._database.write() as session:
             await instances.delete_instances(session, deployment_id)
 
     async def scrape_openapi(self, deployment_id: str, address: str) -> None:
-        """Fetch the app's OpenAPI document and store it, when it serves one worth keeping."""
+        """Fetch and store the app's OpenAPI document, if it serves an acceptable one."""
         document = await fetch_openapi(
             address, timeout=self._settings.openapi_timeout_seconds, max_bytes=self._settings.openapi_max_bytes
         )

@@ -1,4 +1,4 @@
-"""Hostnames and live: what a workflow decides before the routing moves them, and reads back afterwards."""
+"""Effects on hostnames and live: checks before routing moves them, and reads afterwards."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from services.domain.stickiness import WantedDomain, build_domains
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How a deployment stands once its hostnames are assigned."""
+    """The state of a deployment after its hostnames are assigned."""
 
     is_live: bool
     hostnames: tuple[str, ...]
@@ -22,23 +22,23 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Move:
-    """What live moves from, and the deployment it moves to."""
+    """The deployments that live moves from and to."""
 
     source_id: str
     target: deployments.Metadata
-    # What moved the project's hostnames last, when this was decided.
+    # The project's newest routing operation at the time of the decision.
     newest_operation_id: str = ""
 
 
 class LiveEffects:
-    """The hostnames of a deployment, and what is live."""
+    """Effects on the hostnames of a deployment and on live."""
 
     def __init__(self, database: Database, apex: str) -> None:
         self._database = database
         self._apex = apex
 
     async def build_domains(self, metadata: deployments.Metadata) -> list[WantedDomain]:
-        """The domain list. A step, since the apex is configuration."""
+        """Return the generated domains. It is a step because the apex is configuration, which may change."""
         naming = Naming(
             workspace=metadata.workspace_slug,
             project=metadata.project_slug,
@@ -58,7 +58,7 @@ class LiveEffects:
             return Outcome(is_live=project.live_deployment_id == deployment_id, hostnames=tuple(hostnames))
 
     async def validate_rollback(self, project_id: str, source_id: str, target_id: str) -> Move:
-        """Source and target; an empty source is what is live. Raises NotFound or PreconditionFailed by the rules."""
+        """Check a rollback; an empty source means the live deployment. Raises NotFound or PreconditionFailed."""
         async with self._database.read() as session:
             project = await domains.load_project(session, project_id)
             source_id = source_id or check_has_live(project.live_deployment_id)
@@ -68,7 +68,7 @@ class LiveEffects:
             return await _move(session, project_id, source_id, target_id)
 
     async def validate_promote(self, project_id: str, target_id: str) -> Move:
-        """Source and target. Raises NotFound or PreconditionFailed by the rules of promote."""
+        """Check a promote. Raises NotFound or PreconditionFailed."""
         async with self._database.read() as session:
             project = await domains.load_project(session, project_id)
             target = await deployments.fetch_candidate(session, project_id, target_id)
@@ -76,7 +76,7 @@ class LiveEffects:
             return await _move(session, project_id, source_id, target_id)
 
     async def find_sticky(self, project_id: str, environment_id: str) -> list[str]:
-        """Ids of the domains that follow live or the environment. Raises PreconditionFailed when there are none."""
+        """Return the ids of domains that follow live or the environment; raises PreconditionFailed if none do."""
         async with self._database.read() as session:
             return list(await domains.list_sticky_domains(session, project_id, environment_id))
 

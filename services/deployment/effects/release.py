@@ -1,4 +1,4 @@
-"""Running a deployment's release command, in krane."""
+"""Effects on the release command of a deployment, in krane."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ class ReleaseEffects:
         self._settings = settings
 
     async def start(self, metadata: Metadata, image: str) -> None:
-        """Begin to run the release command, with the environment that the deployment was recorded with."""
+        """Start the release command, with the captured environment of the deployment."""
         environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
         await self._krane.start_task(
             TaskSpec(
@@ -35,10 +35,10 @@ class ReleaseEffects:
         )
 
     async def observe(self, namespace: str, task_id: str) -> TaskState | None:
-        """How far the release command is, without its log; None when krane does not know it."""
+        """Return the state of the release command, without its log; None if krane does not know it."""
         state = await self._krane.get_task(namespace, task_id, tail_lines=1)
         return state and replace(state, log_lines=())
 
     async def delete(self, namespace: str, task_id: str) -> None:
-        """Stop the command and forget it, except for its log; succeeds when it is gone."""
+        """Stop the command and delete it, except for its log; succeeds if it does not exist."""
         await self._krane.delete_task(namespace, task_id)

@@ -1,4 +1,4 @@
-"""Which deployments an environment lets go."""
+"""Effects that retire deployments which are no longer needed."""
 
 from sqlalchemy.ext.asyncio import AsyncSession
 
@@ -9,22 +9,22 @@ from services.domain.status import DeploymentStatus
 
 
 class RetentionEffects:
-    """The deployments that nothing needs any more."""
+    """Effects on deployments that are no longer needed."""
 
     def __init__(self, database: Database, settings: DeploySettings) -> None:
         self._database = database
         self._settings = settings
 
     async def select(self, project_id: str, deployment_id: str) -> list[str]:
-        """Deployments to retire in the environment of this one."""
+        """Return the ids of deployments to retire in the environment of this one."""
         async with self._database.read() as session:
             environment_id = (await deployments.fetch_candidate(session, project_id, deployment_id)).environment_id
             return await self._find_surplus(session, project_id, environment_id, DeploymentStatus.READY)
 
     async def retire(self, project_id: str, deployment_id: str) -> deployments.Metadata | None:
-        """Status: stopped, if it still is surplus; None when it is needed again.
+        """Set the status to stopped if the deployment is still not needed; returns None if it is needed again.
 
-        Of those stopped before, the oldest are removed: the reconciler takes away what is left of them.
+        Also sets the oldest stopped deployments to removed; the reconciler then deletes what is left of them.
         """
         async with self._database.write() as session:
             metadata = await deployments.fetch_metadata(session, project_id, deployment_id)

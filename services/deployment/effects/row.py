@@ -1,4 +1,4 @@
-"""What a workflow reads and writes of a deployment's row and of the log of its steps."""
+"""Effects on the row of a deployment and on the log of its steps."""
 
 from services.db import deployments
 from services.db.engine import Database
@@ -9,46 +9,46 @@ from services.durable.saga import Failure
 from services.krane.client import KraneClient
 from services.krane.types import AppSettings, BuildState, task_log_name
 
-# Lines of log kept with a failed deployment.
+# Number of log lines stored with a failed deployment.
 FAILURE_LOG_LINES = 50
-# The steps whose failure the log of the release command explains.
+# If one of these steps fails, the log of the release command is stored.
 RELEASE_STEPS = ("start release command", "release command")
 
 
 class RowEffects:
-    """The row of a deployment."""
+    """Effects on the row of a deployment."""
 
     def __init__(self, database: Database, krane: KraneClient) -> None:
         self._database = database
         self._krane = krane
 
     async def fetch(self, project_id: str, deployment_id: str, image: str) -> deployments.Metadata:
-        """Everything about a pending deployment, to which a given image is added, or about a ready one.
+        """Read a pending deployment, after adding a given image to it, or a ready one.
 
-        Raises NotFound, Conflict when it ended otherwise or has another image, PreconditionFailed without anything to
-        run.
+        Raises NotFound, Conflict if it has ended otherwise or has another image, PreconditionFailed if it has neither
+        an image nor a source.
         """
         async with self._database.write() as session:
             await deployments.fill_in(session, project_id, deployment_id, image)
             metadata = await deployments.fetch_metadata(session, project_id, deployment_id)
         if metadata.status not in (DeploymentStatus.PENDING, DeploymentStatus.READY):
-            raise Conflict(f"deployment {deployment_id} is {metadata.status} already; create a new deployment")
+            raise Conflict(f"deployment {deployment_id} is already {metadata.status}; create a new deployment")
         if not (metadata.image or metadata.source or metadata.git):
             raise PreconditionFailed(f"deployment {deployment_id} has neither an image nor a source; name one")
         return metadata
 
     async def claim(self, deployment_id: str, invocation_id: str) -> None:
-        """Status: building, and whose it is."""
+        """Set the status to building, and record the invocation."""
         async with self._database.write() as session:
             await deployments.claim(session, deployment_id, invocation_id)
 
     async def set_status(self, deployment_id: str, status: DeploymentStatus) -> None:
-        """Advance the deployment."""
+        """Advance the status of a deployment."""
         async with self._database.write() as session:
             await deployments.set_status(session, deployment_id, status)
 
     async def set_source(self, deployment_id: str, fetched: BuildState) -> None:
-        """Keep what was fetched."""
+        """Record the fetched source."""
         async with self._database.write() as session:
             await deployments.set_source(
                 session, deployment_id, fetched.source, fetched.commit, default_branch=fetched.branch
@@ -57,7 +57,7 @@ class RowEffects:
     async def set_image(
         self, project_id: str, deployment_id: str, image: str, said: AppSettings
     ) -> deployments.Metadata:
-        """Status: deploying, with the image that will run, and everything settled that its source had a say in."""
+        """Set the status to deploying, and record the image and the settings of the source."""
         async with self._database.write() as session:
             await deployments.set_image(session, deployment_id, image, said.run, said.environment)
             await deployments.set_status(session, deployment_id, DeploymentStatus.DEPLOYING)
@@ -81,7 +81,7 @@ class RowEffects:
             await end_open_steps(session, operation_id=operation_id, failed_step=failure.step, error=failure.reason)
 
     async def close_steps(self, operation_id: str, failure: Failure) -> None:
-        """End the log of an operation that changed nothing."""
+        """Close the step log of a failed operation that changed nothing."""
         async with self._database.write() as session:
             await end_open_steps(session, operation_id=operation_id, failed_step=failure.step, error=failure.reason)
 
@@ -94,12 +94,12 @@ class RowEffects:
                 return "\n".join(build.log_lines) if build else ""
             return await self._app_log(namespace, deployment_id, is_release=step in RELEASE_STEPS)
         except InterlockError:
-            # The reason is worth more than the log: record it even when krane is away.
+            # The reason is more important than the log: record it even if krane is unavailable.
             return ""
 
     async def _app_log(self, namespace: str, deployment_id: str, *, is_release: bool) -> str:
         lines = await self._krane.logs(namespace, deployment_id, tail_lines=FAILURE_LOG_LINES)
         release = task_log_name(deployment_id)
-        # What the release command said is no news once it has ended well.
+        # The log of a successful release command does not explain the failure.
         shown = [line.text for line in lines if (line.instance_id == release) == is_release]
         return "\n".join(shown[-FAILURE_LOG_LINES:])

@@ -206,9 +206,9 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def CreateDeployment(self, request, context):
-        """Record a pending deployment and hand it to the durable workflow. Returns without waiting for it. What a tag means is
-        settled here, with its registry: FAILED_PRECONDITION (412) when there is no such image, it is denied, or it was made
-        for another architecture; UNAVAILABLE (503) when the registry does not answer.
+        """Record a pending deployment and hand it to the durable workflow, without waiting for it. An image tag is resolved to
+        its digest here: FAILED_PRECONDITION (412) if the image does not exist, access is denied, or it is for another
+        architecture; UNAVAILABLE (503) if the registry does not answer.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -245,7 +245,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetSettings(self, request, context):
-        """What a project's deployments are run with, unless they say otherwise; a change is for those that follow.
+        """Settings of a project, used by its new deployments unless their requests set others.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -264,8 +264,8 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListVariables(self, request, context):
-        """The environment variables of a project's environment. A deployment keeps those it was recorded with: a change is
-        for the deployments that follow.
+        """Environment variables of a project's environment. A deployment keeps the ones that it was created with, so changes
+        affect only new deployments.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -284,7 +284,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListSecrets(self, request, context):
-        """Secrets are environment variables whose values are encrypted at rest and never answered.
+        """Secrets are environment variables whose values are encrypted at rest and never returned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -303,8 +303,8 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListRegistryCredentials(self, request, context):
-        """Credentials for private registries, and for git servers over https, one for each host and workspace. They count at
-        once, also for deployments that were recorded before. Passwords are encrypted at rest and never answered.
+        """Credentials for private registries, and for git servers over https; one per host and workspace. Changes apply at
+        once, also to existing deployments. Passwords are encrypted at rest and never returned.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -329,7 +329,7 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListTransitions(self, request, context):
-        """Who did what to a project, when and why: deployments created and ended, live and hostnames moved.
+        """The audit list of a project: deployments created and ended, live and hostnames moved; with time, actor and reason.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -342,16 +342,16 @@ class ControlServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def FollowLogs(self, request, context):
-        """The log lines of a deployment that are there, then those that are written, until it has ended and everything was
-        sent. A stream that broke (UNAVAILABLE) is taken up again by the cursors of its last lines. Over HTTP: a line of
-        JSON for each message; an error that comes later than the first is the last line, {"code", "message"}.
+        """Stream the existing log lines of a deployment, then new ones, until it has ended and all lines are sent. To resume a
+        broken stream (UNAVAILABLE), send the cursors of the last lines. Over HTTP each message is a line of JSON; an error
+        after the first message is the last line: {"code", "message"}.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListAttention(self, request, context):
-        """What does not go on by itself, or not well, and what a person can do about it. Empty is good.
+        """Problems that need a person, each with the command to run next. Empty if there are none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

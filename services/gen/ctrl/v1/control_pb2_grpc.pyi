@@ -42,9 +42,9 @@ class ControlServiceStub:
     UploadSource: _grpc.StreamUnaryMultiCallable[_control_pb2.UploadSourceRequest, _control_pb2.UploadSourceResponse]
     """Store a source tree (a gzipped tar, in chunks) to deploy from."""
     CreateDeployment: _grpc.UnaryUnaryMultiCallable[_control_pb2.CreateDeploymentRequest, _control_pb2.CreateDeploymentResponse]
-    """Record a pending deployment and hand it to the durable workflow. Returns without waiting for it. What a tag means is
-    settled here, with its registry: FAILED_PRECONDITION (412) when there is no such image, it is denied, or it was made
-    for another architecture; UNAVAILABLE (503) when the registry does not answer.
+    """Record a pending deployment and hand it to the durable workflow, without waiting for it. An image tag is resolved to
+    its digest here: FAILED_PRECONDITION (412) if the image does not exist, access is denied, or it is for another
+    architecture; UNAVAILABLE (503) if the registry does not answer.
     """
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetDeploymentRequest, _control_pb2.GetDeploymentResponse]
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDeploymentsRequest, _control_pb2.ListDeploymentsResponse]
@@ -52,36 +52,36 @@ class ControlServiceStub:
     Rollback: _grpc.UnaryUnaryMultiCallable[_control_pb2.RollbackRequest, _control_pb2.RollbackResponse]
     Promote: _grpc.UnaryUnaryMultiCallable[_control_pb2.PromoteRequest, _control_pb2.PromoteResponse]
     GetSettings: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetSettingsRequest, _control_pb2.GetSettingsResponse]
-    """What a project's deployments are run with, unless they say otherwise; a change is for those that follow."""
+    """Settings of a project, used by its new deployments unless their requests set others."""
     SetSettings: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetSettingsRequest, _control_pb2.SetSettingsResponse]
     RemoveSettings: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveSettingsRequest, _control_pb2.RemoveSettingsResponse]
     ListVariables: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListVariablesRequest, _control_pb2.ListVariablesResponse]
-    """The environment variables of a project's environment. A deployment keeps those it was recorded with: a change is
-    for the deployments that follow.
+    """Environment variables of a project's environment. A deployment keeps the ones that it was created with, so changes
+    affect only new deployments.
     """
     SetVariables: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetVariablesRequest, _control_pb2.SetVariablesResponse]
     RemoveVariables: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveVariablesRequest, _control_pb2.RemoveVariablesResponse]
     ListSecrets: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListSecretsRequest, _control_pb2.ListSecretsResponse]
-    """Secrets are environment variables whose values are encrypted at rest and never answered."""
+    """Secrets are environment variables whose values are encrypted at rest and never returned."""
     SetSecrets: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetSecretsRequest, _control_pb2.SetSecretsResponse]
     RemoveSecrets: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveSecretsRequest, _control_pb2.RemoveSecretsResponse]
     ListRegistryCredentials: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListRegistryCredentialsRequest, _control_pb2.ListRegistryCredentialsResponse]
-    """Credentials for private registries, and for git servers over https, one for each host and workspace. They count at
-    once, also for deployments that were recorded before. Passwords are encrypted at rest and never answered.
+    """Credentials for private registries, and for git servers over https; one per host and workspace. Changes apply at
+    once, also to existing deployments. Passwords are encrypted at rest and never returned.
     """
     SetRegistryCredential: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetRegistryCredentialRequest, _control_pb2.SetRegistryCredentialResponse]
     RemoveRegistryCredential: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveRegistryCredentialRequest, _control_pb2.RemoveRegistryCredentialResponse]
     ListDomains: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDomainsRequest, _control_pb2.ListDomainsResponse]
     ListTransitions: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListTransitionsRequest, _control_pb2.ListTransitionsResponse]
-    """Who did what to a project, when and why: deployments created and ended, live and hostnames moved."""
+    """The audit list of a project: deployments created and ended, live and hostnames moved; with time, actor and reason."""
     GetLogs: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetLogsRequest, _control_pb2.GetLogsResponse]
     FollowLogs: _grpc.UnaryStreamMultiCallable[_control_pb2.FollowLogsRequest, _control_pb2.FollowLogsResponse]
-    """The log lines of a deployment that are there, then those that are written, until it has ended and everything was
-    sent. A stream that broke (UNAVAILABLE) is taken up again by the cursors of its last lines. Over HTTP: a line of
-    JSON for each message; an error that comes later than the first is the last line, {"code", "message"}.
+    """Stream the existing log lines of a deployment, then new ones, until it has ended and all lines are sent. To resume a
+    broken stream (UNAVAILABLE), send the cursors of the last lines. Over HTTP each message is a line of JSON; an error
+    after the first message is the last line: {"code", "message"}.
     """
     ListAttention: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListAttentionRequest, _control_pb2.ListAttentionResponse]
-    """What does not go on by itself, or not well, and what a person can do about it. Empty is good."""
+    """Problems that need a person, each with the command to run next. Empty if there are none."""
 
 @_typing.type_check_only
 class ControlServiceAsyncStub(ControlServiceStub):
@@ -97,9 +97,9 @@ class ControlServiceAsyncStub(ControlServiceStub):
     UploadSource: _aio.StreamUnaryMultiCallable[_control_pb2.UploadSourceRequest, _control_pb2.UploadSourceResponse]  # type: ignore[assignment]
     """Store a source tree (a gzipped tar, in chunks) to deploy from."""
     CreateDeployment: _aio.UnaryUnaryMultiCallable[_control_pb2.CreateDeploymentRequest, _control_pb2.CreateDeploymentResponse]  # type: ignore[assignment]
-    """Record a pending deployment and hand it to the durable workflow. Returns without waiting for it. What a tag means is
-    settled here, with its registry: FAILED_PRECONDITION (412) when there is no such image, it is denied, or it was made
-    for another architecture; UNAVAILABLE (503) when the registry does not answer.
+    """Record a pending deployment and hand it to the durable workflow, without waiting for it. An image tag is resolved to
+    its digest here: FAILED_PRECONDITION (412) if the image does not exist, access is denied, or it is for another
+    architecture; UNAVAILABLE (503) if the registry does not answer.
     """
     GetDeployment: _aio.UnaryUnaryMultiCallable[_control_pb2.GetDeploymentRequest, _control_pb2.GetDeploymentResponse]  # type: ignore[assignment]
     ListDeployments: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDeploymentsRequest, _control_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
@@ -107,36 +107,36 @@ class ControlServiceAsyncStub(ControlServiceStub):
     Rollback: _aio.UnaryUnaryMultiCallable[_control_pb2.RollbackRequest, _control_pb2.RollbackResponse]  # type: ignore[assignment]
     Promote: _aio.UnaryUnaryMultiCallable[_control_pb2.PromoteRequest, _control_pb2.PromoteResponse]  # type: ignore[assignment]
     GetSettings: _aio.UnaryUnaryMultiCallable[_control_pb2.GetSettingsRequest, _control_pb2.GetSettingsResponse]  # type: ignore[assignment]
-    """What a project's deployments are run with, unless they say otherwise; a change is for those that follow."""
+    """Settings of a project, used by its new deployments unless their requests set others."""
     SetSettings: _aio.UnaryUnaryMultiCallable[_control_pb2.SetSettingsRequest, _control_pb2.SetSettingsResponse]  # type: ignore[assignment]
     RemoveSettings: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveSettingsRequest, _control_pb2.RemoveSettingsResponse]  # type: ignore[assignment]
     ListVariables: _aio.UnaryUnaryMultiCallable[_control_pb2.ListVariablesRequest, _control_pb2.ListVariablesResponse]  # type: ignore[assignment]
-    """The environment variables of a project's environment. A deployment keeps those it was recorded with: a change is
-    for the deployments that follow.
+    """Environment variables of a project's environment. A deployment keeps the ones that it was created with, so changes
+    affect only new deployments.
     """
     SetVariables: _aio.UnaryUnaryMultiCallable[_control_pb2.SetVariablesRequest, _control_pb2.SetVariablesResponse]  # type: ignore[assignment]
     RemoveVariables: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveVariablesRequest, _control_pb2.RemoveVariablesResponse]  # type: ignore[assignment]
     ListSecrets: _aio.UnaryUnaryMultiCallable[_control_pb2.ListSecretsRequest, _control_pb2.ListSecretsResponse]  # type: ignore[assignment]
-    """Secrets are environment variables whose values are encrypted at rest and never answered."""
+    """Secrets are environment variables whose values are encrypted at rest and never returned."""
     SetSecrets: _aio.UnaryUnaryMultiCallable[_control_pb2.SetSecretsRequest, _control_pb2.SetSecretsResponse]  # type: ignore[assignment]
     RemoveSecrets: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveSecretsRequest, _control_pb2.RemoveSecretsResponse]  # type: ignore[assignment]
     ListRegistryCredentials: _aio.UnaryUnaryMultiCallable[_control_pb2.ListRegistryCredentialsRequest, _control_pb2.ListRegistryCredentialsResponse]  # type: ignore[assignment]
-    """Credentials for private registries, and for git servers over https, one for each host and workspace. They count at
-    once, also for deployments that were recorded before. Passwords are encrypted at rest and never answered.
+    """Credentials for private registries, and for git servers over https; one per host and workspace. Changes apply at
+    once, also to existing deployments. Passwords are encrypted at rest and never returned.
     """
     SetRegistryCredential: _aio.UnaryUnaryMultiCallable[_control_pb2.SetRegistryCredentialRequest, _control_pb2.SetRegistryCredentialResponse]  # type: ignore[assignment]
     RemoveRegistryCredential: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveRegistryCredentialRequest, _control_pb2.RemoveRegistryCredentialResponse]  # type: ignore[assignment]
     ListDomains: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDomainsRequest, _control_pb2.ListDomainsResponse]  # type: ignore[assignment]
     ListTransitions: _aio.UnaryUnaryMultiCallable[_control_pb2.ListTransitionsRequest, _control_pb2.ListTransitionsResponse]  # type: ignore[assignment]
-    """Who did what to a project, when and why: deployments created and ended, live and hostnames moved."""
+    """The audit list of a project: deployments created and ended, live and hostnames moved; with time, actor and reason."""
     GetLogs: _aio.UnaryUnaryMultiCallable[_control_pb2.GetLogsRequest, _control_pb2.GetLogsResponse]  # type: ignore[assignment]
     FollowLogs: _aio.UnaryStreamMultiCallable[_control_pb2.FollowLogsRequest, _control_pb2.FollowLogsResponse]  # type: ignore[assignment]
-    """The log lines of a deployment that are there, then those that are written, until it has ended and everything was
-    sent. A stream that broke (UNAVAILABLE) is taken up again by the cursors of its last lines. Over HTTP: a line of
-    JSON for each message; an error that comes later than the first is the last line, {"code", "message"}.
+    """Stream the existing log lines of a deployment, then new ones, until it has ended and all lines are sent. To resume a
+    broken stream (UNAVAILABLE), send the cursors of the last lines. Over HTTP each message is a line of JSON; an error
+    after the first message is the last line: {"code", "message"}.
     """
     ListAttention: _aio.UnaryUnaryMultiCallable[_control_pb2.ListAttentionRequest, _control_pb2.ListAttentionResponse]  # type: ignore[assignment]
-    """What does not go on by itself, or not well, and what a person can do about it. Empty is good."""
+    """Problems that need a person, each with the command to run next. Empty if there are none."""
 
 class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
     """The public API. Also as JSON: POST /ctrl.v1.ControlService/<Method> with the request message as body.
@@ -179,9 +179,9 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.CreateDeploymentRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.CreateDeploymentResponse, _abc.Awaitable[_control_pb2.CreateDeploymentResponse]]:
-        """Record a pending deployment and hand it to the durable workflow. Returns without waiting for it. What a tag means is
-        settled here, with its registry: FAILED_PRECONDITION (412) when there is no such image, it is denied, or it was made
-        for another architecture; UNAVAILABLE (503) when the registry does not answer.
+        """Record a pending deployment and hand it to the durable workflow, without waiting for it. An image tag is resolved to
+        its digest here: FAILED_PRECONDITION (412) if the image does not exist, access is denied, or it is for another
+        architecture; UNAVAILABLE (503) if the registry does not answer.
         """
 
     @_abc_1.abstractmethod
@@ -225,7 +225,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.GetSettingsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.GetSettingsResponse, _abc.Awaitable[_control_pb2.GetSettingsResponse]]:
-        """What a project's deployments are run with, unless they say otherwise; a change is for those that follow."""
+        """Settings of a project, used by its new deployments unless their requests set others."""
 
     @_abc_1.abstractmethod
     def SetSettings(
@@ -247,8 +247,8 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ListVariablesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListVariablesResponse, _abc.Awaitable[_control_pb2.ListVariablesResponse]]:
-        """The environment variables of a project's environment. A deployment keeps those it was recorded with: a change is
-        for the deployments that follow.
+        """Environment variables of a project's environment. A deployment keeps the ones that it was created with, so changes
+        affect only new deployments.
         """
 
     @_abc_1.abstractmethod
@@ -271,7 +271,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ListSecretsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListSecretsResponse, _abc.Awaitable[_control_pb2.ListSecretsResponse]]:
-        """Secrets are environment variables whose values are encrypted at rest and never answered."""
+        """Secrets are environment variables whose values are encrypted at rest and never returned."""
 
     @_abc_1.abstractmethod
     def SetSecrets(
@@ -293,8 +293,8 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ListRegistryCredentialsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListRegistryCredentialsResponse, _abc.Awaitable[_control_pb2.ListRegistryCredentialsResponse]]:
-        """Credentials for private registries, and for git servers over https, one for each host and workspace. They count at
-        once, also for deployments that were recorded before. Passwords are encrypted at rest and never answered.
+        """Credentials for private registries, and for git servers over https; one per host and workspace. Changes apply at
+        once, also to existing deployments. Passwords are encrypted at rest and never returned.
         """
 
     @_abc_1.abstractmethod
@@ -324,7 +324,7 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ListTransitionsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListTransitionsResponse, _abc.Awaitable[_control_pb2.ListTransitionsResponse]]:
-        """Who did what to a project, when and why: deployments created and ended, live and hostnames moved."""
+        """The audit list of a project: deployments created and ended, live and hostnames moved; with time, actor and reason."""
 
     @_abc_1.abstractmethod
     def GetLogs(
@@ -339,9 +339,9 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.FollowLogsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_control_pb2.FollowLogsResponse], _abc.AsyncIterator[_control_pb2.FollowLogsResponse]]:
-        """The log lines of a deployment that are there, then those that are written, until it has ended and everything was
-        sent. A stream that broke (UNAVAILABLE) is taken up again by the cursors of its last lines. Over HTTP: a line of
-        JSON for each message; an error that comes later than the first is the last line, {"code", "message"}.
+        """Stream the existing log lines of a deployment, then new ones, until it has ended and all lines are sent. To resume a
+        broken stream (UNAVAILABLE), send the cursors of the last lines. Over HTTP each message is a line of JSON; an error
+        after the first message is the last line: {"code", "message"}.
         """
 
     @_abc_1.abstractmethod
@@ -350,6 +350,6 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.ListAttentionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.ListAttentionResponse, _abc.Awaitable[_control_pb2.ListAttentionResponse]]:
-        """What does not go on by itself, or not well, and what a person can do about it. Empty is good."""
+        """Problems that need a person, each with the command to run next. Empty if there are none."""
 
 def add_ControlServiceServicer_to_server(servicer: ControlServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class GatewayServiceStub:
-    """The agent beside one Envoy: publishes the routes in the database and says what Envoy has acknowledged.
+    """The agent of one Envoy: publishes the routes from the database, and reports what Envoy has acknowledged.
     """
 
     def __init__(self, channel):
@@ -48,18 +48,18 @@ class GatewayServiceStub:
 
 
 class GatewayServiceServicer:
-    """The agent beside one Envoy: publishes the routes in the database and says what Envoy has acknowledged.
+    """The agent of one Envoy: publishes the routes from the database, and reports what Envoy has acknowledged.
     """
 
     def Sync(self, request, context):
-        """Read the routes now, publish them, and wait a bounded time for Envoy to acknowledge.
+        """Read and publish the routes now, and wait for Envoy's acknowledgement for at most the given time.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetSnapshot(self, request, context):
-        """What this agent serves at this moment; the gateway's view, which may lag behind the database.
+        """The routes that this agent serves now; they may lag behind the database.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -87,7 +87,7 @@ def add_GatewayServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class GatewayService:
-    """The agent beside one Envoy: publishes the routes in the database and says what Envoy has acknowledged.
+    """The agent of one Envoy: publishes the routes from the database, and reports what Envoy has acknowledged.
     """
 
     @staticmethod

@@ -27,29 +27,29 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GatewayServiceStub:
-    """The agent beside one Envoy: publishes the routes in the database and says what Envoy has acknowledged."""
+    """The agent of one Envoy: publishes the routes from the database, and reports what Envoy has acknowledged."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     Sync: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SyncRequest, _gateway_pb2.SyncResponse]
-    """Read the routes now, publish them, and wait a bounded time for Envoy to acknowledge."""
+    """Read and publish the routes now, and wait for Envoy's acknowledgement for at most the given time."""
     GetSnapshot: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetSnapshotRequest, _gateway_pb2.GetSnapshotResponse]
-    """What this agent serves at this moment; the gateway's view, which may lag behind the database."""
+    """The routes that this agent serves now; they may lag behind the database."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
-    """The agent beside one Envoy: publishes the routes in the database and says what Envoy has acknowledged."""
+    """The agent of one Envoy: publishes the routes from the database, and reports what Envoy has acknowledged."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Sync: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SyncRequest, _gateway_pb2.SyncResponse]  # type: ignore[assignment]
-    """Read the routes now, publish them, and wait a bounded time for Envoy to acknowledge."""
+    """Read and publish the routes now, and wait for Envoy's acknowledgement for at most the given time."""
     GetSnapshot: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetSnapshotRequest, _gateway_pb2.GetSnapshotResponse]  # type: ignore[assignment]
-    """What this agent serves at this moment; the gateway's view, which may lag behind the database."""
+    """The routes that this agent serves now; they may lag behind the database."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The agent beside one Envoy: publishes the routes in the database and says what Envoy has acknowledged."""
+    """The agent of one Envoy: publishes the routes from the database, and reports what Envoy has acknowledged."""
 
     @_abc_1.abstractmethod
     def Sync(
@@ -57,7 +57,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.SyncRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.SyncResponse, _abc.Awaitable[_gateway_pb2.SyncResponse]]:
-        """Read the routes now, publish them, and wait a bounded time for Envoy to acknowledge."""
+        """Read and publish the routes now, and wait for Envoy's acknowledgement for at most the given time."""
 
     @_abc_1.abstractmethod
     def GetSnapshot(
@@ -65,6 +65,6 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.GetSnapshotRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.GetSnapshotResponse, _abc.Awaitable[_gateway_pb2.GetSnapshotResponse]]:
-        """What this agent serves at this moment; the gateway's view, which may lag behind the database."""
+        """The routes that this agent serves now; they may lag behind the database."""
 
 def add_GatewayServiceServicer_to_server(servicer: GatewayServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -27,7 +27,7 @@ if _version_not_supported:
 
 
 class DeploymentServiceStub:
-    """The life of deployments. A Restate virtual object keyed by project_id: one operation at a time per project.
+    """Operations on deployments. A Restate virtual object keyed by project_id: one operation at a time per project.
     """
 
     def __init__(self, channel):
@@ -69,7 +69,7 @@ class DeploymentServiceStub:
 
 
 class DeploymentServiceServicer:
-    """The life of deployments. A Restate virtual object keyed by project_id: one operation at a time per project.
+    """Operations on deployments. A Restate virtual object keyed by project_id: one operation at a time per project.
     """
 
     def Deploy(self, request, context):
@@ -94,8 +94,8 @@ class DeploymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AssignDomains(self, request, context):
-        """The public doors to RoutingService, which is private at the ingress: a routing change from outside waits
-        its turn behind the project's running operation like any other.
+        """Public access to RoutingService, which is private at the ingress. A routing change from outside waits for the
+        project's running operation, like any other.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,8 +108,8 @@ class DeploymentServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Retire(self, request, context):
-        """Stop the instances of a ready deployment that nothing needs any more. Sent by Deploy; does nothing when the
-        deployment is needed again.
+        """Stop the instances of a ready deployment that is no longer needed. Sent by Deploy. Does nothing if the deployment is
+        needed again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -157,7 +157,7 @@ def add_DeploymentServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class DeploymentService:
-    """The life of deployments. A Restate virtual object keyed by project_id: one operation at a time per project.
+    """Operations on deployments. A Restate virtual object keyed by project_id: one operation at a time per project.
     """
 
     @staticmethod

@@ -28,7 +28,7 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class DeploymentServiceStub:
-    """The life of deployments. A Restate virtual object keyed by project_id: one operation at a time per project."""
+    """Operations on deployments. A Restate virtual object keyed by project_id: one operation at a time per project."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
@@ -41,18 +41,18 @@ class DeploymentServiceStub:
     Promote: _grpc.UnaryUnaryMultiCallable[_deployment_pb2.PromoteRequest, _deployment_pb2.PromoteResponse]
     """Move the project's environment and live domains to a ready deployment and end the rolled-back state."""
     AssignDomains: _grpc.UnaryUnaryMultiCallable[_routing_pb2.AssignDomainsRequest, _routing_pb2.AssignDomainsResponse]
-    """The public doors to RoutingService, which is private at the ingress: a routing change from outside waits
-    its turn behind the project's running operation like any other.
+    """Public access to RoutingService, which is private at the ingress. A routing change from outside waits for the
+    project's running operation, like any other.
     """
     SwitchDomains: _grpc.UnaryUnaryMultiCallable[_routing_pb2.SwitchDomainsRequest, _routing_pb2.SwitchDomainsResponse]
     Retire: _grpc.UnaryUnaryMultiCallable[_deployment_pb2.RetireRequest, _deployment_pb2.RetireResponse]
-    """Stop the instances of a ready deployment that nothing needs any more. Sent by Deploy; does nothing when the
-    deployment is needed again.
+    """Stop the instances of a ready deployment that is no longer needed. Sent by Deploy. Does nothing if the deployment is
+    needed again.
     """
 
 @_typing.type_check_only
 class DeploymentServiceAsyncStub(DeploymentServiceStub):
-    """The life of deployments. A Restate virtual object keyed by project_id: one operation at a time per project."""
+    """Operations on deployments. A Restate virtual object keyed by project_id: one operation at a time per project."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     Deploy: _aio.UnaryUnaryMultiCallable[_deployment_pb2.DeployRequest, _deployment_pb2.DeployResponse]  # type: ignore[assignment]
@@ -62,17 +62,17 @@ class DeploymentServiceAsyncStub(DeploymentServiceStub):
     Promote: _aio.UnaryUnaryMultiCallable[_deployment_pb2.PromoteRequest, _deployment_pb2.PromoteResponse]  # type: ignore[assignment]
     """Move the project's environment and live domains to a ready deployment and end the rolled-back state."""
     AssignDomains: _aio.UnaryUnaryMultiCallable[_routing_pb2.AssignDomainsRequest, _routing_pb2.AssignDomainsResponse]  # type: ignore[assignment]
-    """The public doors to RoutingService, which is private at the ingress: a routing change from outside waits
-    its turn behind the project's running operation like any other.
+    """Public access to RoutingService, which is private at the ingress. A routing change from outside waits for the
+    project's running operation, like any other.
     """
     SwitchDomains: _aio.UnaryUnaryMultiCallable[_routing_pb2.SwitchDomainsRequest, _routing_pb2.SwitchDomainsResponse]  # type: ignore[assignment]
     Retire: _aio.UnaryUnaryMultiCallable[_deployment_pb2.RetireRequest, _deployment_pb2.RetireResponse]  # type: ignore[assignment]
-    """Stop the instances of a ready deployment that nothing needs any more. Sent by Deploy; does nothing when the
-    deployment is needed again.
+    """Stop the instances of a ready deployment that is no longer needed. Sent by Deploy. Does nothing if the deployment is
+    needed again.
     """
 
 class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
-    """The life of deployments. A Restate virtual object keyed by project_id: one operation at a time per project."""
+    """Operations on deployments. A Restate virtual object keyed by project_id: one operation at a time per project."""
 
     @_abc_1.abstractmethod
     def Deploy(
@@ -104,8 +104,8 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_pb2.AssignDomainsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.AssignDomainsResponse, _abc.Awaitable[_routing_pb2.AssignDomainsResponse]]:
-        """The public doors to RoutingService, which is private at the ingress: a routing change from outside waits
-        its turn behind the project's running operation like any other.
+        """Public access to RoutingService, which is private at the ingress. A routing change from outside waits for the
+        project's running operation, like any other.
         """
 
     @_abc_1.abstractmethod
@@ -121,8 +121,8 @@ class DeploymentServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _deployment_pb2.RetireRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_deployment_pb2.RetireResponse, _abc.Awaitable[_deployment_pb2.RetireResponse]]:
-        """Stop the instances of a ready deployment that nothing needs any more. Sent by Deploy; does nothing when the
-        deployment is needed again.
+        """Stop the instances of a ready deployment that is no longer needed. Sent by Deploy. Does nothing if the deployment is
+        needed again.
         """
 
 def add_DeploymentServiceServicer_to_server(servicer: DeploymentServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -26,10 +26,10 @@ if _version_not_supported:
 
 
 class RoutingServiceStub:
-    """Domain and gateway changes of one project. A Restate virtual object keyed by project_id.
+    """Changes domains and routes of a project. A Restate virtual object keyed by project_id.
 
-    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag, and
-    succeeds only once the gateways have acknowledged it.
+    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag. It
+    succeeds when the gateways have acknowledged it.
     """
 
     def __init__(self, channel):
@@ -56,10 +56,10 @@ class RoutingServiceStub:
 
 
 class RoutingServiceServicer:
-    """Domain and gateway changes of one project. A Restate virtual object keyed by project_id.
+    """Changes domains and routes of a project. A Restate virtual object keyed by project_id.
 
-    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag, and
-    succeeds only once the gateways have acknowledged it.
+    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag. It
+    succeeds when the gateways have acknowledged it.
     """
 
     def AssignDomains(self, request, context):
@@ -75,7 +75,7 @@ class RoutingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def RestoreDomains(self, request, context):
-        """Undo what one operation changed, as far as it still stands. Succeeds when there is nothing to undo.
+        """Undo the changes of an operation that are still in place. Succeeds if there are none.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -108,10 +108,10 @@ def add_RoutingServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class RoutingService:
-    """Domain and gateway changes of one project. A Restate virtual object keyed by project_id.
+    """Changes domains and routes of a project. A Restate virtual object keyed by project_id.
 
-    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag, and
-    succeeds only once the gateways have acknowledged it.
+    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag. It
+    succeeds when the gateways have acknowledged it.
     """
 
     @staticmethod

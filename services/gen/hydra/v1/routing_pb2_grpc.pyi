@@ -27,10 +27,10 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class RoutingServiceStub:
-    """Domain and gateway changes of one project. A Restate virtual object keyed by project_id.
+    """Changes domains and routes of a project. A Restate virtual object keyed by project_id.
 
-    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag, and
-    succeeds only once the gateways have acknowledged it.
+    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag. It
+    succeeds when the gateways have acknowledged it.
     """
 
     @_typing.overload
@@ -40,27 +40,27 @@ class RoutingServiceStub:
     AssignDomains: _grpc.UnaryUnaryMultiCallable[_routing_pb2.AssignDomainsRequest, _routing_pb2.AssignDomainsResponse]
     SwitchDomains: _grpc.UnaryUnaryMultiCallable[_routing_pb2.SwitchDomainsRequest, _routing_pb2.SwitchDomainsResponse]
     RestoreDomains: _grpc.UnaryUnaryMultiCallable[_routing_pb2.RestoreDomainsRequest, _routing_pb2.RestoreDomainsResponse]
-    """Undo what one operation changed, as far as it still stands. Succeeds when there is nothing to undo."""
+    """Undo the changes of an operation that are still in place. Succeeds if there are none."""
 
 @_typing.type_check_only
 class RoutingServiceAsyncStub(RoutingServiceStub):
-    """Domain and gateway changes of one project. A Restate virtual object keyed by project_id.
+    """Changes domains and routes of a project. A Restate virtual object keyed by project_id.
 
-    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag, and
-    succeeds only once the gateways have acknowledged it.
+    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag. It
+    succeeds when the gateways have acknowledged it.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     AssignDomains: _aio.UnaryUnaryMultiCallable[_routing_pb2.AssignDomainsRequest, _routing_pb2.AssignDomainsResponse]  # type: ignore[assignment]
     SwitchDomains: _aio.UnaryUnaryMultiCallable[_routing_pb2.SwitchDomainsRequest, _routing_pb2.SwitchDomainsResponse]  # type: ignore[assignment]
     RestoreDomains: _aio.UnaryUnaryMultiCallable[_routing_pb2.RestoreDomainsRequest, _routing_pb2.RestoreDomainsResponse]  # type: ignore[assignment]
-    """Undo what one operation changed, as far as it still stands. Succeeds when there is nothing to undo."""
+    """Undo the changes of an operation that are still in place. Succeeds if there are none."""
 
 class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Domain and gateway changes of one project. A Restate virtual object keyed by project_id.
+    """Changes domains and routes of a project. A Restate virtual object keyed by project_id.
 
-    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag, and
-    succeeds only once the gateways have acknowledged it.
+    Each call is one database transaction over gateway configs, domains, the live pointer and the rolled-back flag. It
+    succeeds when the gateways have acknowledged it.
     """
 
     @_abc_1.abstractmethod
@@ -83,6 +83,6 @@ class RoutingServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _routing_pb2.RestoreDomainsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_routing_pb2.RestoreDomainsResponse, _abc.Awaitable[_routing_pb2.RestoreDomainsResponse]]:
-        """Undo what one operation changed, as far as it still stands. Succeeds when there is nothing to undo."""
+        """Undo the changes of an operation that are still in place. Succeeds if there are none."""
 
 def add_RoutingServiceServicer_to_server(servicer: RoutingServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
