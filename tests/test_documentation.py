@@ -16,6 +16,7 @@ from services.cli.__main__ import GLOBAL_OPTIONS, app
 from services.cli.arguments import hoist
 from services.cli.exit_codes import ExitCode
 from services.config import ROOT, Settings
+from services.gateway.ingress import REPLIES
 
 GUIDE = ROOT / "docs" / "guide"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *GUIDE.glob("*.md")])
@@ -171,6 +172,13 @@ def test_the_troubleshooting_page_has_every_exit_code() -> None:
     rows = re.findall(r"^\| (\d+) \|", _page("troubleshooting"), re.MULTILINE)
 
     assert rows == [str(code.value) for code in ExitCode]
+
+
+def test_the_troubleshooting_page_quotes_the_answers_of_the_gateway() -> None:
+    page = _page("troubleshooting")
+
+    # An idle connection is closed: nobody reads what is said of it.
+    assert [text for flags, text in REPLIES if flags != ("SI",) and f"| {text} |" not in page] == []
 
 
 def _page(name: str) -> str:

@@ -12,6 +12,7 @@ from services.cli.arguments import parse_command
 from services.cli.packing import source_paths
 from services.cli.render import printable
 from services.cli.session import Output, session_of
+from services.domain.errors import Invalid
 from services.domain.plan import SourceFiles, Speaker, make_plan, plan_lines
 from services.domain.settings import RunSettings
 
@@ -25,9 +26,7 @@ class Backend(StrEnum):
 
 def plan(
     context: typer.Context,
-    folder: Annotated[
-        Path, typer.Argument(metavar="DIR", exists=True, file_okay=False, help="The folder to be deployed.")
-    ] = Path(),
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to be deployed.")] = Path(),
     command: Annotated[str, typer.Option(help="What `deploy --command` would be given.")] = "",
     backend: Annotated[Backend, typer.Option(help="docker uses a Dockerfile, process does not.")] = Backend.PROCESS,
 ) -> None:
@@ -44,5 +43,7 @@ def plan(
 
 
 def _read(folder: Path) -> SourceFiles:
+    if not folder.is_dir():
+        raise Invalid(f"there is no folder {folder}: name one that exists")
     names = [path.relative_to(folder).as_posix() for path in source_paths(folder) if path.is_file()]
     return SourceFiles.collect(names, lambda name: (folder / name).read_bytes())
