@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 USERNAME = "x-access-token"
 TOKEN = "not-for-everybody-4713"
@@ -167,9 +167,9 @@ class GitServer(ThreadingHTTPServer):
         return f"{self._scheme}://{self.host}"
 
     @property
-    def credential(self) -> RegistryCredential:
+    def credential(self) -> HostCredential:
         """The credential for /private."""
-        return RegistryCredential(registry=self.host, username=USERNAME, password=PASSWORD)
+        return HostCredential(registry=self.host, username=USERNAME, password=PASSWORD)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore clients that disconnect, because they do not trust the certificate or were killed."""

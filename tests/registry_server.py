@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 from tests.restate_server import free_port
 
 BINARY = "docker-registry"
@@ -29,7 +29,7 @@ class RegistryServer:
 
     def __init__(self, folder: Path, engine_socket: Path) -> None:
         self.host = f"127.0.0.1:{free_port()}"
-        self.credential = RegistryCredential(registry=self.host, username=USERNAME, password=PASSWORD)
+        self.credential = HostCredential(registry=self.host, username=USERNAME, password=PASSWORD)
         self._folder = folder
         self._engine_socket = engine_socket
         self._process: subprocess.Popen[bytes] | None = None

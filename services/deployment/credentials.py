@@ -8,12 +8,10 @@ from services.db.registry_credentials import find_credential, list_credentials, 
 from services.db.tables import SealedCredential
 from services.domain.images import registry_of
 from services.keyring import Keyring, Sealed
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 
-async def open_credential(
-    database: Database, keyring: Keyring, workspace_id: str, image: str
-) -> RegistryCredential | None:
+async def open_credential(database: Database, keyring: Keyring, workspace_id: str, image: str) -> HostCredential | None:
     """Return a workspace's credential for the registry of an image; None if it has none.
 
     Raises PreconditionFailed if it cannot be decrypted.
@@ -26,14 +24,14 @@ async def open_credential(
     return row and _opened(keyring, row)
 
 
-async def open_credentials(database: Database, keyring: Keyring, workspace_id: str) -> list[RegistryCredential]:
+async def open_credentials(database: Database, keyring: Keyring, workspace_id: str) -> list[HostCredential]:
     """Return all credentials of a workspace. Raises PreconditionFailed if one cannot be decrypted."""
     async with database.read() as session:
         rows = await list_credentials(session, workspace_id)
     return [_opened(keyring, row) for row in rows]
 
 
-def _opened(keyring: Keyring, row: SealedCredential) -> RegistryCredential:
+def _opened(keyring: Keyring, row: SealedCredential) -> HostCredential:
     sealed = Sealed(key_id=row.key_id, ciphertext=row.ciphertext)
     password = keyring.open(sealed, seal_context(row.workspace_id, row.host))
-    return RegistryCredential(registry=row.host, username=row.username, password=password)
+    return HostCredential(registry=row.host, username=row.username, password=password)

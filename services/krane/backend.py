@@ -25,9 +25,9 @@ from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
     FollowedLine,
+    HostCredential,
     LogLine,
     LogQuery,
-    RegistryCredential,
     StoredSource,
     TaskName,
     TaskSpec,
@@ -45,7 +45,7 @@ class DeploymentBackend(Protocol):
     """
 
     async def create(
-        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None = None
     ) -> WorkloadStatus:
         """Write down that the spec is to run, and begin; returns before its instances are healthy.
 
@@ -72,7 +72,7 @@ class DeploymentBackend(Protocol):
         """
         ...
 
-    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+    async def start(self, namespace: str, deployment_id: str, credential: HostCredential | None = None) -> None:
         """Start what is stopped or failed; what runs is left as it is.
 
         Raises NotFound, and PreconditionFailed when the image is gone and cannot be had again.
@@ -148,11 +148,11 @@ class LogBackend(Protocol):
 class ImageBackend(Protocol):
     """Images, as the backend names them."""
 
-    async def resolve(self, namespace: str, image: str, credential: RegistryCredential | None) -> str:
+    async def resolve(self, namespace: str, image: str, credential: HostCredential | None) -> str:
         """What an image means now, as a reference that stays. Raises PreconditionFailed when it cannot be run."""
         ...
 
-    async def pull(self, namespace: str, image: str, credential: RegistryCredential | None) -> bool:
+    async def pull(self, namespace: str, image: str, credential: HostCredential | None) -> bool:
         """Whether an image is here; one that is not is being fetched from then on. Raises as `resolve`."""
         ...
 
@@ -178,7 +178,7 @@ class BuildBackend(Protocol):
         build_id: str,
         origin: str | GitSource,
         priority: BuildPriority,
-        credentials: Sequence[RegistryCredential],
+        credentials: Sequence[HostCredential],
     ) -> None:
         """Begin a build of a stored source, or of a git source, which is fetched first.
 

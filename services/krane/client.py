@@ -39,9 +39,9 @@ from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
     FollowedLine,
+    HostCredential,
     LogLine,
     LogQuery,
-    RegistryCredential,
     StoredSource,
     TaskName,
     TaskSpec,
@@ -82,14 +82,14 @@ class KraneClient:
     ) -> None:
         await self.close()
 
-    async def resolve_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> str:
+    async def resolve_image(self, namespace: str, image: str, credential: HostCredential | None = None) -> str:
         """What an image means now, as a reference that stays. Unavailable also when its registry does not answer."""
         request = image_pb2.ResolveImageRequest(
             namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
         )
         return (await self._call(self._images.ResolveImage, request)).image
 
-    async def pull_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> bool:
+    async def pull_image(self, namespace: str, image: str, credential: HostCredential | None = None) -> bool:
         """Whether an image is here; it is being fetched when it is not: ask again."""
         request = image_pb2.PullImageRequest(
             namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
@@ -100,7 +100,7 @@ class KraneClient:
         self,
         spec: DeploymentSpec,
         environment: Mapping[str, str] | None = None,
-        credential: RegistryCredential | None = None,
+        credential: HostCredential | None = None,
     ) -> WorkloadStatus:
         """Start what the spec says, with these environment variables, or find it started.
 
@@ -139,7 +139,7 @@ class KraneClient:
         request = deployment_pb2.StopDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
         await self._call(self._deployments.StopDeployment, request, STOP_DEADLINE_SECONDS)
 
-    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+    async def start(self, namespace: str, deployment_id: str, credential: HostCredential | None = None) -> None:
         """Start what is stopped or failed. The credential is for an image that has to be pulled again."""
         request = deployment_pb2.StartDeploymentRequest(
             namespace=namespace,
@@ -189,7 +189,7 @@ class KraneClient:
         build_id: str,
         origin: str | GitSource,
         priority: BuildPriority = BuildPriority.NORMAL,
-        credentials: Iterable[RegistryCredential] = (),
+        credentials: Iterable[HostCredential] = (),
     ) -> None:
         """Begin a build of an uploaded source or of a commit in a git repository, or find it begun.
 

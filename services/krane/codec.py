@@ -21,9 +21,9 @@ from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
     FollowedLine,
+    HostCredential,
     InstanceReport,
     LogQuery,
-    RegistryCredential,
     TaskSpec,
     TaskState,
     TaskStatus,
@@ -40,7 +40,7 @@ TASK_STATUS = WireEnum(TaskStatus, task_pb2.TaskStatus)
 
 
 def encode_spec(
-    spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+    spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
 ) -> deployment_pb2.CreateDeploymentRequest:
     """What to run, for the wire."""
     return deployment_pb2.CreateDeploymentRequest(
@@ -74,19 +74,19 @@ def decode_run(message: run_pb2.RunSettings) -> RunSettings:
     return settings_from({field.name: value for field, value in message.ListFields()})
 
 
-def encode_credential(credential: RegistryCredential) -> image_pb2.RegistryCredential:
+def encode_credential(credential: HostCredential) -> image_pb2.RegistryCredential:
     """A credential, for the wire."""
     return image_pb2.RegistryCredential(
         registry=credential.registry, username=credential.username, password=credential.password
     )
 
 
-def decode_credential(credential: image_pb2.RegistryCredential) -> RegistryCredential | None:
+def decode_credential(credential: image_pb2.RegistryCredential) -> HostCredential | None:
     """A credential, from the wire; None for one that is absent."""
     if not credential.ByteSize():
         return None
     check_registry_login(credential.username, credential.password)
-    return RegistryCredential(
+    return HostCredential(
         registry=check_registry(credential.registry), username=credential.username, password=credential.password
     )
 
@@ -204,7 +204,7 @@ def encode_build_request(
     build_id: str,
     origin: str | GitSource,
     priority: BuildPriority,
-    credentials: Iterable[RegistryCredential],
+    credentials: Iterable[HostCredential],
 ) -> build_pb2.StartBuildRequest:
     """What to build, for the wire."""
     is_git = isinstance(origin, GitSource)

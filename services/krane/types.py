@@ -45,7 +45,7 @@ class TaskStatus(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RegistryCredential:
+class HostCredential:
     """What a registry asks for before it hands out images, or a git server before it hands out commits."""
 
     # host[:port], as `services.domain.images.registry_of` and `GitSource.server` name it.

@@ -21,9 +21,9 @@ from services.krane.types import (
     BuildStatus,
     DeploymentSpec,
     DeploymentState,
+    HostCredential,
     InstanceReport,
     LogLine,
-    RegistryCredential,
     TaskName,
     TaskSpec,
     TaskState,
@@ -61,10 +61,10 @@ class FakeKrane:
         self._address = address
         self.state = KraneState()
 
-    async def resolve_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> str:
+    async def resolve_image(self, namespace: str, image: str, credential: HostCredential | None = None) -> str:
         return f"{image.partition(':')[0]}@sha256:{DIGEST}"
 
-    async def pull_image(self, namespace: str, image: str, credential: RegistryCredential | None = None) -> bool:
+    async def pull_image(self, namespace: str, image: str, credential: HostCredential | None = None) -> bool:
         is_here = image in self.state.pulled
         self.state.pulled.add(image)
         return is_here
@@ -73,7 +73,7 @@ class FakeKrane:
         self,
         spec: DeploymentSpec,
         environment: Mapping[str, str] | None = None,
-        credential: RegistryCredential | None = None,
+        credential: HostCredential | None = None,
     ) -> WorkloadStatus:
         known = self.state.deployments.setdefault(spec.deployment_id, Known(spec))
         if known.spec != spec:
@@ -94,7 +94,7 @@ class FakeKrane:
     async def stop(self, namespace: str, deployment_id: str) -> None:
         self._find(deployment_id).is_stopped = True
 
-    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+    async def start(self, namespace: str, deployment_id: str, credential: HostCredential | None = None) -> None:
         self._find(deployment_id).is_stopped = False
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
@@ -111,7 +111,7 @@ class FakeKrane:
         build_id: str,
         origin: str | GitSource,
         priority: BuildPriority = BuildPriority.NORMAL,
-        credentials: Iterable[RegistryCredential] = (),
+        credentials: Iterable[HostCredential] = (),
     ) -> None:
         is_fetched = isinstance(origin, GitSource)
         begun = BuildState(

@@ -32,10 +32,10 @@ from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
     FollowedLine,
+    HostCredential,
     InstanceReport,
     LogLine,
     LogQuery,
-    RegistryCredential,
     TaskName,
     TaskSpec,
     TaskState,
@@ -274,12 +274,12 @@ class MemoryImages:
             raise PreconditionFailed(f"{image} is not here: build it again")
         return self._images[image]
 
-    async def resolve(self, namespace: str, image: str, credential: RegistryCredential | None) -> str:
+    async def resolve(self, namespace: str, image: str, credential: HostCredential | None) -> str:
         check_id("namespace", namespace)
         self.find(image)
         return image
 
-    async def pull(self, namespace: str, image: str, credential: RegistryCredential | None) -> bool:
+    async def pull(self, namespace: str, image: str, credential: HostCredential | None) -> bool:
         return await self.resolve(namespace, image, credential) == image
 
     async def prune(self, keep: Iterable[str], unneeded_seconds: float) -> list[str]:
@@ -300,7 +300,7 @@ class MemoryDeployments:
         self._deployments: dict[str, MemoryDeployment] = {}
 
     async def create(
-        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None = None
     ) -> WorkloadStatus:
         check_spec(spec)
         check_variables(environment)
@@ -324,7 +324,7 @@ class MemoryDeployments:
         self._find(namespace, deployment_id)
         await self._do(deployment_id, self._stop(namespace, deployment_id))
 
-    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+    async def start(self, namespace: str, deployment_id: str, credential: HostCredential | None = None) -> None:
         self._find(namespace, deployment_id)
         await self._do(deployment_id, self._start(namespace, deployment_id))
 

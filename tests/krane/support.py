@@ -20,8 +20,8 @@ from services.krane.types import (
     BuildStatus,
     DeploymentSpec,
     DeploymentState,
+    HostCredential,
     InstanceReport,
-    RegistryCredential,
 )
 from tests.krane.docker_image import PYTHON
 
@@ -116,7 +116,7 @@ async def build(client: KraneClient, build_id: str, archive: bytes) -> BuildStat
 
 
 async def build_from_git(
-    client: KraneClient, build_id: str, url: str, ref: str, *credentials: RegistryCredential
+    client: KraneClient, build_id: str, url: str, ref: str, *credentials: HostCredential
 ) -> BuildState:
     """Build a commit and wait for the end."""
     await client.start_build(NAMESPACE, build_id, GitSource(url=url, ref=ref), credentials=credentials)

@@ -13,7 +13,7 @@ from services.domain.errors import Invalid, PreconditionFailed, Unavailable
 from services.krane.backends.docker import pulls
 from services.krane.client import KraneClient
 from services.krane.server import running
-from services.krane.types import BuildState, BuildStatus, RegistryCredential
+from services.krane.types import BuildState, BuildStatus, HostCredential
 from tests.krane.docker.registry import Registry, serving_registry
 from tests.krane.docker.support import call, container
 from tests.krane.docker_image import derive_image, import_image
@@ -149,7 +149,7 @@ async def test_dockerfile_may_begin_with_a_private_image_and_copy_from_another(
         f'ARG TAG=1\nFROM {base}:${{TAG}} AS base\nFROM base\nCOPY --from={tools}:1 /app /tool\nCOPY a /a\nCMD ["/a"]\n'
     )
 
-    async def built(client: KraneClient, name: str, *credentials: RegistryCredential) -> BuildState:
+    async def built(client: KraneClient, name: str, *credentials: HostCredential) -> BuildState:
         source = (await client.upload_source(in_chunks(pack({"Dockerfile": dockerfile, "a": name})))).source
         await client.start_build(NAMESPACE, name, source, credentials=credentials)
         return await build_ended(client, name)
@@ -172,7 +172,7 @@ async def test_dockerfile_may_begin_with_a_private_image_and_copy_from_another(
 
 
 async def test_credentials_of_a_build_last_as_long_as_the_build(docker_kind: DockerKind, tmp_path: Path) -> None:
-    credential = RegistryCredential(registry="ghcr.io", username="u", password=PASSWORD)
+    credential = HostCredential(registry="ghcr.io", username="u", password=PASSWORD)
     async with krane_process(docker_kind, tmp_path, free_port()) as (process, client):
         source = (await client.upload_source(in_chunks(docker_kind.slow_source("credentials")))).source
         await client.start_build(NAMESPACE, "slow", source, credentials=[credential])

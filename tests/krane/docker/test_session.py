@@ -15,7 +15,7 @@ from services.krane.backends.docker import engine as engine_module
 from services.krane.backends.docker.building.auth import CREDENTIALS, Auth
 from services.krane.backends.docker.building.session import HEALTH, Call, framed, serving
 from services.krane.backends.docker.engine import Engine
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 SECONDS = 10
 
@@ -48,8 +48,8 @@ def methods() -> Methods:
 async def engine(methods: Methods, tmp_path: Path) -> AsyncGenerator[grpc.aio.Channel]:
     """The client's end of a session."""
     credentials = [
-        RegistryCredential(registry="127.0.0.1:5000", username="u", password="p"),
-        RegistryCredential(registry=DOCKER_HUB, username="hub", password="h"),
+        HostCredential(registry="127.0.0.1:5000", username="u", password="p"),
+        HostCredential(registry=DOCKER_HUB, username="hub", password="h"),
     ]
     served = {CREDENTIALS: Auth(credentials).answer, "/t/Large": methods.large, "/t/Endless": methods.endless}
     is_over = asyncio.Event()

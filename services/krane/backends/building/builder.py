@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Protocol
 
 from services.krane.backends.shared.logs import append_line
-from services.krane.types import AppSettings, RegistryCredential
+from services.krane.types import AppSettings, HostCredential
 
 LOG_FILE_BYTES = 1024 * 1024
 
@@ -45,7 +45,7 @@ class BuildWork:
     folder: Path
     log: BuildLog
     # For the registries of base images.
-    credentials: tuple[RegistryCredential, ...] = ()
+    credentials: tuple[HostCredential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

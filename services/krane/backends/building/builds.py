@@ -28,7 +28,7 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.logs import tail
 from services.krane.checks import check_reference
-from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus, RegistryCredential, StoredSource
+from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus, HostCredential, StoredSource
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -62,7 +62,7 @@ class BuildRecord:
 
 BUILD_RECORD = TypeAdapter(BuildRecord)
 CREDENTIALS_FILE = "credentials.json"
-CREDENTIALS = TypeAdapter(tuple[RegistryCredential, ...])
+CREDENTIALS = TypeAdapter(tuple[HostCredential, ...])
 
 
 class SourceBuilds:
@@ -118,7 +118,7 @@ class SourceBuilds:
         build_id: str,
         origin: str | GitSource,
         priority: BuildPriority,
-        credentials: Sequence[RegistryCredential] = (),
+        credentials: Sequence[HostCredential] = (),
     ) -> None:
         check_id("namespace", namespace)
         check_id("build_id", build_id)
@@ -229,7 +229,7 @@ class SourceBuilds:
             self._credentials(record.build_id).remove()
         return record
 
-    def _needed(self, wanted: BuildRecord, credentials: Sequence[RegistryCredential]) -> tuple[RegistryCredential, ...]:
+    def _needed(self, wanted: BuildRecord, credentials: Sequence[HostCredential]) -> tuple[HostCredential, ...]:
         """Those that a build has a use for: of the server that it fetches from, and of base images."""
         server = wanted.git.server if wanted.git else ""
         return tuple(one for one in credentials if self._builder.asks_registries or one.registry == server)
@@ -296,7 +296,7 @@ class SourceBuilds:
     def _record(self, build_id: str) -> Record[BuildRecord]:
         return Record(self._folders.builds / build_id / "build.json", BUILD_RECORD)
 
-    def _credentials(self, build_id: str) -> Record[tuple[RegistryCredential, ...]]:
+    def _credentials(self, build_id: str) -> Record[tuple[HostCredential, ...]]:
         return Record(self._folders.builds / build_id / CREDENTIALS_FILE, CREDENTIALS)
 
     def _log(self, build_id: str) -> BuildLog:

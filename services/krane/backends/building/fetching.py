@@ -6,7 +6,7 @@ from typing import Protocol
 
 from services.domain.git import GitSource
 from services.krane.backends.building.builder import BuildLog
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +29,7 @@ class Fetcher(Protocol):
         ...
 
     async def fetch(
-        self, git: GitSource, folder: Path, build_log: BuildLog, credential: RegistryCredential | None
+        self, git: GitSource, folder: Path, build_log: BuildLog, credential: HostCredential | None
     ) -> Fetched:
         """Fetch into a folder that nobody else uses. When it fails or is cancelled, nothing of it runs any more.
 

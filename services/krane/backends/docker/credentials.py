@@ -6,13 +6,13 @@ from collections.abc import Iterable
 
 from services.domain.errors import Invalid
 from services.domain.images import DOCKER_HUB, registry_of
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 # The engine's own name for Docker Hub.
 _HUB_ADDRESS = "https://index.docker.io/v1/"
 
 
-def registry_auth(image: str, credential: RegistryCredential | None) -> str:
+def registry_auth(image: str, credential: HostCredential | None) -> str:
     """X-Registry-Auth for a call about an image; empty = anonymous.
 
     The engine would send whatever it gets to the image's registry: raises Invalid for a credential of another one.
@@ -24,13 +24,13 @@ def registry_auth(image: str, credential: RegistryCredential | None) -> str:
     return _encode(_login(credential) | {"serveraddress": _address(credential.registry)})
 
 
-def registry_config(credentials: Iterable[RegistryCredential]) -> str:
+def registry_config(credentials: Iterable[HostCredential]) -> str:
     """X-Registry-Config for a build; empty = all anonymous."""
     logins = {_address(credential.registry): _login(credential) for credential in credentials}
     return _encode(logins) if logins else ""
 
 
-def _login(credential: RegistryCredential) -> dict[str, str]:
+def _login(credential: HostCredential) -> dict[str, str]:
     return {"username": credential.username, "password": credential.password}
 
 

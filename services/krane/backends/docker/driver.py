@@ -33,7 +33,7 @@ from services.krane.backends.hosted.instance import HISTORY, HostedInstance
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_lines import Place
-from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
+from services.krane.types import DeploymentSpec, FollowedLine, HostCredential, LogQuery
 
 WANTED = {Mark.STOPPED: Wanted.STOPPED, Mark.DELETED: Wanted.DELETED}
 MARKS = {Wanted.STOPPED: Mark.STOPPED, Wanted.DELETED: Mark.DELETED}
@@ -70,16 +70,16 @@ class DockerDriver:
         records = [(read_record(group), group) for _, group in sorted(groups.items())]
         return [self._deployment(record, _wanted(group)) for record, group in records if record is not None]
 
-    async def resolve(self, image: str, credential: RegistryCredential | None) -> str:
+    async def resolve(self, image: str, credential: HostCredential | None) -> str:
         """What an image means to the engine or its registry."""
         return await resolve_image(self._engine, image, credential)
 
-    async def pull(self, image: str, credential: RegistryCredential | None) -> bool:
+    async def pull(self, image: str, credential: HostCredential | None) -> bool:
         """Whether the engine has an image, or is fetching it."""
         return await self._pulls.is_here(image, credential)
 
     async def plan(
-        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
     ) -> HostedDeployment:
         """A deployment of an image that the engine has or can pull."""
         image = await find_image(self._engine, spec.image, credential, command=spec.run.command)
@@ -183,7 +183,7 @@ class ContainerStore:
             elif container.mark in WANTED:
                 await self._containers.mark(container, instance_id, Mark.HALTED)
 
-    async def provide(self, credential: RegistryCredential | None) -> None:
+    async def provide(self, credential: HostCredential | None) -> None:
         """Pull the image again when a container has to be made and the engine does not have it any more."""
         record, spec = self._record, self._record.spec
         found = await self._containers.of_deployment(spec.namespace, spec.deployment_id)

@@ -13,7 +13,7 @@ from services.krane.backends.building.app_config import APP_CONFIG, AppConfig, c
 from services.krane.backends.docker.credentials import registry_auth
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.shapes import ImageConfig, ImageDetails, Platform
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 DEFAULT_PORT = 8080
 # On an image: what its source says of itself, as JSON. Its command is there unless a Dockerfile alone says it.
@@ -41,7 +41,7 @@ class RunnableImage:
     app: AppConfig
 
 
-async def resolve_image(engine: Engine, name: str, credential: RegistryCredential | None) -> str:
+async def resolve_image(engine: Engine, name: str, credential: HostCredential | None) -> str:
     """What a name means now: "name@sha256:<digest>" as its registry says, without pulling it.
 
     An image that never was in the registry of its name is what the engine has, by its id. Raises as `find_image`.
@@ -59,7 +59,7 @@ async def resolve_image(engine: Engine, name: str, credential: RegistryCredentia
 
 
 async def find_image(
-    engine: Engine, name: str, credential: RegistryCredential | None = None, *, command: Sequence[str] = ()
+    engine: Engine, name: str, credential: HostCredential | None = None, *, command: Sequence[str] = ()
 ) -> RunnableImage:
     """Look an image up by "name[:tag]", "name@sha256:<digest>" or "sha256:<id>", and pull a name that is not here.
 
@@ -115,7 +115,7 @@ def complete_name(name: str) -> str:
     return name if match["tag"] or match["digest"] else f"{name}:latest"
 
 
-async def _pull(engine: Engine, name: str, credential: RegistryCredential | None) -> ImageDetails:
+async def _pull(engine: Engine, name: str, credential: HostCredential | None) -> ImageDetails:
     details = None
     if not IMAGE_ID.fullmatch(name):
         await engine.pull_image(name, registry_auth=registry_auth(name, credential))

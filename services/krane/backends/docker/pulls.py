@@ -5,13 +5,13 @@ import asyncio
 from services.krane.backends.docker.credentials import registry_auth
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import complete_name
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 # Less than callers wait.
 WAIT_SECONDS = 3.0
 
 # Who asks with another credential gets an answer of its own.
-_Key = tuple[str, RegistryCredential | None]
+_Key = tuple[str, HostCredential | None]
 
 
 class Pulls:
@@ -21,7 +21,7 @@ class Pulls:
         self._engine = engine
         self._running: dict[_Key, asyncio.Task[None]] = {}
 
-    async def is_here(self, name: str, credential: RegistryCredential | None) -> bool:
+    async def is_here(self, name: str, credential: HostCredential | None) -> bool:
         """Whether the engine has an image, after a moment; it is being pulled when it does not.
 
         Raises Invalid for what names no image, PreconditionFailed when it cannot be had, Unavailable when its registry
@@ -40,7 +40,7 @@ class Pulls:
             pull.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
-    def _begin(self, name: str, credential: RegistryCredential | None) -> asyncio.Task[None]:
+    def _begin(self, name: str, credential: HostCredential | None) -> asyncio.Task[None]:
         auth = registry_auth(name, credential)
         pull = asyncio.create_task(self._engine.pull_image(name, registry_auth=auth), name=f"pull {name}")
         self._running[name, credential] = pull

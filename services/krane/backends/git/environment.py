@@ -9,7 +9,7 @@ from services.config import ROOT
 from services.domain.errors import PreconditionFailed
 from services.domain.git import GitSource
 from services.files import write_atomically
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
 # What git needs to leave a machine that has no other way out.
@@ -74,7 +74,7 @@ def write_files(folder: Path, identity: SshIdentity, login: str = "") -> None:
     ssh.chmod(0o700)
 
 
-def stored_login(git: GitSource, credential: RegistryCredential) -> str:
+def stored_login(git: GitSource, credential: HostCredential) -> str:
     """A credential as git's store keeps it. Raises PreconditionFailed for one that git cannot send."""
     if any(character in credential.password for character in "\r\n"):
         raise PreconditionFailed(

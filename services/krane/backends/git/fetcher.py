@@ -15,7 +15,7 @@ from services.krane.backends.git.environment import SshIdentity, fetch_environme
 from services.krane.backends.git.fetch_job import FETCH_JOB, FetchJob
 from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 # A cancelled fetch has nothing to finish.
 STOP_GRACE_SECONDS = 0.5
@@ -38,7 +38,7 @@ class GitFetcher:
         self._address(git)
 
     async def fetch(
-        self, git: GitSource, folder: Path, build_log: BuildLog, credential: RegistryCredential | None
+        self, git: GitSource, folder: Path, build_log: BuildLog, credential: HostCredential | None
     ) -> Fetched:
         """Fetch a commit and nothing else."""
         job = self._prepare(git, folder, credential)
@@ -59,7 +59,7 @@ class GitFetcher:
         for folder in folders:
             await asyncio.to_thread(remove_tree, folder)
 
-    def _prepare(self, git: GitSource, folder: Path, credential: RegistryCredential | None) -> FetchJob:
+    def _prepare(self, git: GitSource, folder: Path, credential: HostCredential | None) -> FetchJob:
         login = stored_login(git, credential) if credential else ""
         folder.mkdir(parents=True, mode=0o700)
         write_files(folder, self._identity, login)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.hosted.instance import HostedInstance
-from services.krane.types import DeploymentSpec, DeploymentState, RegistryCredential, WorkloadStatus
+from services.krane.types import DeploymentSpec, DeploymentState, HostCredential, WorkloadStatus
 
 
 class Wanted(StrEnum):
@@ -26,7 +26,7 @@ class DeploymentStore(Protocol):
         """Write down what is wanted, all at once. Raises Unavailable when it cannot be written now."""
         ...
 
-    async def provide(self, credential: RegistryCredential | None) -> None:
+    async def provide(self, credential: HostCredential | None) -> None:
         """See to it that instances can be made again. Raises PreconditionFailed when their image cannot be had."""
         ...
 
@@ -82,7 +82,7 @@ class HostedDeployment:
         """Wait until it is known how the adopted instances are."""
         await asyncio.gather(*(instance.settle() for instance in self._instances))
 
-    async def provide(self, credential: RegistryCredential | None) -> None:
+    async def provide(self, credential: HostCredential | None) -> None:
         """Have what instances are made of, before they are started again."""
         await self._store.provide(credential)
 

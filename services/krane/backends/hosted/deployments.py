@@ -21,7 +21,7 @@ from services.krane.checks import check_spec
 from services.krane.types import (
     DeploymentSpec,
     DeploymentState,
-    RegistryCredential,
+    HostCredential,
     WorkloadStatus,
 )
 from services.telemetry import get_logger
@@ -53,7 +53,7 @@ class HostedDeployments:
         await self._driver.close()
 
     async def create(
-        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None = None
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None = None
     ) -> WorkloadStatus:
         check_spec(spec)
         check_variables(environment)
@@ -79,7 +79,7 @@ class HostedDeployments:
     async def stop(self, namespace: str, deployment_id: str) -> None:
         await self._operations.finish(self._stop(namespace, deployment_id))
 
-    async def start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None = None) -> None:
+    async def start(self, namespace: str, deployment_id: str, credential: HostCredential | None = None) -> None:
         await self._operations.finish(self._start(namespace, deployment_id, credential))
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
@@ -88,7 +88,7 @@ class HostedDeployments:
         await self._operations.finish(self._delete(namespace, deployment_id))
 
     async def _create(
-        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
     ) -> WorkloadStatus:
         async with self._locks.of(spec.deployment_id):
             known = self._deployments.get(spec.deployment_id)
@@ -99,7 +99,7 @@ class HostedDeployments:
             return known.state.status
 
     async def _begin(
-        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
     ) -> HostedDeployment:
         deployment = await self._driver.plan(spec, environment, credential)
         await deployment.start()
@@ -112,7 +112,7 @@ class HostedDeployments:
             await self._find(namespace, deployment_id).stop()
             log.info("deployment stopped", deployment_id=deployment_id)
 
-    async def _start(self, namespace: str, deployment_id: str, credential: RegistryCredential | None) -> None:
+    async def _start(self, namespace: str, deployment_id: str, credential: HostCredential | None) -> None:
         async with self._locks.of(deployment_id):
             deployment = self._find(namespace, deployment_id)
             await deployment.provide(credential)

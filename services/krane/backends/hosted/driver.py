@@ -5,7 +5,7 @@ from typing import Protocol
 
 from services.krane.backends.hosted.deployment import HostedDeployment
 from services.krane.backends.shared.log_lines import Place
-from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
+from services.krane.types import DeploymentSpec, FollowedLine, HostCredential, LogQuery
 
 
 class Driver(Protocol):
@@ -15,19 +15,19 @@ class Driver(Protocol):
         """Every deployment that an earlier krane wrote down; what it left half-made is removed."""
         ...
 
-    async def resolve(self, image: str, credential: RegistryCredential | None) -> str:
+    async def resolve(self, image: str, credential: HostCredential | None) -> str:
         """What an image means now, as a reference that stays.
 
         Raises Invalid or PreconditionFailed when it cannot be run, Unavailable when that cannot be said now.
         """
         ...
 
-    async def pull(self, image: str, credential: RegistryCredential | None) -> bool:
+    async def pull(self, image: str, credential: HostCredential | None) -> bool:
         """Whether an image is here, after a moment; it is being fetched when it is not. Raises as `resolve`."""
         ...
 
     async def plan(
-        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
     ) -> HostedDeployment:
         """A deployment that is not written down yet. Its environment may be secret; the credential is not kept.
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from services.domain.ids import check_id
 from services.krane.backends.building.pruning import Pruner
 from services.krane.backends.hosted.driver import Driver
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 
 class HostedImages:
@@ -15,11 +15,11 @@ class HostedImages:
         self._driver = driver
         self._pruner = pruner
 
-    async def resolve(self, namespace: str, image: str, credential: RegistryCredential | None) -> str:
+    async def resolve(self, namespace: str, image: str, credential: HostCredential | None) -> str:
         check_id("namespace", namespace)
         return await self._driver.resolve(image, credential)
 
-    async def pull(self, namespace: str, image: str, credential: RegistryCredential | None) -> bool:
+    async def pull(self, namespace: str, image: str, credential: HostCredential | None) -> bool:
         check_id("namespace", namespace)
         return await self._driver.pull(image, credential)
 

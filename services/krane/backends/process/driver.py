@@ -30,7 +30,7 @@ from services.krane.backends.shared.records import FOLDED
 from services.krane.backends.supervision.ending import Ending
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 from services.krane.checks import check_reference
-from services.krane.types import DeploymentSpec, FollowedLine, LogQuery, RegistryCredential
+from services.krane.types import DeploymentSpec, FollowedLine, HostCredential, LogQuery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +70,7 @@ class ProcessDriver:
                 recorded.append(self._deployment(record))
         return recorded
 
-    async def resolve(self, image: str, credential: RegistryCredential | None) -> str:
+    async def resolve(self, image: str, credential: HostCredential | None) -> str:
         """An image that a build made, as it is."""
         if registry_of(image) is not None:
             raise PreconditionFailed(
@@ -81,12 +81,12 @@ class ProcessDriver:
             raise PreconditionFailed(f"{image} is not here: deploy its source again")
         return image
 
-    async def pull(self, image: str, credential: RegistryCredential | None) -> bool:
+    async def pull(self, image: str, credential: HostCredential | None) -> bool:
         """What a build made is here, or nowhere."""
         return await self.resolve(image, credential) == image
 
     async def plan(
-        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: RegistryCredential | None
+        self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
     ) -> HostedDeployment:
         """A deployment of an image that a build made."""
         app = artifact(self._folders.artifacts, check_reference("artifact", spec.image)).config
@@ -177,7 +177,7 @@ class DeploymentFolder:
             deployment_id = self._record.spec.deployment_id
             raise Unavailable(f"deployment {deployment_id} could not be written down: {error}") from error
 
-    async def provide(self, credential: RegistryCredential | None) -> None:
+    async def provide(self, credential: HostCredential | None) -> None:
         """The image stays for as long as the deployment."""
 
     async def forget(self) -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from services.domain.images import registry_of
 from services.gen.buildkit.v1 import session_pb2 as pb
 from services.krane.backends.docker.building.session import Call, framed
-from services.krane.types import RegistryCredential
+from services.krane.types import HostCredential
 
 CREDENTIALS = "/moby.filesync.v1.Auth/Credentials"
 
@@ -13,7 +13,7 @@ CREDENTIALS = "/moby.filesync.v1.Auth/Credentials"
 class Auth:
     """The credentials of one build."""
 
-    def __init__(self, credentials: Iterable[RegistryCredential]) -> None:
+    def __init__(self, credentials: Iterable[HostCredential]) -> None:
         self._credentials = {credential.registry: credential for credential in credentials}
 
     async def answer(self, call: Call) -> None:
