@@ -208,7 +208,7 @@ async def test_2_gb_are_refused_before_they_are_packed(project: Project, tmp_pat
     told = await asyncio.to_thread(project.stack.cli, "deploy", str(tmp_path), "-p", project.slug, timeout=20)
 
     assert told.returncode != 0
-    assert "holds 2048 MiB; at most 200 MiB can be deployed, leave data out" in told.stderr
+    assert "holds 2048 MiB, the limit is 200 MiB: move data files elsewhere" in told.stderr
     assert not (await project.control.list_deployments(project.slug)).deployments
 
 

@@ -30,7 +30,7 @@ select d.hostname, d.project_id, d.sticky, e.is_production, d.deployment_id, g.d
 from domains d join environments e on e.id = d.environment_id left join gateway_configs g on g.hostname = d.hostname
 """
 _DEPLOYMENTS: Final = """
-select d.id, d.project_id, e.is_production, d.generation, d.status, d.replicas,
+select d.id, d.project_id, e.is_production, d.generation, d.status, json_extract(d.run, '$.replicas') as replicas,
        coalesce(d.idempotency_key, '') as idempotency_key
 from deployments d join environments e on e.id = d.environment_id order by d.project_id, d.generation
 """

@@ -203,7 +203,7 @@ async def test_a_procfile_runs_as_elsewhere(
 
 
 async def test_a_command_of_the_request_rescues_a_source_that_says_nothing(krane: Krane) -> None:
-    built = await succeeded(krane, "silent", {"serve.txt": APP, "tool.py": ""})
+    built = await succeeded(krane, "says-nothing", {"serve.txt": APP, "tool.py": ""})
     silent = spec("silent-1", built.image)
     rescued = with_run(spec("rescued-1", built.image), command=("python", "serve.txt", "told"))
 
