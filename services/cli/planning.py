@@ -17,7 +17,7 @@ from services.domain.plan import SourceFiles, Speaker, make_plan, plan_lines
 from services.domain.settings import RunSettings
 
 
-class Backend(StrEnum):
+class BuildBackend(StrEnum):
     """What would build it."""
 
     PROCESS = "process"
@@ -28,12 +28,14 @@ def plan(
     context: typer.Context,
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to be deployed.")] = Path(),
     command: Annotated[str, typer.Option(help="What `deploy --command` would be given.")] = "",
-    backend: Annotated[Backend, typer.Option(help="docker uses a Dockerfile, process does not.")] = Backend.PROCESS,
+    backend: Annotated[
+        BuildBackend, typer.Option(help="docker uses a Dockerfile, process does not.")
+    ] = BuildBackend.PROCESS,
 ) -> None:
     """Show how a folder would be built and started, line by line with the file that says it; nothing is deployed."""
     settings = RunSettings(command=tuple(parse_command(command)) or None)
     made = make_plan(
-        _read(folder), [Speaker(name="request", settings=settings)], builds_dockerfiles=backend is Backend.DOCKER
+        _read(folder), [Speaker(name="request", settings=settings)], builds_dockerfiles=backend is BuildBackend.DOCKER
     )
     if session_of(context).output is Output.JSON:
         typer.echo(json.dumps(asdict(made), indent=2))

@@ -19,7 +19,7 @@ project, interlock.toml, Procfile, detection. In commands "$HOST" and "$PORT" st
 """
 
 from services.domain.plan.files import MAX_TEXT_BYTES, SourceFiles, is_read
-from services.domain.plan.model import Command, Language, Line, Plan, ProcessLine, Step, Version
+from services.domain.plan.model import Command, Language, Plan, PlanLine, ProcessLine, Step, Version
 from services.domain.plan.planning import Speaker, make_plan
 from services.domain.plan.text import plan_lines, plan_rows
 
@@ -27,8 +27,8 @@ __all__ = [
     "MAX_TEXT_BYTES",
     "Command",
     "Language",
-    "Line",
     "Plan",
+    "PlanLine",
     "ProcessLine",
     "SourceFiles",
     "Speaker",

@@ -17,7 +17,7 @@ class Language(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class PlanLine:
     """One value, and where it comes from: a file of the source, "request", "project" or "default"."""
 
     value: str
@@ -81,16 +81,16 @@ class StaticFolder:
 class Plan:
     """Everything that a builder needs to know of a source."""
 
-    language: Line
+    language: PlanLine
     version: Version | None = None
-    package_manager: Line | None = None
+    package_manager: PlanLine | None = None
     # In order. Those that need few files come first.
     install: tuple[Step, ...] = ()
     build: tuple[Step, ...] = ()
     start: Command | None = None
     release: Command | None = None
-    port: Line | None = None
-    health: Line | None = None
+    port: PlanLine | None = None
+    health: PlanLine | None = None
     static: StaticFolder | None = None
     not_run: tuple[ProcessLine, ...] = ()
     warnings: tuple[str, ...] = ()

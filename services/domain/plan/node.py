@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from services.domain.plan.files import SourceFiles
-from services.domain.plan.model import Command, Line, StaticFolder, Step, Version
+from services.domain.plan.model import Command, PlanLine, StaticFolder, Step, Version
 from services.domain.plan.tables import Table, read_json, table, text
 
 PACKAGE = "package.json"
@@ -79,13 +79,13 @@ class NodeApp:
     """What is installed, built and started."""
 
     version: Version | None
-    manager: Line
+    manager: PlanLine
     install: tuple[Step, ...]
     build: tuple[Step, ...]
     start: Command | None
     static: StaticFolder | None
     # Where the app listens, whatever it is told; empty when that is not seen.
-    port: Line | None
+    port: PlanLine | None
     warnings: tuple[str, ...]
 
 
@@ -135,16 +135,16 @@ def node_app(files: SourceFiles, build_command: Step | None) -> NodeApp:
     )
 
 
-def _manager(package: _Package) -> tuple[Line, str, list[str]]:
+def _manager(package: _Package) -> tuple[PlanLine, str, list[str]]:
     """Who installs, by which lock, and what is odd about it."""
     locks = [lock for lock in LOCKS if lock in package.files.names]
     named = text(package.content, "packageManager").partition("@")[0]
     if named in MANAGERS:
-        manager = Line(value=named, source=PACKAGE)
+        manager = PlanLine(value=named, source=PACKAGE)
     elif locks:
-        manager = Line(value=LOCKS[locks[0]], source=locks[0])
+        manager = PlanLine(value=LOCKS[locks[0]], source=locks[0])
     else:
-        manager = Line(value="npm", source=PACKAGE)
+        manager = PlanLine(value="npm", source=PACKAGE)
     own = [lock for lock in locks if LOCKS[lock] == manager.value]
     others = [lock for lock in locks if LOCKS[lock] != manager.value]
     warnings = [f"{lock} is not used: {manager.value} installs, as {manager.source} says" for lock in others]
@@ -155,7 +155,7 @@ def _manager(package: _Package) -> tuple[Line, str, list[str]]:
     return manager, own[0] if own else "", warnings
 
 
-def _install(package: _Package, manager: Line, lock: str, *, is_built: bool) -> tuple[Step, ...]:
+def _install(package: _Package, manager: PlanLine, lock: str, *, is_built: bool) -> tuple[Step, ...]:
     if not package.requirements:
         return ()
     arguments = _install_command(package, manager.value, lock, is_built=is_built)
@@ -287,11 +287,11 @@ def _version(package: _Package) -> Version | None:
     return Version(request=request, source=".tool-versions") if request else None
 
 
-def _fixed_port(files: SourceFiles, start: Command | None) -> Line | None:
+def _fixed_port(files: SourceFiles, start: Command | None) -> PlanLine | None:
     """The port that the file which is started listens on, when that is a number in it."""
     for name in _started_files(files, start):
         if match := _FIXED_PORT.search(files.text(name)):
-            return Line(value=match["port"], source=name)
+            return PlanLine(value=match["port"], source=name)
     return None
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from services.domain.errors import Invalid
 from services.domain.plan.files import SourceFiles
 from services.domain.plan.interlock_toml import INTERLOCK_TOML, TomlSettings, read_interlock_toml
-from services.domain.plan.model import Command, Language, Line, Plan, ProcessLine, StaticFolder, Step
+from services.domain.plan.model import Command, Language, Plan, PlanLine, ProcessLine, StaticFolder, Step
 from services.domain.plan.node import NodeApp, is_node, node_app
 from services.domain.plan.procfile import PROCFILE, RELEASE, WEB, parse_procfile, shell_words
 from services.domain.plan.python_packages import is_python, python_packages, python_version
@@ -44,8 +44,8 @@ class _Said:
     release: Command | None
     build: Step | None
     static: StaticFolder | None
-    port: Line | None
-    health: Line | None
+    port: PlanLine | None
+    health: PlanLine | None
     not_run: tuple[ProcessLine, ...]
 
 
@@ -108,11 +108,11 @@ def _command(
     return Command(arguments=shell_words(line), source=PROCFILE) if line else None
 
 
-def _value(outside: Iterable[tuple[str, object]], toml: object) -> Line | None:
+def _value(outside: Iterable[tuple[str, object]], toml: object) -> PlanLine | None:
     for name, value in outside:
         if value is not None:
-            return Line(value=str(value), source=name)
-    return Line(value=str(toml), source=INTERLOCK_TOML) if toml else None
+            return PlanLine(value=str(value), source=name)
+    return PlanLine(value=str(toml), source=INTERLOCK_TOML) if toml else None
 
 
 def _dockerfile_plan(files: SourceFiles, said: _Said, speakers: Sequence[Speaker]) -> Plan:
@@ -122,7 +122,7 @@ def _dockerfile_plan(files: SourceFiles, said: _Said, speakers: Sequence[Speaker
     )
     warnings = ("Procfile is not used: the Dockerfile says how the app is started",) if PROCFILE in files.names else ()
     return Plan(
-        language=Line(value=Language.DOCKERFILE, source=DOCKERFILE),
+        language=PlanLine(value=Language.DOCKERFILE, source=DOCKERFILE),
         start=start,
         release=release,
         port=said.port,
@@ -182,7 +182,7 @@ def _python_plan(files: SourceFiles, said: _Said) -> Plan:
             "there is no release command, so migrations are not run: python manage.py migrate is the usual one"
         )
     return Plan(
-        language=Line(
+        language=PlanLine(
             value=Language.PYTHON, source=packages.manager.source if packages.manager else _a_python_file(files)
         ),
         version=version,
@@ -206,7 +206,7 @@ def _node_plan(files: SourceFiles, said: _Said) -> Plan:
     static = None if said.start else said.static or app.static
     warnings = [*app.warnings, *_python_left_out(files), *_port_warnings(app, said)]
     return Plan(
-        language=Line(
+        language=PlanLine(
             value=Language.NODE, source="package.json" if "package.json" in files.names else _source_of(start)
         ),
         version=app.version,
@@ -239,7 +239,7 @@ def _port_warnings(app: NodeApp, said: _Said) -> Iterable[str]:
 
 def _static_plan(said: _Said, folder: StaticFolder) -> Plan:
     return Plan(
-        language=Line(value=Language.STATIC, source=folder.source),
+        language=PlanLine(value=Language.STATIC, source=folder.source),
         build=(said.build,) if said.build else (),
         release=said.release,
         port=said.port,
@@ -251,7 +251,7 @@ def _static_plan(said: _Said, folder: StaticFolder) -> Plan:
 
 def _other_plan(files: SourceFiles, said: _Said) -> Plan:
     return Plan(
-        language=Line(value=Language.OTHER, source=said.start.source if said.start else "default"),
+        language=PlanLine(value=Language.OTHER, source=said.start.source if said.start else "default"),
         build=(said.build,) if said.build else (),
         start=said.start,
         release=said.release,

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from services.domain.errors import Invalid
 from services.domain.plan.files import SourceFiles
-from services.domain.plan.model import Line, Step, Version
+from services.domain.plan.model import PlanLine, Step, Version
 from services.domain.plan.python_locks import (
     normalised,
     pipfile_lock_requirements,
@@ -56,7 +56,7 @@ _LOCAL_IN_UV_LOCK = re.compile(r'source = \{ (?:editable|directory|path|virtual)
 class PythonPackages:
     """What a Python app requires, and how it gets it."""
 
-    manager: Line | None
+    manager: PlanLine | None
     steps: tuple[Step, ...]
     # Normalised names of what it requires itself, and "name[extra]" for the extras that it asks for.
     required: frozenset[str]
@@ -125,7 +125,7 @@ def python_packages(files: SourceFiles) -> PythonPackages:
         )
     steps, manager, is_installed = _steps(manifest, project)
     return PythonPackages(
-        manager=Line(value=manager, source=manifest) if manager else None,
+        manager=PlanLine(value=manager, source=manifest) if manager else None,
         steps=tuple(steps),
         required=frozenset(_required(manifest, project)),
         is_installed=is_installed,

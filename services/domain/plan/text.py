@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable
 
-from services.domain.plan.model import Line, Plan, Step
+from services.domain.plan.model import Plan, PlanLine, Step
 
 Row = tuple[str, str, str]
 
@@ -40,7 +40,7 @@ def _rows(plan: Plan) -> Iterable[Row]:
     yield from (("warning", warning, "") for warning in plan.warnings)
 
 
-def _line(what: str, line: Line | None) -> Iterable[Row]:
+def _line(what: str, line: PlanLine | None) -> Iterable[Row]:
     return [(what, line.value, line.source)] if line else []
 
 
