@@ -17,7 +17,7 @@ from services.domain.plan import SourceFiles, Speaker, make_plan, plan_lines
 from services.domain.settings import RunSettings
 
 
-class BuildBackend(StrEnum):
+class TargetBackend(StrEnum):
     """What would build it."""
 
     PROCESS = "process"
@@ -29,13 +29,13 @@ def plan(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The folder to be deployed.")] = Path(),
     command: Annotated[str, typer.Option(help="What `deploy --command` would be given.")] = "",
     backend: Annotated[
-        BuildBackend, typer.Option(help="docker uses a Dockerfile, process does not.")
-    ] = BuildBackend.PROCESS,
+        TargetBackend, typer.Option(help="docker uses a Dockerfile, process does not.")
+    ] = TargetBackend.PROCESS,
 ) -> None:
     """Show how a folder would be built and started, line by line with the file that says it; nothing is deployed."""
     settings = RunSettings(command=tuple(parse_command(command)) or None)
     made = make_plan(
-        _read(folder), [Speaker(name="request", settings=settings)], builds_dockerfiles=backend is BuildBackend.DOCKER
+        _read(folder), [Speaker(name="request", settings=settings)], builds_dockerfiles=backend is TargetBackend.DOCKER
     )
     if session_of(context).output is Output.JSON:
         typer.echo(json.dumps(asdict(made), indent=2))
