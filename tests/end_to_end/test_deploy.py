@@ -188,7 +188,7 @@ async def test_a_superseded_deployment_is_refused_by_its_handler(project: Projec
 
     assert status_of(before) == "superseded"
     assert newer.id in before.failure.reason
-    assert (answer.status_code, f"{older.id} is superseded already" in answer.json()["message"]) == (409, True)
+    assert (answer.status_code, f"{older.id} is already superseded" in answer.json()["message"]) == (409, True)
     after = await project.control.get_deployment(older.id)
     assert (status_of(after), after.failure, after.ended_at_ms) == ("superseded", before.failure, before.ended_at_ms)
     await project.assert_gone(older.id)
