@@ -6,7 +6,7 @@ from typing import get_type_hints
 
 import pytest
 
-from services.cli.__main__ import deploy
+from services.cli.deploying import deploy
 from services.domain.settings import SETTING_NAMES, SETTINGS, EffectiveSettings, RunSettings, Setting
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.gen.krane.v1 import run_pb2

@@ -10,12 +10,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from typer.models import OptionInfo
-
-from services.domain.settings import SETTINGS
 
 ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
 EnvironmentOption = Annotated[str, typer.Option("-e", "--environment", help="Environment: production or preview.")]
+
+DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]
 
 # Placeholder for the argument of `deploy`.
 ORIGIN = "DIR|TAR|IMAGE|URL"
@@ -86,19 +85,6 @@ def parse_command(text: str) -> list[str]:
         return shlex.split(text)
     except ValueError as error:
         raise typer.BadParameter(f"cannot split {text!r} into arguments: {error}") from error
-
-
-def setting_option(name: str, *, metavar: str | None = None) -> OptionInfo:
-    """Build the option that sets `name` for one deployment."""
-    setting = next(one for one in SETTINGS if one.name == name)
-    option: OptionInfo = typer.Option(
-        metavar=metavar or ("N" if setting.highest else None),
-        min=setting.lowest or None,
-        max=setting.highest or None,
-        help=f"{setting.text}. Default: the project's setting, else the source's, else {setting.default}.",
-        show_default=False,
-    )
-    return option
 
 
 def read_secret(prompt: str, max_bytes: int) -> str:

@@ -1,0 +1,179 @@
+"""`interlock deploy` and `watch`: create a deployment, and follow it until it ends."""
+
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import IO, Annotated
+
+import typer
+
+from services.cli.arguments import (
+    ORIGIN,
+    STDIN,
+    DeploymentArgument,
+    EnvironmentOption,
+    Origin,
+    ProjectOption,
+    parse_command,
+    parse_duration,
+    parse_origin,
+    parse_variables,
+)
+from services.cli.exit_codes import ExitCode, of_ended
+from services.cli.git import Revision, revision_of
+from services.cli.packing import CHUNK_BYTES, copy_archive, pack
+from services.cli.progress import follow, still_running
+from services.cli.render import result_text
+from services.cli.session import Session, session_of
+from services.cli.setting_options import (
+    CommandOption,
+    CpuOption,
+    HealthPathOption,
+    MemoryOption,
+    NoReleaseCommandOption,
+    PortOption,
+    ProtocolOption,
+    ReadySecondsOption,
+    ReleaseCommandOption,
+    ReplicasOption,
+    StopSecondsOption,
+)
+from services.ctrl import defaults
+from services.ctrl.client import ControlClient
+from services.gen.ctrl.v1 import control_pb2 as pb
+
+DEFAULT_BRANCH = "main"
+
+TimeoutOption = Annotated[
+    str, typer.Option(help="How long to wait, such as 90s or 15m. The deployment goes on after that.")
+]
+
+
+def deploy(
+    context: typer.Context,
+    project: ProjectOption,
+    what: Annotated[
+        str,
+        typer.Argument(
+            help="What to deploy: a source folder, a tar of one (- reads standard input), an image, or the URL of a "
+            "git repository.",
+            metavar=ORIGIN,
+        ),
+    ] = "",
+    git: Annotated[
+        str,
+        typer.Option(metavar="URL", help="Git repository to deploy from (same as passing the URL as the argument)."),
+    ] = "",
+    ref: Annotated[
+        str, typer.Option(help="Branch, tag or full commit id to deploy. Default: the repository's default branch.")
+    ] = "",
+    environment: EnvironmentOption = defaults.ENVIRONMENT,
+    branch: Annotated[
+        str,
+        typer.Option(
+            help="Branch that the deployment belongs to. Default: the folder's git branch, else main; for a git "
+            "repository the ref."
+        ),
+    ] = "",
+    commit: Annotated[
+        str, typer.Option(help="Commit that the deployment belongs to. Default: the folder's git commit.")
+    ] = "",
+    message: Annotated[str, typer.Option("-m", "--message", help="Description, shown in lists.")] = "",
+    replicas: ReplicasOption = None,
+    cpu: CpuOption = None,
+    memory: MemoryOption = None,
+    health_path: HealthPathOption = "",
+    port: PortOption = None,
+    stop_seconds: StopSecondsOption = None,
+    ready_seconds: ReadySecondsOption = None,
+    release_command: ReleaseCommandOption = "",
+    no_release_command: NoReleaseCommandOption = False,
+    command: CommandOption = "",
+    protocol: ProtocolOption = "",
+    env: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="Environment variable for this deployment only; repeatable."),
+    ] = None,
+    idempotency_key: Annotated[
+        str, typer.Option(help="Repeating the command with the same key creates no second deployment.")
+    ] = "",
+    wait: Annotated[
+        bool, typer.Option(" /--no-wait", help="Return when the deployment is recorded.", show_default=False)
+    ] = True,
+    timeout: TimeoutOption = "15m",
+) -> None:
+    """Deploy a folder, a tar, an image or a git repository, and wait until it is ready."""
+    patience = parse_duration(timeout)
+    session = session_of(context)
+    origin = parse_origin(what, git, ref)
+    revision = revision_of(origin.folder) if origin.folder else Revision()
+    request = pb.CreateDeploymentRequest(
+        project=project,
+        environment=environment,
+        image=origin.image,
+        git=pb.GitSource(url=origin.git_url, ref=ref) if origin.git_url else None,
+        # For a repository, ctrl derives branch and commit from the ref.
+        branch=branch or revision.branch or ("" if origin.git_url else DEFAULT_BRANCH),
+        commit=commit or revision.commit,
+        message=message,
+        replicas=replicas,
+        cpu_millicores=cpu,
+        memory_mib=memory,
+        health_path=health_path,
+        port=port,
+        stop_seconds=stop_seconds,
+        ready_seconds=ready_seconds,
+        release_command=parse_command(release_command),
+        no_release_command=no_release_command,
+        command=parse_command(command),
+        protocol=protocol,
+        idempotency_key=idempotency_key,
+        variables=parse_variables(env or []),
+    )
+    if origin.folder or origin.archive:
+        request.source = _upload(session, origin)
+    deployment = session.run(lambda client: client.create_deployment(request))
+    if not wait:
+        session.show(deployment, result_text(deployment))
+        return
+    _watch(session, deployment.id, patience)
+
+
+def watch(context: typer.Context, deployment: DeploymentArgument, timeout: TimeoutOption = "15m") -> None:
+    """Follow a deployment until it ends."""
+    session = session_of(context)
+    session.run(lambda client: client.get_deployment(deployment))
+    _watch(session, deployment, parse_duration(timeout))
+
+
+def _upload(session: Session, origin: Origin) -> str:
+    with tempfile.TemporaryFile() as archive:
+        if origin.folder:
+            pack(origin.folder, archive)
+        if origin.archive:
+            with sys.stdin.buffer if origin.archive == STDIN else origin.archive.open("rb") as packed:
+                copy_archive(packed, archive)
+        session.err.print(f"uploading {origin.folder or origin.archive} ({archive.tell() / 1024:.0f} KiB)")
+        archive.seek(0)
+
+        async def upload(client: ControlClient) -> str:
+            return await client.upload_source(_chunks(archive))
+
+        return session.run(upload)
+
+
+async def _chunks(archive: IO[bytes]) -> AsyncIterator[bytes]:
+    while chunk := archive.read(CHUNK_BYTES):
+        yield chunk
+
+
+def _watch(session: Session, deployment_id: str, timeout: timedelta) -> None:
+    try:
+        session.err.print(f"following {deployment_id}")
+        deployment = session.run(lambda client: follow(client, deployment_id, session.err, timeout))
+    except KeyboardInterrupt:
+        session.err.print(still_running(deployment_id))
+        raise typer.Exit(ExitCode.INTERRUPTED) from None
+    session.show(deployment, result_text(deployment))
+    raise typer.Exit(of_ended(deployment))
