@@ -13,7 +13,7 @@ from services.cli.packing import source_paths
 from services.cli.render import printable
 from services.cli.session import Output, session_of
 from services.domain.errors import Invalid
-from services.domain.plan import SourceFiles, Speaker, make_plan, plan_lines
+from services.domain.plan import GivenSettings, SourceFiles, make_plan, plan_lines
 from services.domain.settings import RunSettings
 
 
@@ -35,7 +35,9 @@ def plan(
     """Show how a folder would be built and started, line by line with the file that says it; nothing is deployed."""
     settings = RunSettings(command=tuple(parse_command(command)) or None)
     made = make_plan(
-        _read(folder), [Speaker(name="request", settings=settings)], builds_dockerfiles=backend is TargetBackend.DOCKER
+        _read(folder),
+        [GivenSettings(name="request", settings=settings)],
+        builds_dockerfiles=backend is TargetBackend.DOCKER,
     )
     if session_of(context).output is Output.JSON:
         typer.echo(json.dumps(asdict(made), indent=2))

@@ -29,8 +29,8 @@ def test_every_line_names_the_file_that_it_comes_from(interlock: Interlock, tmp_
         "language     python  (requirements.txt)",
         "packages by  uv  (requirements.txt)",
         "install      uv pip install -r requirements.txt  (requirements.txt)",
-        "install      uv pip install gunicorn  # nothing requires gunicorn: add the line 'gunicorn' to what the app "
-        "requires, to choose its version  (app.py)",
+        "install      uv pip install gunicorn  # gunicorn is not among the requirements: add the line 'gunicorn' "
+        "to choose its version  (app.py)",
         "start        python -m gunicorn --bind '$HOST:$PORT' app:app  # Flask app, served by gunicorn  (app.py)",
         "not run      worker: ./work  (Procfile)",
     ]

@@ -1,4 +1,4 @@
-"""The source as the planner sees it: all names, and the text of the few files that matter."""
+"""Input of the planner: the names of all files of a source, and the text of the few that matter."""
 
 import codecs
 import re
@@ -8,8 +8,8 @@ from pathlib import PurePosixPath
 
 MAX_TEXT_BYTES = 1024 * 1024
 
-# Folders that hold no app of this source.
-_FOREIGN = frozenset(
+# Folders that never contain the app.
+_IGNORED_FOLDERS = frozenset(
     {
         ".git",
         ".tox",
@@ -50,7 +50,7 @@ _TOP = frozenset(
         "yarn.lock",
     }
 )
-# Python files below the top that may hold an app, or tell where it is.
+# Python files in subfolders that may define the app, or name its module.
 _PYTHON_BELOW = frozenset(
     {
         "__init__.py",
@@ -76,39 +76,39 @@ _MAX_DEPTH = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceFiles:
-    """The names of all files of a source, relative and with "/", and the text of those that `is_read` names."""
+    """The names of all files of a source (relative, with "/"), and the text of those that `is_read` accepts."""
 
     names: frozenset[str]
     texts: Mapping[str, str]
 
     @classmethod
     def collect(cls, names: Iterable[str], read: Callable[[str], bytes]) -> "SourceFiles":
-        """Read the files that matter; what `read` returns of a file is cut at `MAX_TEXT_BYTES`."""
+        """Read the files that matter, at most `MAX_TEXT_BYTES` of each."""
         known = frozenset(names)
         texts = {name: _decode(read(name)[:MAX_TEXT_BYTES]) for name in sorted(known) if is_read(name)}
         return cls(names=known, texts=texts)
 
     def text(self, name: str) -> str:
-        """The text of a file; empty when it is not there."""
+        """The text of a file; empty if it does not exist or was not read."""
         return self.texts.get(name, "")
 
     def first(self, names: Iterable[str]) -> str:
-        """The first of these files that is there; empty when none is."""
+        """The first of these files that exists; empty if none does."""
         return next((name for name in names if name in self.names), "")
 
     def has_folder(self, folder: str) -> bool:
-        """Whether a file lies below a folder."""
+        """Whether the source has this folder."""
         return any(name.startswith(f"{folder}/") for name in self.names)
 
     def python_files(self) -> list[str]:
-        """The Python files that were read, nearest to the top first."""
+        """The Python files that were read, those in the top folder first."""
         return sorted((name for name in self.texts if name.endswith(".py")), key=lambda name: (name.count("/"), name))
 
 
 def is_read(name: str) -> bool:
-    """Whether the text of a file takes part in planning."""
+    """Whether the planner reads the text of this file."""
     path = PurePosixPath(name)
-    if len(path.parts) > _MAX_DEPTH or not _FOREIGN.isdisjoint(path.parts[:-1]):
+    if len(path.parts) > _MAX_DEPTH or not _IGNORED_FOLDERS.isdisjoint(path.parts[:-1]):
         return False
     if len(path.parts) == 1 and (name in _TOP or path.suffix == ".py" or _JAVASCRIPT_TOP.fullmatch(name)):
         return True

@@ -1,4 +1,4 @@
-"""What of interlock.toml takes part in a plan. The whole file is judged where it is deployed."""
+"""The keys of interlock.toml that a plan uses. krane checks the whole file when it builds."""
 
 import shlex
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ INTERLOCK_TOML = "interlock.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TomlSettings:
-    """Empty fields: it does not say them."""
+    """Values of interlock.toml; a key that is not set is empty."""
 
     command: tuple[str, ...] = ()
     release_command: tuple[str, ...] = ()
@@ -25,7 +25,7 @@ class TomlSettings:
 
 
 def read_interlock_toml(files: SourceFiles) -> TomlSettings:
-    """Read what the plan needs. Raises Invalid saying what to correct."""
+    """Read the keys that the plan uses. Raises Invalid, saying what to correct."""
     content = read_toml(files.text(INTERLOCK_TOML), INTERLOCK_TOML)
     return TomlSettings(
         command=_words(content, "start", "command"),
@@ -39,7 +39,7 @@ def read_interlock_toml(files: SourceFiles) -> TomlSettings:
 
 def _value(content: Table, section: str, key: str) -> object:
     if not isinstance(content.get(section, {}), Mapping):
-        raise _invalid(section, f"is a section: write [{section}]")
+        raise _invalid(section, f"must be a section: write [{section}]")
     return table(content, section).get(key)
 
 
@@ -53,24 +53,24 @@ def _words(content: Table, section: str, key: str) -> tuple[str, ...]:
     except ValueError as error:
         raise _invalid(place, f"cannot be split into words: {error}") from error
     if not isinstance(words, list) or not words:
-        raise _invalid(place, "is a command: a list of words, or one line")
+        raise _invalid(place, "must be a command: a list of strings, or one string")
     checked = tuple(word for word in cast(list[object], words) if isinstance(word, str))
     if len(checked) != len(cast(list[object], words)):
-        raise _invalid(place, "holds something else than words")
+        raise _invalid(place, "must be a list of strings only")
     return checked
 
 
 def _text(content: Table, section: str, key: str) -> str:
     value = _value(content, section, key)
     if value is not None and not isinstance(value, str):
-        raise _invalid(f"{section}.{key}", "is no text")
+        raise _invalid(f"{section}.{key}", "must be a string")
     return value or ""
 
 
 def _number(content: Table, section: str, key: str) -> int:
     value = _value(content, section, key)
     if value is not None and (not isinstance(value, int) or isinstance(value, bool)):
-        raise _invalid(f"{section}.{key}", "is no number")
+        raise _invalid(f"{section}.{key}", "must be a whole number")
     return value or 0
 
 

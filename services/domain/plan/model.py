@@ -7,13 +7,13 @@ from services.domain.errors import Invalid
 
 
 class Language(StrEnum):
-    """What a source is, for its builder."""
+    """The kind of a source."""
 
     PYTHON = "python"
     NODE = "node"
-    STATIC = "static"  # files to serve as they are
-    DOCKERFILE = "dockerfile"  # its own Dockerfile says everything
-    OTHER = "other"  # nothing is installed; it says how it is started
+    STATIC = "static"  # static files, served unchanged
+    DOCKERFILE = "dockerfile"  # built with its own Dockerfile
+    OTHER = "other"  # nothing is installed; the start command must be given
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +39,7 @@ class Command:
 
     arguments: tuple[str, ...]
     source: str
-    # What was found, in a few words; empty when a file simply says it.
+    # How it was detected, in a few words; empty if a file names the command.
     note: str = ""
 
 
@@ -50,11 +50,11 @@ class Step:
     arguments: tuple[str, ...]
     source: str
     note: str = ""
-    # The files that it reads, which give the same result again while they are the same; None: any of the source.
+    # The files that it reads: while they stay the same, its result can be reused. None: it may read any file.
     needs: tuple[str, ...] | None = None
-    # What it reads where its arguments say "-".
+    # Standard input, for a command with the argument "-".
     input: str = ""
-    # Whether the build goes on when it fails.
+    # Whether the build continues if the step fails.
     may_fail: bool = False
 
 
@@ -68,23 +68,23 @@ class ProcessLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StaticFolder:
-    """A folder that is served as it is."""
+    """A folder of static files to serve."""
 
-    # Relative to the source; "." = all of it.
+    # Relative to the source; "." = the whole source.
     folder: str
     source: str
-    # Whether its index.html answers for paths that are no files.
+    # Whether index.html is served for paths without a file.
     is_single_page: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Everything that a builder needs to know of a source."""
+    """Everything that a builder needs to know about a source."""
 
     language: PlanLine
     version: Version | None = None
     package_manager: PlanLine | None = None
-    # In order. Those that need few files come first.
+    # In order. Steps that need few files come first, so that their results are reused most often.
     install: tuple[Step, ...] = ()
     build: tuple[Step, ...] = ()
     start: Command | None = None
@@ -94,10 +94,10 @@ class Plan:
     static: StaticFolder | None = None
     not_run: tuple[ProcessLine, ...] = ()
     warnings: tuple[str, ...] = ()
-    # What to add, in one sentence, while nothing says how the app is started.
+    # If there is no start command: one sentence on what to add. Otherwise empty.
     missing_start: str = ""
 
     def check_start(self) -> None:
-        """Raise Invalid with what to add, unless it is known how the app is started."""
+        """Raise Invalid, saying what to add, if there is no start command."""
         if self.missing_start:
             raise Invalid(self.missing_start)

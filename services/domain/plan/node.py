@@ -1,4 +1,4 @@
-"""An app with a package.json: by which package manager it is installed, what is built, and how it is started."""
+"""Plans an app with a package.json: its package manager, build and start command."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ from services.domain.plan.model import Command, PlanLine, StaticFolder, Step, Ve
 from services.domain.plan.tables import Table, read_json, table, text
 
 PACKAGE = "package.json"
-# Locks, in the order in which they count, and who wrote them.
+# Lock files and their package managers; of several lock files the first is used.
 LOCKS = {
     "pnpm-lock.yaml": "pnpm",
     "bun.lock": "bun",
@@ -21,7 +21,7 @@ LOCKS = {
     "package-lock.json": "npm",
 }
 MANAGERS = ("npm", "pnpm", "yarn", "bun")
-# What package managers read beside package.json and their lock: where packages come from, and how they are patched.
+# Other files that package managers read: for registries, settings and patches.
 _CONFIGURATION = (
     ".npmrc",
     ".pnpmfile.cjs",
@@ -31,17 +31,17 @@ _CONFIGURATION = (
     "pnpm-workspace.yaml",
 )
 _CONFIGURATION_FOLDERS = (".yarn/releases/", ".yarn/plugins/", ".yarn/patches/", "patches/")
-# Versions of packages that are folders or archives of the source.
+# Version strings of packages that are folders or archives in the source.
 _LOCAL = ("file:", "link:", "portal:", "workspace:", ".", "/", "~/")
-# Scripts of an app that a package manager runs when it installs what the app requires.
+# Scripts that package managers run when they install the requirements.
 _HOOKS = frozenset({"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"})
-# Scripts that serve an app to its developer.
+# Start scripts that run a development server.
 _DEVELOPMENT = re.compile(
     r"(?:^|[\s;&])(?:vite(?:\s+(?:dev|serve|preview))?(?=\s*$|\s+--)|react-scripts\s+start|ng\s+serve|astro\s+(?:dev|preview)"
     r"|vue-cli-service\s+serve|parcel(?!\s+build)|webpack(?:-dev-server|\s+serve)|gatsby\s+(?:develop|serve)"
     r"|docusaurus\s+(?:start|serve)|vitepress\s+(?:dev|preview))"
 )
-# What turns a source into files, and the folder where they are.
+# Bundlers: their build command, default output folder, and configuration file without its suffix.
 _BUNDLERS = (
     (re.compile(r"\bvite\s+build\b"), "dist", "vite.config"),
     (re.compile(r"\breact-scripts\s+build\b"), "build", ""),
@@ -76,7 +76,7 @@ _BUILDS = ("next", "nuxt", "@sveltejs/kit", "@remix-run/dev")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeApp:
-    """What is installed, built and started."""
+    """The parts of the plan of an app with a package.json."""
 
     version: Version | None
     manager: PlanLine
@@ -84,7 +84,7 @@ class NodeApp:
     build: tuple[Step, ...]
     start: Command | None
     static: StaticFolder | None
-    # Where the app listens, whatever it is told; empty when that is not seen.
+    # The port that is hard-coded in the started file; None if there is none.
     port: PlanLine | None
     warnings: tuple[str, ...]
 
@@ -107,17 +107,17 @@ class _Package:
         return {key: value for name in names for key, value in table(self.content, name).items()}
 
     def config(self, stem: str) -> str:
-        """The text of a configuration file, whatever its ending."""
+        """The text of a configuration file with any suffix; empty if there is none."""
         return next((self.files.text(name) for name in sorted(self.files.texts) if name.startswith(f"{stem}.")), "")
 
 
 def is_node(files: SourceFiles) -> bool:
-    """Whether there is a package.json, or a file that Node is usually started with."""
+    """Whether there is a package.json, or a top-level script with a usual name."""
     return PACKAGE in files.names or bool(files.first(_FILES[:9]))
 
 
 def node_app(files: SourceFiles, build_command: Step | None) -> NodeApp:
-    """What a source with a package.json is. Raises Invalid when that cannot be read."""
+    """Plan a Node app. Raises Invalid if package.json cannot be read."""
     package = _Package(content=read_json(files.text(PACKAGE), PACKAGE), files=files)
     manager, lock, warnings = _manager(package)
     build = (build_command,) if build_command else _build(package, manager.value)
@@ -136,7 +136,7 @@ def node_app(files: SourceFiles, build_command: Step | None) -> NodeApp:
 
 
 def _manager(package: _Package) -> tuple[PlanLine, str, list[str]]:
-    """Who installs, by which lock, and what is odd about it."""
+    """The package manager, its lock file (empty: none), and warnings."""
     locks = [lock for lock in LOCKS if lock in package.files.names]
     named = text(package.content, "packageManager").partition("@")[0]
     if named in MANAGERS:
@@ -147,10 +147,10 @@ def _manager(package: _Package) -> tuple[PlanLine, str, list[str]]:
         manager = PlanLine(value="npm", source=PACKAGE)
     own = [lock for lock in locks if LOCKS[lock] == manager.value]
     others = [lock for lock in locks if LOCKS[lock] != manager.value]
-    warnings = [f"{lock} is not used: {manager.value} installs, as {manager.source} says" for lock in others]
+    warnings = [f"{lock} is not used: {manager.source} selects {manager.value}" for lock in others]
     if not own and package.requirements:
         warnings.append(
-            f"there is no lock for {manager.value}: the newest versions that {PACKAGE} allows are installed"
+            f"there is no lock file of {manager.value}: the newest versions that {PACKAGE} allows are installed"
         )
     return manager, own[0] if own else "", warnings
 
@@ -164,7 +164,7 @@ def _install(package: _Package, manager: PlanLine, lock: str, *, is_built: bool)
 
 
 def _install_command(package: _Package, manager: str, lock: str, *, is_built: bool) -> tuple[str, ...]:
-    """What builds an app is often a development dependency, which an app that is not built does without."""
+    """Development dependencies are installed only if there is a build, which often needs them."""
     match manager:
         case "pnpm":
             frozen = "--frozen-lockfile" if lock else "--no-frozen-lockfile"
@@ -183,7 +183,7 @@ def _install_command(package: _Package, manager: str, lock: str, *, is_built: bo
 
 
 def _is_modern_yarn(package: _Package) -> bool:
-    """Whether it is Yarn 2 or later, which has other options."""
+    """Whether the app uses Yarn 2 or later, whose options differ from those of Yarn 1."""
     named, _, version = text(package.content, "packageManager").partition("@")
     if named == "yarn" and version:
         return not version.startswith(("0.", "1."))
@@ -198,7 +198,7 @@ def _manifests(files: SourceFiles, lock: str) -> tuple[str, ...]:
 
 
 def _needs_its_source(package: _Package) -> bool:
-    """Whether other files of the source take part when its requirements are installed."""
+    """Whether installing the requirements also reads other files of the source."""
     is_local = any(isinstance(version, str) and version.startswith(_LOCAL) for version in package.requirements.values())
     is_workspace = "workspaces" in package.content or "pnpm-workspace.yaml" in package.files.names
     return is_local or is_workspace or not _HOOKS.isdisjoint(package.scripts)
@@ -213,13 +213,13 @@ def _build(package: _Package, manager: str) -> tuple[Step, ...]:
 
 
 def _tool(manager: str, *arguments: str) -> tuple[str, ...]:
-    """A program that a package brings."""
+    """The command that runs a program of an installed package."""
     runner = {"npm": ("npx", "--no-install"), "pnpm": ("pnpm", "exec"), "yarn": ("yarn",), "bun": ("bunx",)}[manager]
     return (*runner, *arguments)
 
 
 def _static(package: _Package) -> StaticFolder | None:
-    """The folder that the build fills, when that is all that there is to serve."""
+    """The output folder of the build, if the app is a static site."""
     start, build = package.script("start"), package.script("build")
     if start and not _DEVELOPMENT.search(start):
         return None
@@ -261,7 +261,7 @@ def _angular(package: _Package) -> StaticFolder | None:
 def _start(package: _Package, manager: str) -> Command | None:
     start = package.script("start")
     if start:
-        # Every Node brings npm. Only Yarn 2 may keep modules where nothing but itself finds them.
+        # npm comes with Node. Only Yarn 2 may store modules where just Yarn finds them.
         runner = "yarn" if manager == "yarn" and _is_modern_yarn(package) else "npm"
         return Command(arguments=("bun", "run", "start") if manager == "bun" else (runner, "start"), source=PACKAGE)
     if "next" in table(package.content, "dependencies"):
@@ -288,7 +288,7 @@ def _version(package: _Package) -> Version | None:
 
 
 def _fixed_port(files: SourceFiles, start: Command | None) -> PlanLine | None:
-    """The port that the file which is started listens on, when that is a number in it."""
+    """The port number that is hard-coded in the started file; None if there is none."""
     for name in _started_files(files, start):
         if match := _FIXED_PORT.search(files.text(name)):
             return PlanLine(value=match["port"], source=name)

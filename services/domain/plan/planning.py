@@ -1,4 +1,4 @@
-"""The plan of a source, out of all that its files say."""
+"""Makes the plan of a source from its files and the given settings."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -28,8 +28,8 @@ _PYTHON_PROGRAMS = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Speaker:
-    """What somebody outside of the source says about how it is run."""
+class GivenSettings:
+    """Settings from outside of the source."""
 
     # "request" or "project".
     name: str
@@ -37,8 +37,8 @@ class Speaker:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Said:
-    """What is said outright: by those outside, by interlock.toml, and by the Procfile."""
+class _Explicit:
+    """What given settings, interlock.toml and the Procfile set explicitly; the rest is detected."""
 
     start: Command | None
     release: Command | None
@@ -49,17 +49,17 @@ class _Said:
     not_run: tuple[ProcessLine, ...]
 
 
-def make_plan(files: SourceFiles, speakers: Sequence[Speaker] = (), *, builds_dockerfiles: bool = False) -> Plan:
-    """The plan of a source; of `speakers` the first that says something counts.
+def make_plan(files: SourceFiles, given: Sequence[GivenSettings] = (), *, builds_dockerfiles: bool = False) -> Plan:
+    """Make the plan of a source; a setting comes from the first of `given` that has it, else from the source.
 
-    Raises Invalid when a file of the source cannot be read, or asks for what is not to be had. A plan that does not say
-    how the app is started says what to add.
+    Raises Invalid if a file of the source cannot be read or asks for something unsupported. A plan without a start
+    command says in `missing_start` what to add.
     """
-    said = _said(files, speakers)
+    explicit = _explicit(files, given)
     has_dockerfile = DOCKERFILE in files.names
     if has_dockerfile and builds_dockerfiles:
-        return _dockerfile_plan(files, said, speakers)
-    plan = _detected(files, said)
+        return _dockerfile_plan(files, explicit)
+    plan = _detected(files, explicit)
     if not has_dockerfile:
         return plan
     if plan.start is None and plan.static is None:
@@ -69,30 +69,26 @@ def make_plan(files: SourceFiles, speakers: Sequence[Speaker] = (), *, builds_do
     )
 
 
-def _said(files: SourceFiles, speakers: Sequence[Speaker]) -> _Said:
+def _explicit(files: SourceFiles, given: Sequence[GivenSettings]) -> _Explicit:
     toml = read_interlock_toml(files)
     lines = {line.name: line for line in parse_procfile(files.text(PROCFILE))}
-    return _Said(
-        start=_command(
-            [(speaker.name, speaker.settings.command) for speaker in speakers], toml.command, lines.get(WEB)
-        ),
+    return _Explicit(
+        start=_command([(one.name, one.settings.command) for one in given], toml.command, lines.get(WEB)),
         release=_command(
-            [(speaker.name, speaker.settings.release_command) for speaker in speakers],
-            toml.release_command,
-            lines.get(RELEASE),
+            [(one.name, one.settings.release_command) for one in given], toml.release_command, lines.get(RELEASE)
         ),
         build=Step(arguments=toml.build_command, source=INTERLOCK_TOML) if toml.build_command else None,
-        static=_said_folder(toml),
-        port=_value([(speaker.name, speaker.settings.port) for speaker in speakers], toml.port),
-        health=_value([(speaker.name, speaker.settings.health_path) for speaker in speakers], toml.health_path),
+        static=_static_folder(toml),
+        port=_value([(one.name, one.settings.port) for one in given], toml.port),
+        health=_value([(one.name, one.settings.health_path) for one in given], toml.health_path),
         not_run=tuple(line for line in lines.values() if line.name not in (WEB, RELEASE)),
     )
 
 
-def _said_folder(toml: TomlSettings) -> StaticFolder | None:
+def _static_folder(toml: TomlSettings) -> StaticFolder | None:
     folder = toml.static_folder.strip("/").removeprefix("./")
     if ".." in folder.split("/"):
-        raise Invalid(f"interlock.toml is not valid: static.folder {toml.static_folder!r} leads out of the source")
+        raise Invalid(f"interlock.toml is not valid: static.folder {toml.static_folder!r} is outside of the source")
     return StaticFolder(folder=folder or ".", source=INTERLOCK_TOML) if toml.static_folder else None
 
 
@@ -101,7 +97,7 @@ def _command(
 ) -> Command | None:
     for name, arguments in outside:
         if arguments is not None:
-            # Empty: explicitly none.
+            # An empty command means: run none.
             return Command(arguments=arguments, source=name) if arguments else None
     if toml:
         return Command(arguments=toml, source=INTERLOCK_TOML)
@@ -115,50 +111,50 @@ def _value(outside: Iterable[tuple[str, object]], toml: object) -> PlanLine | No
     return PlanLine(value=str(toml), source=INTERLOCK_TOML) if toml else None
 
 
-def _dockerfile_plan(files: SourceFiles, said: _Said, speakers: Sequence[Speaker]) -> Plan:
-    """The Dockerfile says it all, unless somebody outside or interlock.toml says otherwise; a Procfile is not read."""
+def _dockerfile_plan(files: SourceFiles, explicit: _Explicit) -> Plan:
+    """Commands come from the Dockerfile, unless given settings or interlock.toml set them; a Procfile is ignored."""
     start, release = (
-        command if command and command.source != PROCFILE else None for command in (said.start, said.release)
+        command if command and command.source != PROCFILE else None for command in (explicit.start, explicit.release)
     )
     warnings = ("Procfile is not used: the Dockerfile says how the app is started",) if PROCFILE in files.names else ()
     return Plan(
         language=PlanLine(value=Language.DOCKERFILE, source=DOCKERFILE),
         start=start,
         release=release,
-        port=said.port,
-        health=said.health,
+        port=explicit.port,
+        health=explicit.health,
         warnings=warnings,
     )
 
 
-def _detected(files: SourceFiles, said: _Said) -> Plan:
-    if said.static and said.start is None and not is_node(files):
-        return _static_plan(said, said.static)
+def _detected(files: SourceFiles, explicit: _Explicit) -> Plan:
+    if explicit.static and explicit.start is None and not is_node(files):
+        return _static_plan(explicit, explicit.static)
     is_of_python, is_of_node = is_python(files), is_node(files)
     if not is_of_python and not is_of_node:
         is_of_python = bool(files.python_files())
     if is_of_python and is_of_node:
-        is_of_node = _is_meant_for_node(files, said)
+        is_of_node = _is_meant_for_node(files, explicit)
         is_of_python = not is_of_node
     if is_of_node:
-        return _node_plan(files, said)
+        return _node_plan(files, explicit)
     if is_of_python:
-        return _python_plan(files, said)
-    if said.start is None and (folder := static_site(files)):
-        return _static_plan(said, folder)
-    return _other_plan(files, said)
+        return _python_plan(files, explicit)
+    if explicit.start is None and (folder := static_site(files)):
+        return _static_plan(explicit, folder)
+    return _other_plan(files, explicit)
 
 
-def _is_meant_for_node(files: SourceFiles, said: _Said) -> bool:
-    """Which of two languages starts the app: as its command says, else the one that has something to start."""
-    words = _words(said.start)
+def _is_meant_for_node(files: SourceFiles, explicit: _Explicit) -> bool:
+    """Whether a source with both languages is a Node app: by its start command, else by what can be started."""
+    words = _words(explicit.start)
     if not words.isdisjoint(_NODE_PROGRAMS):
         return True
     if not words.isdisjoint(_PYTHON_PROGRAMS):
         return False
     if python_start(files, python_packages(files)) is not None:
         return False
-    app = node_app(files, said.build)
+    app = node_app(files, explicit.build)
     return app.start is not None or app.static is not None
 
 
@@ -168,18 +164,18 @@ def _words(command: Command | None) -> set[str]:
     )
 
 
-def _python_plan(files: SourceFiles, said: _Said) -> Plan:
+def _python_plan(files: SourceFiles, explicit: _Explicit) -> Plan:
     packages = python_packages(files)
     version, odd = python_version(files)
-    start = said.start or python_start(files, packages)
+    start = explicit.start or python_start(files, packages)
     servers = add_servers(start, packages) if start else []
-    collect = None if said.build else collect_static(files)
+    collect = None if explicit.build else collect_static(files)
     warnings = [*odd, *packages.warnings]
     if unrequired := missing_framework(files, packages):
         warnings.append(unrequired)
-    if django_manage(files) and said.release is None:
+    if django_manage(files) and explicit.release is None:
         warnings.append(
-            "there is no release command, so migrations are not run: python manage.py migrate is the usual one"
+            "there is no release command, so migrations do not run: the usual one is python manage.py migrate"
         )
     return Plan(
         language=PlanLine(
@@ -188,23 +184,23 @@ def _python_plan(files: SourceFiles, said: _Said) -> Plan:
         version=version,
         package_manager=packages.manager,
         install=(*packages.steps, *servers),
-        build=tuple(step for step in (said.build, collect) if step),
+        build=tuple(step for step in (explicit.build, collect) if step),
         start=start,
-        release=said.release,
-        port=said.port,
-        health=said.health,
-        static=None if start else said.static,
-        not_run=said.not_run,
+        release=explicit.release,
+        port=explicit.port,
+        health=explicit.health,
+        static=None if start else explicit.static,
+        not_run=explicit.not_run,
         warnings=tuple(warnings),
-        missing_start="" if start or said.static else _python_how_to(files),
+        missing_start="" if start or explicit.static else _python_how_to(files),
     )
 
 
-def _node_plan(files: SourceFiles, said: _Said) -> Plan:
-    app = node_app(files, said.build)
-    start = said.start or app.start
-    static = None if said.start else said.static or app.static
-    warnings = [*app.warnings, *_python_left_out(files), *_port_warnings(app, said)]
+def _node_plan(files: SourceFiles, explicit: _Explicit) -> Plan:
+    app = node_app(files, explicit.build)
+    start = explicit.start or app.start
+    static = None if explicit.start else explicit.static or app.static
+    warnings = [*app.warnings, *_python_left_out(files), *_port_warnings(app, explicit)]
     return Plan(
         language=PlanLine(
             value=Language.NODE, source="package.json" if "package.json" in files.names else _source_of(start)
@@ -214,11 +210,11 @@ def _node_plan(files: SourceFiles, said: _Said) -> Plan:
         install=app.install,
         build=app.build,
         start=None if static else start,
-        release=said.release,
-        port=said.port or app.port,
-        health=said.health,
+        release=explicit.release,
+        port=explicit.port or app.port,
+        health=explicit.health,
         static=static,
-        not_run=said.not_run,
+        not_run=explicit.not_run,
         warnings=tuple(warnings),
         missing_start="" if start or static else _node_how_to(),
     )
@@ -226,44 +222,44 @@ def _node_plan(files: SourceFiles, said: _Said) -> Plan:
 
 def _python_left_out(files: SourceFiles) -> Iterable[str]:
     if is_python(files):
-        yield "what the source has for Python is not installed: it is run by Node"
+        yield "the source is run as a Node app: its Python requirements are not installed"
 
 
-def _port_warnings(app: NodeApp, said: _Said) -> Iterable[str]:
-    if app.port and not said.port:
+def _port_warnings(app: NodeApp, explicit: _Explicit) -> Iterable[str]:
+    if app.port and not explicit.port:
         yield (
-            f"{app.port.source} listens on port {app.port.value}, whatever PORT says: "
-            "read process.env.PORT there, or it is reached in a container alone"
+            f"{app.port.source} listens on port {app.port.value} and ignores PORT, which works only in a container: "
+            "read process.env.PORT there"
         )
 
 
-def _static_plan(said: _Said, folder: StaticFolder) -> Plan:
+def _static_plan(explicit: _Explicit, folder: StaticFolder) -> Plan:
     return Plan(
         language=PlanLine(value=Language.STATIC, source=folder.source),
-        build=(said.build,) if said.build else (),
-        release=said.release,
-        port=said.port,
-        health=said.health,
+        build=(explicit.build,) if explicit.build else (),
+        release=explicit.release,
+        port=explicit.port,
+        health=explicit.health,
         static=folder,
-        not_run=said.not_run,
+        not_run=explicit.not_run,
     )
 
 
-def _other_plan(files: SourceFiles, said: _Said) -> Plan:
+def _other_plan(files: SourceFiles, explicit: _Explicit) -> Plan:
     return Plan(
-        language=PlanLine(value=Language.OTHER, source=said.start.source if said.start else "default"),
-        build=(said.build,) if said.build else (),
-        start=said.start,
-        release=said.release,
-        port=said.port,
-        health=said.health,
-        not_run=said.not_run,
-        missing_start="" if said.start else how_to('["./run"]', "./run"),
+        language=PlanLine(value=Language.OTHER, source=explicit.start.source if explicit.start else "default"),
+        build=(explicit.build,) if explicit.build else (),
+        start=explicit.start,
+        release=explicit.release,
+        port=explicit.port,
+        health=explicit.health,
+        not_run=explicit.not_run,
+        missing_start="" if explicit.start else how_to('["./run"]', "./run"),
     )
 
 
 def how_to(toml: str, command: str, more: str = "") -> str:
-    """What to add to a source that does not say how it is started."""
+    """What to add to a source without a start command: examples for interlock.toml and for a command line."""
     return (
         f"the source does not say how it is started: add a file interlock.toml with [start] command = {toml}, "
         f'a Procfile with a line "web: {command}"{more}, or deploy with --command {command!r}'
@@ -282,8 +278,8 @@ def _node_how_to() -> str:
 
 def _dockerfile_refusal() -> str:
     return (
-        "the source says only by its Dockerfile how it is built and started, and this backend runs processes: "
-        "start interlock with INTERLOCK_KRANE__BACKEND=docker, or deploy with --command and what the command is"
+        "the source has only a Dockerfile, and the process backend does not build Dockerfiles: "
+        "start interlock with INTERLOCK_KRANE__BACKEND=docker, or deploy with --command and the start command"
     )
 
 

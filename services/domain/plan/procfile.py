@@ -1,4 +1,4 @@
-"""A Procfile as Heroku and Dokku read it: one process a line, `name: command`, and the command is the shell's."""
+"""A Procfile as Heroku and Dokku read it: each line is `name: command`, and the command is a shell command."""
 
 import re
 import shlex
@@ -14,9 +14,9 @@ RELEASE = "release"
 _LINE = re.compile(r"(?P<name>[A-Za-z0-9_][A-Za-z0-9_-]*)\s*:\s*(?P<command>\S.*)")
 _PORT = re.compile(r"\$PORT(?![A-Za-z0-9_])|\$\{PORT\}")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=")
-# What a shell does more than split words: expansions, lists, pipes, redirections, patterns, substitutions.
+# Characters that need a shell: expansions, lists, pipes, redirections, patterns, substitutions.
 _SHELL = re.compile(r"[$`;&|<>()*?\[~\n]")
-# Of these, what makes more than one simple command out of a line.
+# Those of them with which a line is more than one simple command.
 _COMPOUND = re.compile(r"[;&|()`\n]|\$\(")
 _BUILT_IN = frozenset(
     {".", "cd", "eval", "exec", "export", "if", "for", "set", "source", "test", "trap", "while", "{", "!"}
@@ -24,7 +24,7 @@ _BUILT_IN = frozenset(
 
 
 def parse_procfile(text: str) -> tuple[ProcessLine, ...]:
-    """The processes, in order; of two with one name the first. Comments and empty lines are not looked at."""
+    """The processes, in order; of two with the same name, the first. Comments and empty lines are ignored."""
     lines: dict[str, ProcessLine] = {}
     for line in text.replace("\ufeff", "").splitlines():
         match = _LINE.fullmatch(line.strip())
@@ -34,7 +34,7 @@ def parse_procfile(text: str) -> tuple[ProcessLine, ...]:
 
 
 def shell_words(line: ProcessLine) -> tuple[str, ...]:
-    """The arguments that run a line: its words, or `sh -c` where it takes a shell. Raises Invalid naming the line."""
+    """The arguments that run a line: its words, or `sh -c` if it needs a shell. Raises Invalid, naming the line."""
     try:
         words = shlex.split(line.command)
     except ValueError as error:
@@ -42,11 +42,11 @@ def shell_words(line: ProcessLine) -> tuple[str, ...]:
     if not needs_shell(line.command, words):
         return tuple(words)
     is_simple = not _COMPOUND.search(line.command) and not _ASSIGNMENT.match(words[0]) and words[0] not in _BUILT_IN
-    # Without the shell in between, what is asked to end is the app itself.
+    # With exec the app replaces the shell, so that it receives the signals itself.
     return ("sh", "-c", f"exec {line.command}" if is_simple else line.command)
 
 
 def needs_shell(command: str, words: Sequence[str]) -> bool:
-    """Whether a shell would do more with a command than split it into words; "$PORT" is replaced without one."""
+    """Whether a command needs a shell. "$PORT" does not: it is replaced without one."""
     begins = words[0] if words else ""
     return bool(_SHELL.search(_PORT.sub("", command))) or bool(_ASSIGNMENT.match(begins)) or begins in _BUILT_IN

@@ -1,7 +1,8 @@
-"""What Poetry and Pipenv write, as requirements that uv installs: the same versions, with the same hashes.
+"""Converts lock files of Poetry and Pipenv to requirements that uv installs: the same versions, with the same hashes.
 
-Neither tool is run: each would have to be installed first, and asks PyPI whatever index the builder is given. A lock of
-Poetry before 2.0 does not say which packages are for development alone: there what the app requires is followed.
+Neither tool is run: it would have to be installed first, and it would use PyPI even if the builder has another index.
+A poetry.lock of Poetry 1 does not mark the packages that are only for development, so the packages that the app needs
+are found by following its requirements.
 """
 
 import re
@@ -18,14 +19,14 @@ _MAIN = "main"
 
 
 def normalised(name: str) -> str:
-    """The name of a package as it is compared."""
+    """The normalised name of a package, for comparisons."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
 def poetry_lock_requirements(lock: Table, wanted: Iterable[str]) -> list[str]:
-    """The lines for what a poetry.lock has for the app; `wanted` is what pyproject.toml requires by name, with extras.
+    """The lines for the app's packages in a poetry.lock; `wanted` is what pyproject.toml requires: names, with extras.
 
-    Raises Invalid when the lock does not say which of two versions is meant.
+    Raises Invalid if the lock has two versions of a package and does not say which one is for the app.
     """
     packages = [table(entry) for entry in _entries(lock, "package")]
     hashes = table(lock, "metadata", "files")
@@ -38,13 +39,13 @@ def poetry_lock_requirements(lock: Table, wanted: Iterable[str]) -> list[str]:
 
 
 def poetry_requirements(dependencies: Table) -> list[str]:
-    """The lines for `[tool.poetry.dependencies]`, which no lock pins."""
+    """The lines for `[tool.poetry.dependencies]`, if there is no lock."""
     lines: list[str] = []
     for name, value in dependencies.items():
         if name == "python":
             continue
-        for said in cast(list[object], value) if isinstance(value, list) else [value]:
-            entry = {"version": said} if isinstance(said, str) else table(said)
+        for one in cast(list[object], value) if isinstance(value, list) else [value]:
+            entry = {"version": one} if isinstance(one, str) else table(one)
             if entry.get("optional") is not True:
                 lines.append(_loose_line(name, entry))
     return lines
@@ -53,7 +54,7 @@ def poetry_requirements(dependencies: Table) -> list[str]:
 def pipfile_lock_requirements(lock: Table) -> list[str]:
     """The lines for the default packages of a Pipfile.lock."""
     sources = [table(source) for source in _entries(table(lock, "_meta"), "sources")]
-    # The first is the usual index; the builder may have another one in its place.
+    # The first source is the default index, which the builder may replace.
     lines = [f"--extra-index-url {text(source, 'url')}" for source in sources[1:] if text(source, "url")]
     for name, value in table(lock, "default").items():
         entry = table(value)
@@ -68,7 +69,7 @@ def pipfile_lock_requirements(lock: Table) -> list[str]:
 
 
 def pipfile_requirements(packages: Table) -> list[str]:
-    """The lines for `[packages]` of a Pipfile, which no lock pins."""
+    """The lines for `[packages]` of a Pipfile, if there is no lock."""
     return [
         _loose_line(name, {"version": value} if isinstance(value, str) else table(value))
         for name, value in packages.items()
@@ -77,7 +78,7 @@ def pipfile_requirements(packages: Table) -> list[str]:
 
 @dataclass(frozen=True, slots=True)
 class _Edge:
-    """That one package requires another."""
+    """A requirement of one package on another."""
 
     name: str
     marker: str
@@ -85,7 +86,7 @@ class _Edge:
 
 
 def _followed(packages: list[Table], wanted: Iterable[str]) -> list[tuple[Table, str]]:
-    """The packages that can be reached from what is wanted, each with the marker under which it is."""
+    """The packages that the wanted ones need, directly or indirectly, each with its marker."""
     by_name: dict[str, list[Table]] = {}
     for package in packages:
         by_name.setdefault(normalised(text(package, "name")), []).append(package)
@@ -98,15 +99,15 @@ def _followed(packages: list[Table], wanted: Iterable[str]) -> list[tuple[Table,
             continue
         seen.add(edge)
         known = markers.get(edge.name)
-        # What is needed in any case is needed without a marker.
+        # A package that is once needed without a marker is always needed.
         markers[edge.name] = "" if known == "" or not edge.marker else _either(known, edge.marker)
         for package in by_name[edge.name]:
             waiting += _edges(package, edge)
     doubled = next((name for name in markers if len(by_name[name]) > 1), "")
     if doubled:
         raise Invalid(
-            f"poetry.lock has two versions of {doubled}, and does not say which is for the app: "
-            "write it again with Poetry 2 (poetry lock)"
+            f"poetry.lock has two versions of {doubled}, and does not say which one is for the app: "
+            "make it again with Poetry 2 (poetry lock)"
         )
     return [(by_name[name][0], marker) for name, marker in sorted(markers.items())]
 
@@ -118,7 +119,7 @@ def _edges(package: Table, parent: _Edge) -> Iterator[_Edge]:
         if entry.get("optional") is True and normalised(name) not in brought:
             continue
         marker = text(entry, "markers")
-        # "extra == ..." says what was looked at above.
+        # The extras were checked above.
         own = "" if "extra ==" in marker else marker
         yield _Edge(normalised(name), own or parent.marker, tuple(texts(entry, "extras")))
 
@@ -147,7 +148,7 @@ def _locked_line(package: Table, marker: str, hashes: Table) -> str:
 
 
 def _source_line(name: str, source: Table) -> str:
-    """Where a package of a poetry.lock comes from; empty for one of an index."""
+    """The line for a package that does not come from an index; empty for one that does."""
     url, folder = text(source, "url"), text(source, "subdirectory")
     match text(source, "type"):
         case "git":
@@ -162,7 +163,7 @@ def _source_line(name: str, source: Table) -> str:
 
 
 def _marker(package: Table) -> str:
-    """The marker of a package of Poetry 2, which may differ from group to group."""
+    """The marker of a package in the lock of Poetry 2; groups may have different ones."""
     value = package.get("markers")
     if isinstance(value, Mapping):
         return text(cast(Table, value), _MAIN)
@@ -185,7 +186,7 @@ def _quoted(part: str) -> str:
 
 
 def _place(name: str, entry: Table) -> str:
-    """Where a package comes from that is of no index; empty for one that is."""
+    """The line for a package that does not come from an index; empty for one that does."""
     if url := text(entry, "git"):
         reference = next((found for key in ("rev", "ref", "tag", "branch") if (found := text(entry, key))), "")
         return f"{_with_extras(name, entry)} @ git+{url}" + (f"@{reference}" if reference else "")

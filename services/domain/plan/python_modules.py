@@ -1,4 +1,4 @@
-"""Where in the source a Python app is, by what its files say. Nothing is imported or run."""
+"""Finds the app object of a Python app in the text of its files. Nothing is imported or run."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from services.domain.plan.files import SourceFiles
 
 
 class Interface(StrEnum):
-    """What a server calls."""
+    """The interface between a server and an app."""
 
     WSGI = "wsgi"
     ASGI = "asgi"
@@ -19,12 +19,12 @@ class Interface(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class App:
-    """An app in a module."""
+    """An app object, or a function that makes one, in a module."""
 
     framework: str
     interface: Interface
     path: str
-    # The folder that the module is imported from; "" = the top.
+    # The folder that the module is imported from; "" = the top folder.
     root: str
     module: str
     name: str
@@ -49,12 +49,12 @@ _CLASSES = "|".join((*_WSGI, *_ASGI))
 _VARIABLE = re.compile(
     rf"^(?P<name>[A-Za-z_]\w*)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*(?P<class>{_CLASSES}|web\.Application)\(", re.MULTILINE
 )
-# "app = create_app()" and the like; whose app it is, imports say.
-# The most telling first: "get_app" is often the one of a development server.
+# Functions that make an app, as in "app = create_app()"; imports tell its framework.
+# Likely names first: "get_app" is often that of a development server.
 _FACTORY_NAMES = ("create_app", "init_app", "make_app", "build_app", "create_application", "get_application", "get_app")
 _FACTORIES = "|".join(_FACTORY_NAMES)
 _MADE = re.compile(rf"^(?P<name>app|application)\s*(?::[^=\n]+)?=\s*(?:\w+\.)*(?:{_FACTORIES}|ASGIApp)\(", re.MULTILINE)
-# An app whatever it is of.
+# An app of any framework.
 _ANY = re.compile(r"^(?:async\s+def\s+|def\s+)?(?P<name>app|application)\s*(?::[^=\n]+=(?!=)|=(?!=)|\()", re.MULTILINE)
 _IMPORTED = re.compile(r"^from\s+[\w.]+\s+import\s+.*\b(?P<name>app|application)\b", re.MULTILINE)
 _FACTORY = re.compile(rf"^(?:async\s+)?def\s+(?P<name>{_FACTORIES})\((?P<parameters>[^)]*)\)", re.MULTILINE)
@@ -64,28 +64,30 @@ _IMPORT = re.compile(
 _NOT_MODULES = frozenset(
     {"setup.py", "conftest.py", "manage.py", "settings.py", "noxfile.py", "tasks.py", "fabfile.py"}
 )
-# Among modules that are as near to the top: the most telling name first.
-_TELLING = ("asgi", "wsgi", "main", "app", "application", "server", "api", "run", "web", "__init__")
+# Module names, the likely ones first, to choose among modules of the same depth.
+_LIKELY_NAMES = ("asgi", "wsgi", "main", "app", "application", "server", "api", "run", "web", "__init__")
 
 
 def find_app(files: SourceFiles) -> App | None:
-    """The app of the source; None when no file holds one of a framework that is known here."""
+    """The app of the source; None if no file has an app of a known framework."""
     found = [app for path in _modules(files) for app in _apps(files, path)]
     return min(found, key=_rank, default=None)
 
 
 def find_unknown_app(files: SourceFiles) -> tuple[str, str, str, str] | None:
-    """The path, root, module and name of something called app or application; None when there is none."""
+    """The path, root, module and name of an object called app or application; None if there is none."""
     found = [
         (path, *place_of(files, path), match["name"])
         for path in _modules(files)
-        if PurePosixPath(path).stem in _TELLING and (match := _ANY.search(files.text(path)))
+        if PurePosixPath(path).stem in _LIKELY_NAMES and (match := _ANY.search(files.text(path)))
     ]
-    return min(found, key=lambda one: (one[0].count("/"), _TELLING.index(PurePosixPath(one[0]).stem)), default=None)
+    return min(
+        found, key=lambda one: (one[0].count("/"), _LIKELY_NAMES.index(PurePosixPath(one[0]).stem)), default=None
+    )
 
 
 def package_of(framework: str) -> str:
-    """The package that a framework is."""
+    """The name of a framework's package."""
     return _PACKAGES[framework]
 
 
@@ -103,14 +105,14 @@ def place_of(files: SourceFiles, path: str) -> tuple[str, str]:
         packages.insert(0, folder.name)
         folder = folder.parent
     stem = [] if file.name == "__init__.py" else [file.stem]
-    if not packages and folder.name and _speaks_of_its_folder(files.text(path), folder.name):
-        # A package without an __init__.py is one to those who import from it.
+    if not packages and folder.name and _imports_from_its_folder(files.text(path), folder.name):
+        # A folder without an __init__.py is a package if its modules import from it.
         packages, folder = [folder.name], folder.parent
     root = "" if str(folder) == "." else str(folder)
     return root, ".".join([*packages, *stem])
 
 
-def _speaks_of_its_folder(text: str, folder: str) -> bool:
+def _imports_from_its_folder(text: str, folder: str) -> bool:
     return bool(
         re.search(rf"^\s*(?:from\s+(?:\.|{re.escape(folder)}\b)|import\s+{re.escape(folder)}\b)", text, re.MULTILINE)
     )
@@ -156,14 +158,14 @@ def _app(framework: str, path: str, root: str, module: str, name: str, *, is_fac
 
 
 def _imported_framework(text: str) -> str:
-    """The framework that a module imports, the one that is built on others first."""
+    """The framework that a module imports; a framework that builds on another one has precedence."""
     imported = {match["package"] for match in _IMPORT.finditer(text)}
     order = ("FastAPI", "Litestar", "Quart", "APIFlask", "Dash", "Flask", "Bottle", "Starlette", "aiohttp")
     return next((framework for framework in order if _PACKAGES[framework] in imported), "")
 
 
 def _framework_of_source(files: SourceFiles) -> str:
-    """The framework that any module of the source imports; empty when these are several."""
+    """The framework that the modules of the source import; empty if there are none or several."""
     found = {framework for path in _modules(files) if (framework := _imported_framework(files.text(path)))}
     return found.pop() if len(found) == 1 else ""
 
@@ -177,7 +179,7 @@ def _needs_nothing(parameters: str) -> bool:
 def _rank(app: App) -> tuple[bool, int, int, int, str, str]:
     path = PurePosixPath(app.path)
     depth = len(path.parts) - (1 if path.name == "__init__.py" else 0)
-    telling = _TELLING.index(path.stem) if path.stem in _TELLING else len(_TELLING)
+    likely = _LIKELY_NAMES.index(path.stem) if path.stem in _LIKELY_NAMES else len(_LIKELY_NAMES)
     names = _FACTORY_NAMES if app.is_factory else ("app", "application")
     named = names.index(app.name) if app.name in names else len(names)
-    return app.is_factory, depth, named, telling, app.path, app.name
+    return app.is_factory, depth, named, likely, app.path, app.name

@@ -1,9 +1,9 @@
 """How the requirements of a Python app are installed.
 
-The first of these that is there counts: uv.lock, poetry.lock, Pipfile.lock, pylock.toml, requirements.txt,
-pyproject.toml, Pipfile, setup.py. A lock is obeyed to the letter. uv installs, whoever wrote it. A
-project that is no package gets its requirements alone. What needs few files comes first, so that it can be kept while
-these are the same.
+The first of these files that exists is used: uv.lock, poetry.lock, Pipfile.lock, pylock.toml, requirements.txt,
+pyproject.toml, Pipfile, setup.py. A lock is followed exactly. uv installs from all of them. If the project is not a
+package, only its requirements are installed. Steps that need few files come first, so that their results can be reused
+while these files stay the same.
 """
 
 import re
@@ -31,16 +31,16 @@ PYLOCK = "pylock.toml"
 REQUIREMENTS = "requirements.txt"
 PYPROJECT = "pyproject.toml"
 SETUP = "setup.py"
-# In the order in which they count.
+# The first that exists is used.
 MANIFESTS = (UV_LOCK, POETRY_LOCK, PIPFILE_LOCK, PYLOCK, REQUIREMENTS, PYPROJECT, PIPFILE, SETUP)
-# Locks that nothing here obeys, and how to have one that is.
-FOREIGN_LOCKS = {
+# Unsupported locks, and how to make a requirements.txt from them.
+UNSUPPORTED_LOCKS = {
     "pdm.lock": "pdm export -o requirements.txt",
     "conda-lock.yml": "conda list --export, and write a requirements.txt",
 }
 
 INSTALL = ("uv", "pip", "install")
-# What a lock has is installed as it is: nothing is added, and nothing is chosen anew.
+# Installs exactly the packages of a lock.
 LOCKED = (*INSTALL, "--no-deps", "-r", "-")
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
@@ -48,17 +48,17 @@ _EXTRAS = re.compile(r"\[([^\]]*)\]")
 _INCLUDED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(?P<file>\S+)")
 _SETUP_REQUIREMENTS = re.compile(r"install_requires\s*=\s*\[(?P<list>[^\]]*)\]", re.DOTALL)
 _QUOTED = re.compile(r"""["']([^"'\n]+)["']""")
-# A lock whose packages lie in the source, apart from the project itself.
+# Matches a lock with packages from folders of the source, other than the project itself.
 _LOCAL_IN_UV_LOCK = re.compile(r'source = \{ (?:editable|directory|path|virtual) = "(?!\.")')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonPackages:
-    """What a Python app requires, and how it gets it."""
+    """The requirements of a Python app, and the steps that install them."""
 
     manager: PlanLine | None
     steps: tuple[Step, ...]
-    # Normalised names of what it requires itself, and "name[extra]" for the extras that it asks for.
+    # Normalised names of its direct requirements, and "name[extra]" for each extra of them.
     required: frozenset[str]
     # Whether the project itself is installed, with its scripts.
     is_installed: bool = False
@@ -67,7 +67,7 @@ class PythonPackages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Project:
-    """What pyproject.toml says."""
+    """pyproject.toml."""
 
     content: Table
     files: SourceFiles
@@ -94,7 +94,7 @@ class _Project:
 
     @property
     def is_package(self) -> bool:
-        """Whether it says that it can be built, or, without saying so, is laid out as only packages are."""
+        """Whether the project can be installed: it says so, or it has the layout of a package."""
         uv = table(self.content, "tool", "uv")
         if uv.get("package") is not None:
             return uv["package"] is True
@@ -115,14 +115,12 @@ class _Project:
 
 
 def python_packages(files: SourceFiles) -> PythonPackages:
-    """How the requirements are installed. Raises Invalid for a lock that cannot be obeyed."""
+    """The steps that install the requirements. Raises Invalid for a lock that is not supported."""
     project = _Project(content=read_toml(files.text(PYPROJECT), PYPROJECT), files=files)
-    manifest = next((name for name in MANIFESTS if _says_something(name, project)), "")
-    foreign = files.first(FOREIGN_LOCKS)
-    if foreign and manifest in ("", PYPROJECT, SETUP):
-        raise Invalid(
-            f"{foreign} is a lock that is not read here: write requirements.txt with {FOREIGN_LOCKS[foreign]}"
-        )
+    manifest = next((name for name in MANIFESTS if _is_usable(name, project)), "")
+    unsupported = files.first(UNSUPPORTED_LOCKS)
+    if unsupported and manifest in ("", PYPROJECT, SETUP):
+        raise Invalid(f"{unsupported} is not supported: write a requirements.txt with {UNSUPPORTED_LOCKS[unsupported]}")
     steps, manager, is_installed = _steps(manifest, project)
     return PythonPackages(
         manager=PlanLine(value=manager, source=manifest) if manager else None,
@@ -134,7 +132,7 @@ def python_packages(files: SourceFiles) -> PythonPackages:
 
 
 def python_version(files: SourceFiles) -> tuple[Version | None, tuple[str, ...]]:
-    """The version that a source asks for, and what is odd about it."""
+    """The version that a source asks for (None: any), and warnings."""
     asked: list[Version] = []
     for name in (".python-version", "runtime.txt", ".tool-versions"):
         content = files.text(name)
@@ -144,27 +142,31 @@ def python_version(files: SourceFiles) -> tuple[Version | None, tuple[str, ...]]
             continue
         request = python_request(content)
         if not request:
-            raise Invalid(f"{name} does not name a version of Python: write for example 3.12")
+            raise Invalid(f"{name} does not name a Python version: write for example 3.12")
         asked.append(Version(request=request, source=name))
     if not asked:
         return _constraint(files), ()
     differing = [other for other in asked[1:] if other.request != asked[0].request]
     return asked[0], tuple(
-        f"{other.source} asks for Python {other.request}, which is not used: {asked[0].source} counts"
+        f"{other.source} asks for Python {other.request}, which is not used: {asked[0].source} has precedence"
         for other in differing
     )
 
 
 def is_python(files: SourceFiles) -> bool:
-    """Whether something of the source is for Python: what it requires, or a Python file at its top."""
+    """Whether the source has Python requirements, or a Python file in its top folder."""
     project = _Project(content=read_toml(files.text(PYPROJECT), PYPROJECT), files=files)
-    says_it = any(_says_something(name, project) for name in MANIFESTS) or not files.names.isdisjoint(FOREIGN_LOCKS)
+    has_requirements = any(_is_usable(name, project) for name in MANIFESTS) or not files.names.isdisjoint(
+        UNSUPPORTED_LOCKS
+    )
     return (
-        says_it or any(name.endswith(".py") and "/" not in name for name in files.names) or "manage.py" in files.names
+        has_requirements
+        or any(name.endswith(".py") and "/" not in name for name in files.names)
+        or "manage.py" in files.names
     )
 
 
-def _says_something(manifest: str, project: _Project) -> bool:
+def _is_usable(manifest: str, project: _Project) -> bool:
     names = project.files.names
     if manifest == PYPROJECT:
         return PYPROJECT in names and (project.has_dependencies or project.is_package)
@@ -212,7 +214,7 @@ def _steps(manifest: str, project: _Project) -> tuple[list[Step], str, bool]:
 def _uv_steps(project: _Project) -> list[Step]:
     files = project.files
     if PYPROJECT not in files.names:
-        raise Invalid("uv.lock is there without its pyproject.toml: add it, or remove uv.lock")
+        raise Invalid("the source has a uv.lock, but no pyproject.toml: add it, or remove uv.lock")
     is_workspace = bool(table(project.content, "tool", "uv", "workspace"))
     is_local = is_workspace or bool(_LOCAL_IN_UV_LOCK.search(files.text(UV_LOCK)))
     needs = None if is_local else _present(files, PYPROJECT, UV_LOCK)
@@ -229,7 +231,7 @@ def _poetry_lock_step(project: _Project) -> Step:
 
 
 def _generated_step(lines: list[str], source: str, arguments: tuple[str, ...]) -> Step:
-    """A step that installs what another tool's file says."""
+    """A step that installs these lines, which were converted from the file of another tool."""
     is_local = any(line.startswith("./") for line in lines)
     content = "".join(f"{line}\n" for line in lines)
     return Step(arguments=arguments, source=source, needs=None if is_local else (source,), input=content)
@@ -260,7 +262,7 @@ def _requirements_step(files: SourceFiles) -> Step:
 
 
 def _requirement_files(files: SourceFiles) -> list[str]:
-    """requirements.txt and the files that it includes, relative to each other."""
+    """requirements.txt and all files that it includes."""
     read: list[str] = []
     waiting = [REQUIREMENTS]
     while waiting:
@@ -280,7 +282,7 @@ def _lines(content: str) -> list[str]:
 
 
 def _is_local(line: str) -> bool:
-    """Whether a requirement is a file or folder of the source."""
+    """Whether a requirement is a file or folder in the source."""
     if line.startswith("-"):
         return line.startswith(("-e", "--editable", "-f", "--find-links"))
     return (
@@ -289,7 +291,7 @@ def _is_local(line: str) -> bool:
 
 
 def _required(manifest: str, project: _Project) -> Iterable[str]:
-    """What is required by name, wherever it is written: a lock names what it locks elsewhere."""
+    """Normalised names of the direct requirements; with a lock, they are in the file that it was made from."""
     files = project.files
     entries: list[str] = []
     if manifest in (REQUIREMENTS, PYLOCK):
@@ -325,12 +327,11 @@ def _with_extras(name: str, value: object) -> str:
 def _warnings(manifest: str, files: SourceFiles) -> Iterable[str]:
     rest = [name for name in MANIFESTS[: MANIFESTS.index(PYPROJECT)] if name in files.names and name != manifest]
     for name in rest:
-        # A list that a lock was made from is not left out.
-        yield f"{name} is not used: {manifest} counts"
+        yield f"{name} is not used: {manifest} has precedence"
     if not manifest:
         for name in ("environment.yml", "environment.yaml"):
             if name in files.names:
-                yield f"{name} is not read: list what the app requires in requirements.txt"
+                yield f"{name} is not used: list the requirements of the app in requirements.txt"
 
 
 def _present(files: SourceFiles, *names: str) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
-"""How a Python app is started that does not say it.
+"""Detects the start command of a Python app.
 
-The first of these that is there: Django, an app of a framework (FastAPI, Flask, Starlette, Litestar, Quart, aiohttp),
-a Streamlit or Gradio script, a file such as main.py, a package that runs by `python -m`, the script of pyproject.toml.
+The first of these is used: Django, an app of a framework (FastAPI, Flask, Starlette, Litestar, Quart, aiohttp), a
+Streamlit or Gradio script, a file such as main.py, a package for `python -m`, the script of pyproject.toml.
 """
 
 import re
@@ -22,7 +22,7 @@ from services.domain.plan.python_modules import (
 from services.domain.plan.python_packages import INSTALL, PYPROJECT, PythonPackages
 from services.domain.plan.tables import read_toml, table, text
 
-# Programs of servers, and the packages that bring them.
+# Programs of servers, and their packages.
 SERVERS = {
     "gunicorn": "gunicorn",
     "uvicorn": "uvicorn",
@@ -31,8 +31,8 @@ SERVERS = {
     "waitress-serve": "waitress",
     "waitress": "waitress",
 }
-# Packages that bring a server when they are asked for with an extra.
-_BROUGHT = {
+# Packages that require a server, if they are installed with an extra.
+_INCLUDED_IN = {
     "uvicorn": (
         "fastapi[all]",
         "fastapi[standard]",
@@ -61,7 +61,7 @@ _STATIC_ROOT = re.compile(r"^\s*STATIC_ROOT\s*=", re.MULTILINE)
 
 
 def python_start(files: SourceFiles, packages: PythonPackages) -> Command | None:
-    """How the app is started; None when nothing tells."""
+    """The start command of the app; None if it cannot be detected."""
     required = packages.required
     if manage := django_manage(files):
         return _django(files, manage, required)
@@ -78,28 +78,28 @@ def python_start(files: SourceFiles, packages: PythonPackages) -> Command | None
 
 
 def django_manage(files: SourceFiles) -> str:
-    """The manage.py of a Django project; empty when there is none."""
+    """The path of a Django project's manage.py; empty if there is none."""
     found = [name for name in files.python_files() if PurePosixPath(name).name == "manage.py"]
     return next((name for name in found if _IS_DJANGO.search(files.text(name))), "")
 
 
 def collect_static(files: SourceFiles) -> Step | None:
-    """The step that gathers the static files of a Django project that has a place for them."""
+    """The step that collects the static files of a Django project; None if it has no STATIC_ROOT."""
     manage = django_manage(files)
     settings = next((name for name in _settings(files, manage) if _STATIC_ROOT.search(files.text(name))), "")
     if not manage or not settings:
         return None
     arguments = ("python", manage, "collectstatic", "--noinput")
-    return Step(arguments=arguments, source=settings, note="it has a STATIC_ROOT", may_fail=True)
+    return Step(arguments=arguments, source=settings, note="Django has a STATIC_ROOT", may_fail=True)
 
 
 def add_servers(command: Command, packages: PythonPackages) -> list[Step]:
-    """Steps that install the servers that a command runs and nothing requires."""
+    """Steps that install the servers that a command runs, if they are not among the requirements."""
     return [
         Step(
             arguments=(*INSTALL, server),
             source=command.source,
-            note=f"nothing requires {server}: add the line {server!r} to what the app requires, to choose its version",
+            note=f"{server} is not among the requirements: add the line {server!r} to choose its version",
             needs=(),
         )
         for server in _servers_of(command.arguments)
@@ -117,7 +117,7 @@ def _servers_of(arguments: tuple[str, ...]) -> list[str]:
 
 
 def _is_required(package: str, required: Collection[str]) -> bool:
-    return package in required or any(bringer in required for bringer in _BROUGHT.get(package, ()))
+    return package in required or any(other in required for other in _INCLUDED_IN.get(package, ()))
 
 
 def _django(files: SourceFiles, manage: str, required: Collection[str]) -> Command | None:
@@ -135,11 +135,11 @@ def _django(files: SourceFiles, manage: str, required: Collection[str]) -> Comma
 
 
 def _django_app(files: SourceFiles, manage: str, kind: str) -> tuple[str, str] | None:
-    """The module and name of the app of one kind, as the settings say or as startproject makes it."""
+    """The module and name of the app of one kind: from the settings, else where startproject puts it."""
     root = manage.rpartition("/")[0]
-    said = re.compile(_DJANGO_APP.format(f"{kind}_APPLICATION"), re.MULTILINE)
+    setting = re.compile(_DJANGO_APP.format(f"{kind}_APPLICATION"), re.MULTILINE)
     for name in _settings(files, manage):
-        if match := said.search(files.text(name)):
+        if match := setting.search(files.text(name)):
             return match["module"], match["name"]
     file = f"{kind.lower()}.py"
     for name in files.python_files():
@@ -151,7 +151,7 @@ def _django_app(files: SourceFiles, manage: str, kind: str) -> tuple[str, str] |
 
 
 def _settings(files: SourceFiles, manage: str) -> list[str]:
-    """The files with the settings of a Django project, the one that manage.py names first."""
+    """The settings files of a Django project; the first is the one that manage.py names."""
     root = manage.rpartition("/")[0]
     prefix = f"{root}/" if root else ""
     match = _SETTINGS_MODULE.search(files.text(manage))
@@ -218,20 +218,20 @@ def _gradio(files: SourceFiles) -> Command | None:
     script = _script_that_imports(files, "gradio", _PLAIN, ".launch(")
     if not script:
         return None
-    told = ("env", "GRADIO_SERVER_NAME=$HOST", "GRADIO_SERVER_PORT=$PORT")
-    return Command(arguments=(*told, "python", script), source=script, note="Gradio script")
+    environment = ("env", "GRADIO_SERVER_NAME=$HOST", "GRADIO_SERVER_PORT=$PORT")
+    return Command(arguments=(*environment, "python", script), source=script, note="Gradio script")
 
 
-def _script_that_imports(files: SourceFiles, package: str, usual: Iterable[str], telling: str) -> str:
-    """A file at the top that imports a package: by its name, else by what it calls, else because it is the only one."""
+def _script_that_imports(files: SourceFiles, package: str, usual: Iterable[str], call: str) -> str:
+    """A top-level file that imports a package: one with a usual name, else one with this call, else the only one."""
     found = [name for name in files.python_files() if "/" not in name and imports(files.text(name), package)]
-    telling_ones = [name for name in found if telling in files.text(name)]
+    calling = [name for name in found if call in files.text(name)]
     named = [name for name in usual if name in found]
-    return next(iter([*named, *telling_ones, *(found if len(found) == 1 else [])]), "")
+    return next(iter([*named, *calling, *(found if len(found) == 1 else [])]), "")
 
 
 def _unknown_app(files: SourceFiles, required: Collection[str]) -> Command | None:
-    """Something called app, where the server that is required says how it is called."""
+    """An object called app, whose interface is that of the required server."""
     found = find_unknown_app(files)
     if found is None:
         return None
@@ -249,7 +249,7 @@ def _plain(files: SourceFiles) -> Command | None:
 
 
 def _package(files: SourceFiles) -> Command | None:
-    """A package that can be run, at the top or in src."""
+    """A package with a __main__.py."""
     for name in files.python_files():
         path = PurePosixPath(name)
         if path.name != "__main__.py" or len(path.parts) < 2:
@@ -261,7 +261,7 @@ def _package(files: SourceFiles) -> Command | None:
 
 
 def _script(files: SourceFiles) -> Command | None:
-    """The script of pyproject.toml that can be meant: the only one, or the one with the name of the project."""
+    """The script of pyproject.toml: the only one, or the one with the name of the project."""
     content = read_toml(files.text(PYPROJECT), PYPROJECT)
     project = table(content, "project")
     scripts = list(table(project, "scripts") or table(content, "tool", "poetry", "scripts"))
@@ -273,9 +273,11 @@ def _script(files: SourceFiles) -> Command | None:
 
 
 def missing_framework(files: SourceFiles, packages: PythonPackages) -> str:
-    """A warning when nothing at all is required of what the app imports; empty when all is well."""
+    """A warning if the app imports a framework and the source has no requirements; otherwise empty."""
     app = find_app(files)
     if app is None or packages.manager is not None:
         return ""
     package = package_of(app.framework)
-    return f"{app.path} imports {package}, and nothing requires it: add a requirements.txt with the line {package!r}"
+    return (
+        f"{app.path} imports {package}, but there are no requirements: add a requirements.txt with the line {package!r}"
+    )

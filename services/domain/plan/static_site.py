@@ -1,16 +1,16 @@
-"""A source that is nothing but files to serve."""
+"""A source that consists of static files."""
 
 from services.domain.plan.files import SourceFiles
 from services.domain.plan.model import StaticFolder
 
-# What a Staticfile of Cloud Foundry and Railpack says: "root: dist".
+# The file of Cloud Foundry and Railpack, with a line such as "root: dist".
 STATICFILE = "Staticfile"
 _INDEX = "index.html"
 _FOLDERS = ("public", "dist", "build", "site", "_site", "www", "html", "out")
 
 
 def static_site(files: SourceFiles) -> StaticFolder | None:
-    """The folder to serve; None when there is no index.html where one is expected."""
+    """The folder to serve; None if there is no index.html in any usual place."""
     for line in files.text(STATICFILE).splitlines():
         key, _, value = line.partition(":")
         if key.strip() == "root" and value.strip():

@@ -1,4 +1,4 @@
-"""TOML and JSON of other people: nested tables, of which anything may be missing or of another kind."""
+"""Reads TOML and JSON files of users: nested tables, in which any value may be missing or have a wrong type."""
 
 import json
 import tomllib
@@ -12,7 +12,7 @@ EMPTY: Table = {}
 
 
 def read_toml(text: str, name: str) -> Table:
-    """The tables of a TOML file. Raises Invalid naming the file."""
+    """Parse a TOML file. Raises Invalid, naming the file."""
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -20,31 +20,31 @@ def read_toml(text: str, name: str) -> Table:
 
 
 def read_json(text: str, name: str) -> Table:
-    """The object of a JSON file. Raises Invalid naming the file."""
+    """Parse a JSON file whose value is an object; empty text is an empty object. Raises Invalid, naming the file."""
     try:
         content: object = json.loads(text) if text.strip() else {}
     except ValueError as error:
         raise Invalid(f"{name} cannot be read: {error}") from error
     if not isinstance(content, Mapping):
-        raise Invalid(f"{name} cannot be read: it holds no object")
+        raise Invalid(f"{name} cannot be read: its value is not an object")
     return cast(Table, content)
 
 
 def table(content: object, *keys: str) -> Table:
-    """A table inside of others; an empty one where there is none."""
+    """The table at this path; empty if there is none."""
     for key in keys:
         content = cast(Table, content).get(key) if isinstance(content, Mapping) else None
     return cast(Table, content) if isinstance(content, Mapping) else EMPTY
 
 
 def text(content: Table, key: str) -> str:
-    """A text; empty when it is none."""
+    """The string at this key; empty if there is none."""
     value = content.get(key)
     return value if isinstance(value, str) else ""
 
 
 def texts(content: Table, key: str) -> list[str]:
-    """The texts of a list; empty when it is none."""
+    """The strings of the list at this key; empty if there is no list."""
     value = content.get(key)
     items = cast(list[object], value) if isinstance(value, list) else []
     return [item for item in items if isinstance(item, str)]

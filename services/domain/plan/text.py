@@ -1,4 +1,4 @@
-"""The plan as lines for people."""
+"""The plan as lines of text."""
 
 import shlex
 from collections.abc import Iterable
@@ -9,12 +9,12 @@ Row = tuple[str, str, str]
 
 
 def plan_rows(plan: Plan) -> tuple[Row, ...]:
-    """What, how, and the file that says so, line by line."""
+    """One row for each line of the plan: label, value, source (empty for a warning)."""
     return tuple(_rows(plan))
 
 
 def plan_lines(plan: Plan) -> tuple[str, ...]:
-    """The same as text, in columns."""
+    """The rows as lines of text, in columns."""
     rows = plan_rows(plan)
     width = max(len(what) for what, _, _ in rows)
     return tuple(f"{what:<{width}}  {how}" + (f"  ({source})" if source else "") for what, how, source in rows)
@@ -30,7 +30,7 @@ def _rows(plan: Plan) -> Iterable[Row]:
     if plan.start:
         yield "start", _noted(shlex.join(plan.start.arguments), plan.start.note), plan.start.source
     if plan.static:
-        page = ", and index.html for what is not there" if plan.static.is_single_page else ""
+        page = ", and index.html for all other paths" if plan.static.is_single_page else ""
         yield "serve", f"the files in {plan.static.folder}{page}", plan.static.source
     if plan.release:
         yield "release", shlex.join(plan.release.arguments), plan.release.source

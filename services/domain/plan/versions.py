@@ -1,10 +1,10 @@
-"""Versions as people write them: of Python as specifiers, of Node as npm ranges."""
+"""Version constraints: PEP 440 specifiers for Python, npm ranges for Node."""
 
 import re
 from collections.abc import Sequence
 
 Triple = tuple[int, int, int]
-# From one version to before another; no end is the last.
+# A version range: the start is included, the end is not; None: no end.
 Interval = tuple[Triple, Triple | None]
 
 _PYTHON_FILE = re.compile(r"(?:(?:c?python)-?)?v?(?P<version>\d+(?:\.\d+){0,2}(?:(?:a|b|rc)\d+)?)")
@@ -15,7 +15,7 @@ _HYPHEN = re.compile(r"\s*(\S+)\s+-\s+(\S+)\s*")
 
 
 def python_request(text: str) -> str:
-    """The version that a `.python-version` or `runtime.txt` names, as "3.12"; empty when it names none of CPython."""
+    """The version that a `.python-version` or `runtime.txt` names, as "3.12"; empty if it names no CPython version."""
     lines = (line.partition("#")[0].strip() for line in text.splitlines())
     first = next((line for line in lines if line), "")
     match = _PYTHON_FILE.fullmatch(first)
@@ -23,7 +23,7 @@ def python_request(text: str) -> str:
 
 
 def python_specifier(constraint: str) -> str:
-    """A constraint of Poetry or Pipenv on Python as a PEP 440 specifier: "3.11" is any 3.11. Empty: any version."""
+    """Convert a Python constraint of Poetry or Pipenv to PEP 440: "3.11" is any 3.11; empty: any version."""
     return ",".join(
         f"{part}.*" if re.fullmatch(r"==\d+(?:\.\d+)?", part) else part
         for part in package_specifier(constraint).split(",")
@@ -31,9 +31,9 @@ def python_specifier(constraint: str) -> str:
 
 
 def package_specifier(constraint: str) -> str:
-    """A constraint of Poetry or Pipenv as a PEP 440 specifier; empty when any version will do.
+    """Convert a constraint of Poetry or Pipenv to a PEP 440 specifier; empty: any version.
 
-    Of alternatives ("||") the first counts.
+    Of alternatives ("||"), only the first is used.
     """
     parts: list[str] = []
     for match in _POETRY_PART.finditer(constraint.partition("||")[0]):
@@ -49,28 +49,28 @@ def package_specifier(constraint: str) -> str:
 
 
 def python_satisfies(request: str, version: str) -> bool:
-    """Whether a Python, such as "3.11.7", is one that was asked for: by its first numbers, or by a specifier."""
+    """Whether a Python version, such as "3.11.7", matches a request: its first numbers, or a specifier."""
     return all(_satisfies_part(part.strip(), version) for part in request.split(",") if part.strip())
 
 
 def node_intervals(text: str) -> tuple[Interval, ...]:
-    """The versions that an npm range allows; empty when it cannot be read, or names a release line by its name."""
+    """The versions that an npm range allows; empty if it cannot be parsed or names a release line, such as "lts"."""
     intervals = [_alternative(alternative) for alternative in text.split("||")]
     return tuple(interval for interval in intervals if interval is not None)
 
 
 def is_within(version: Triple, intervals: Sequence[Interval]) -> bool:
-    """Whether a version lies in one of them."""
+    """Whether a version is in one of the intervals."""
     return any(low <= version and (high is None or version < high) for low, high in intervals)
 
 
 def is_older(version: Triple, intervals: Sequence[Interval]) -> bool:
-    """Whether a version is before all of them."""
+    """Whether a version is before all intervals; False if there are none."""
     return bool(intervals) and all(version < low for low, _ in intervals)
 
 
 def triple(text: str) -> Triple | None:
-    """The numbers of a version, such as "v20.11.1"."""
+    """Parse the numbers of a version, such as "v20.11.1"; None if it has none."""
     match = _NUMBERS.match(text.strip())
     return _filled([int(number) for number in match["numbers"].split(".")]) if match else None
 
@@ -142,12 +142,12 @@ def _comparator(operator: str, version: str) -> Interval | None:
 
 
 def _above(numbers: Sequence[int]) -> Triple:
-    """The first version that does not begin with these numbers any more."""
+    """The first version after all those that begin with these numbers."""
     return _filled([*numbers[:-1], numbers[-1] + 1])
 
 
 def _above_caret(numbers: Sequence[int]) -> Triple:
-    """The first version that differs in the leftmost number that is not 0."""
+    """The first version with a higher leftmost non-zero number: the upper limit of "^"."""
     leading = next((place for place, number in enumerate(numbers) if number), len(numbers) - 1)
     return _above(numbers[: leading + 1])
 

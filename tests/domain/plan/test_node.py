@@ -193,9 +193,9 @@ def test_a_port_that_is_written_into_the_app_is_named() -> None:
 
 def test_other_locks_and_no_lock_are_named() -> None:
     assert plan(app(EXPRESS, "package-lock.json", "yarn.lock")).warnings == (
-        "package-lock.json is not used: yarn installs, as yarn.lock says",
+        "package-lock.json is not used: yarn.lock selects yarn",
     )
-    assert "there is no lock for npm" in plan(app(EXPRESS)).warnings[0]
+    assert "there is no lock file of npm" in plan(app(EXPRESS)).warnings[0]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.domain.errors import Invalid
-from services.domain.plan import SourceFiles, Speaker, is_read, make_plan, plan_lines
+from services.domain.plan import GivenSettings, SourceFiles, is_read, make_plan, plan_lines
 from services.domain.settings import RunSettings
 from tests.domain.plan.support import plan, source
 
@@ -23,12 +23,12 @@ EVERYTHING = {
 }
 
 
-def said(name: str, **settings: object) -> Speaker:
-    return Speaker(name=name, settings=RunSettings(**settings))  # pyright: ignore[reportArgumentType]
+def said(name: str, **settings: object) -> GivenSettings:
+    return GivenSettings(name=name, settings=RunSettings(**settings))  # pyright: ignore[reportArgumentType]
 
 
 @pytest.mark.parametrize(
-    ("speakers", "left_out", "start", "says_it"),
+    ("settings", "left_out", "start", "says_it"),
     [
         ((said("request", command=("a",)), said("project", command=("b",))), (), ("a",), "request"),
         ((said("request"), said("project", command=("b",))), (), ("b",), "project"),
@@ -43,11 +43,11 @@ def said(name: str, **settings: object) -> Speaker:
     ],
 )
 def test_request_project_toml_procfile_and_detection_are_heard_in_this_order(
-    speakers: tuple[Speaker, ...], left_out: tuple[str, ...], start: tuple[str, ...], says_it: str
+    settings: tuple[GivenSettings, ...], left_out: tuple[str, ...], start: tuple[str, ...], says_it: str
 ) -> None:
     files = {name: content for name, content in EVERYTHING.items() if name not in left_out}
 
-    made = make_plan(source(files), speakers)
+    made = make_plan(source(files), settings)
 
     assert made.start is not None
     assert (made.start.arguments, made.start.source) == (start, says_it)

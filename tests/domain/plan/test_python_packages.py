@@ -246,7 +246,7 @@ def test_a_pipfile_and_its_lock_are_requirements() -> None:
 def test_what_does_not_count_is_named() -> None:
     made = plan({**APP, "requirements.txt": "six", "pyproject.toml": PROJECT, "uv.lock": ""})
 
-    assert made.warnings == ("requirements.txt is not used: uv.lock counts",)
+    assert made.warnings == ("requirements.txt is not used: uv.lock has precedence",)
     assert made.package_manager is not None
     assert (made.package_manager.value, made.package_manager.source) == ("uv", "uv.lock")
 
@@ -256,9 +256,9 @@ def test_what_does_not_count_is_named() -> None:
     [
         (
             {"pdm.lock": "", "pyproject.toml": PROJECT},
-            r"pdm\.lock is a lock that is not read here: write requirements\.txt",
+            r"pdm\.lock is not supported: write a requirements\.txt",
         ),
-        ({"uv.lock": ""}, r"uv\.lock is there without its pyproject\.toml"),
+        ({"uv.lock": ""}, r"the source has a uv\.lock, but no pyproject\.toml"),
         ({"pyproject.toml": "["}, r"pyproject\.toml cannot be read"),
         ({"Pipfile": "["}, "Pipfile cannot be read"),
         ({"Pipfile.lock": "{"}, r"Pipfile\.lock cannot be read"),

@@ -101,9 +101,9 @@ def test_the_version_comes_from_the_first_that_says_it(files: dict[str, str], re
 def test_two_versions_of_python_are_told() -> None:
     made = plan({"app.py": "", ".python-version": "3.12", "runtime.txt": "python-3.9.18"})
 
-    assert made.warnings == ("runtime.txt asks for Python 3.9.18, which is not used: .python-version counts",)
+    assert made.warnings == ("runtime.txt asks for Python 3.9.18, which is not used: .python-version has precedence",)
 
 
 def test_a_python_that_is_not_to_be_had_is_refused() -> None:
-    with pytest.raises(Invalid, match=r"\.python-version does not name a version of Python: write for example 3\.12"):
+    with pytest.raises(Invalid, match=r"\.python-version does not name a Python version: write for example 3\.12"):
         plan({"app.py": "", ".python-version": "pypy3.10"})
