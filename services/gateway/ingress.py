@@ -1,9 +1,9 @@
-"""The listener: how requests come in, which hostname each is for, and what Envoy itself answers.
+"""The listener: receives requests, finds the hostname of each, and defines the answers of Envoy itself.
 
-The key of a request's scope is a header that is made here of Host, and removed before the request goes on
-(resources.py): Host itself reaches the instance as the client sent it, with its port, as origin checks and redirects
-need it. What a client claims about itself in headers that proxies set is removed. A trusted proxy has a filter chain of
-its own, by its address, in which what it says stands.
+The scope key of a request is a header that is made here from Host and removed before the request is forwarded
+(resources.py). Host itself reaches the instance as the client sent it, with its port: origin checks and redirects need
+it. Headers that only proxies may set are removed from the requests of clients. Trusted proxies, by their addresses,
+have a filter chain that keeps these headers.
 """
 
 from collections.abc import Iterator, Sequence
@@ -16,20 +16,21 @@ from services.config import GatewaySettings
 from services.gateway import envoy_api as envoy
 from services.gateway.xds.cache import Resource, ResourceType, make_resource
 
-# Quiet websockets and event streams live this long, and so do idle client connections.
+# For websockets and event streams without data, and for idle client connections.
 IDLE_TIMEOUT = timedelta(hours=1)
 REQUEST_HEADERS_TIMEOUT = timedelta(seconds=10)
 
 LISTENER = "ingress"
 HOSTNAME_HEADER = "x-interlock-hostname"
-# Regular expressions of the names of headers that are removed as they come in.
+# Regular expressions for the names of request headers that are removed: of clients, and of trusted proxies.
 CLAIMS = f"x-forwarded-.*|forwarded|x-real-ip|{HOSTNAME_HEADER}"
 CLAIMS_BEYOND_PROXIES = f"forwarded|x-real-ip|{HOSTNAME_HEADER}"
 
-# Scope keys are compared byte by byte, up to a colon; hostnames are not case-sensitive, and may end in a dot.
+# Envoy compares scope keys byte by byte, up to a colon. Hostnames ignore case and may end in a dot, so a Host that does
+# not match this must be normalised first.
 PLAIN_HOST = "[^:A-Z]*[^:A-Z.]"
-# What is not plain, and what has a port. A Host that is none is refused, as RFC 9112 wants it: "name:x@evil.example"
-# would have the key of "name", and be a link to somebody else in the hands of an application.
+# Normalises a Host, and answers 400 to an invalid one, as RFC 9112 requires: "name:x@evil.example" would have the key
+# of "name", and an app that makes a link from it would link to evil.example.
 OTHER_HOST = """
 local DEFAULT_PORTS = {http = "80", https = "443"}
 
@@ -56,9 +57,9 @@ function envoy_on_request(request)
 end
 """.replace("HOSTNAME_HEADER", HOSTNAME_HEADER)
 
-# Answers that Envoy gives itself, by their response flags, and what the reader is told
-# (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage). Answers of instances carry
-# none of them.
+# The texts of Envoy's own answers, by response flag
+# (https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage). Answers of instances have
+# none of these flags.
 REPLIES = (
     (("NR",), "No deployment is assigned to this hostname."),
     (("UH",), "The deployment behind this hostname has no healthy instance at the moment."),
@@ -87,11 +88,11 @@ ACCESS_LOG_FIELDS = {
 
 
 def listener(gateway: GatewaySettings, access_log: Path) -> Resource:
-    """The one listener: plain HTTP on the gateway's host and port, one JSON line a request in `access_log`."""
+    """The only listener: plain HTTP on the gateway's host and port; one JSON line per request in `access_log`."""
     content = envoy.Listener(
         name=LISTENER,
         address=envoy.socket_address(gateway.host, gateway.port),
-        # A second Envoy on the same port has to fail, not to take half of the traffic.
+        # A second Envoy on the same port must fail instead of taking half of the traffic.
         enable_reuse_port={"value": False},
         filter_chains=_filter_chains(gateway, access_log),
     )
@@ -111,7 +112,7 @@ def _filter_chains(gateway: GatewaySettings, access_log: Path) -> list[dict[str,
 
 
 def _clients() -> dict[str, object]:
-    """How the clients are treated that come without a proxy: by their address, and nothing else."""
+    """Options for clients that connect directly: only their address identifies them."""
     return {
         "use_remote_address": {"value": True},
         "skip_xff_append": True,
@@ -121,14 +122,14 @@ def _clients() -> dict[str, object]:
 
 
 def _proxies(trusted: Sequence[dict[str, object]]) -> dict[str, object]:
-    """How trusted proxies are treated: the client is whom they name."""
+    """Options for trusted proxies: they name the client."""
     detection = envoy.XffConfig(xff_trusted_cidrs={"cidrs": trusted}, skip_xff_append={"value": True})
     return {
         "original_ip_detection_extensions": [
             envoy.extension("envoy.http.original_ip_detection.xff", detection),
         ],
         "early_header_mutation_extensions": [_claims(CLAIMS_BEYOND_PROXIES)],
-        # Always: the port that a proxy does not name depends on the protocol that it names.
+        # Always runs the hostname filter: without x-forwarded-port, the port depends on the proxy's protocol header.
         "http_filters": [_hostname_filter(), _router()],
     }
 
@@ -150,7 +151,7 @@ def _manager(gateway: GatewaySettings, access_log: Path, peer: dict[str, object]
         common_http_protocol_options={
             "idle_timeout": IDLE_TIMEOUT,
             "max_headers_count": {"value": gateway.max_headers},
-            # Many servers read X_Forwarded_For as X-Forwarded-For.
+            # Many servers treat X_Forwarded_For as X-Forwarded-For.
             "headers_with_underscores_action": "DROP_HEADER",
         },
         stream_idle_timeout=IDLE_TIMEOUT,
@@ -163,7 +164,7 @@ def _manager(gateway: GatewaySettings, access_log: Path, peer: dict[str, object]
 
 
 def _claims(names: str) -> dict[str, object]:
-    """Remove the headers of these names, and note the hostname."""
+    """Remove the headers with these names, and copy Host into the hostname header."""
     mutations = [
         {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": names}}}},
         {"append": {"header": {"key": HOSTNAME_HEADER, "value": "%REQ(:AUTHORITY)%"}}},
@@ -178,7 +179,7 @@ def _hostname_filter() -> dict[str, object]:
 
 
 def _unless_plain(filter: dict[str, object]) -> dict[str, object]:
-    """Skip the filter for a request whose Host is the very key: that is cheaper than Lua."""
+    """Skip the filter for a request whose Host already is the key: that is cheaper than Lua."""
     is_plain: dict[str, object] = {
         "input": envoy.extension("host", envoy.HttpRequestHeaderMatchInput(header_name=":authority")),
         "value_match": {"safe_regex": {"google_re2": {}, "regex": PLAIN_HOST}},
@@ -200,9 +201,9 @@ def _access_log(path: Path) -> Message:
 
 
 def _replies(gateway: GatewaySettings) -> Iterator[dict[str, object]]:
-    """What each answer of Envoy's own says; the first that fits counts."""
+    """The texts of Envoy's own answers; the first match is used."""
     limits = f"{gateway.max_headers} headers, or {gateway.max_headers_kib} KiB of them"
-    # No response flag tells of a bad request yet when its answer is written.
+    # When Envoy answers a bad request, no response flag is set yet: match by status and details.
     yield _reply(_has_status(431), f"The request has more than {limits}.")
     yield _reply(
         _has_details("missing_host_header", "lua_response"),
@@ -238,6 +239,6 @@ def _has_details(*details: str) -> dict[str, object]:
 
 
 def _has_status(status: int) -> dict[str, object]:
-    # Envoy wants a key by which the status could be changed at run time.
+    # Envoy requires a key with which the status could be changed at run time.
     value = {"default_value": status, "runtime_key": "interlock.unused"}
     return {"status_code_filter": {"comparison": {"op": "EQ", "value": value}}}

@@ -1,6 +1,6 @@
-"""gRPC clients: how a part calls another, and which errors it gets.
+"""gRPC clients: how one part calls another, and which errors it raises.
 
-An answer that comes too late, or not at all since the connection was closed, is weather: Unavailable.
+An answer that comes too late, or that a closed connection cuts off, raises Unavailable: callers retry.
 """
 
 import asyncio
@@ -21,14 +21,14 @@ Response = TypeVar("Response", bound=Message)
 
 CHANNEL_OPTIONS: Final[tuple[tuple[str, Any], ...]] = (
     ("grpc.enable_http_proxy", 0),
-    # A part's restarts are quick, and so is the next attempt; gRPC's default is up to 120 s.
+    # A part restarts quickly, so reconnect quickly; gRPC's default is up to 120 s.
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1_000),
 )
 
 
 def open_channel(address: str, *options: tuple[str, Any]) -> grpc.aio.Channel:
-    """A connection to "host:port"; it is made on the first call, and again after the other side was restarted."""
+    """Return a channel to "host:port"; it connects on the first call, and again after the server has restarted."""
     return grpc.aio.insecure_channel(address, options=[*CHANNEL_OPTIONS, *options])
 
 
@@ -40,7 +40,7 @@ async def call(
     tried: str = "",
     late: type[InterlockError] = Unavailable,
 ) -> Response:
-    """Call a method of a stub; raises as `statuses_as_errors` says."""
+    """Call a method of a stub. Raises like `statuses_as_errors`."""
     with statuses_as_errors(tried, late=late):
         return await method(request, timeout=timeout.total_seconds())
 
@@ -48,7 +48,7 @@ async def call(
 async def follow(
     method: grpc.aio.UnaryStreamMultiCallable[Request, Response], request: Request, *, tried: str = ""
 ) -> AsyncGenerator[Response]:
-    """The answers of a method of a stub, without a deadline. Close the generator."""
+    """Yield the answers of a streaming method, without a deadline. The caller closes the generator."""
     with statuses_as_errors(tried):
         answers = method(request)
         try:
@@ -60,10 +60,10 @@ async def follow(
 
 @contextmanager
 def statuses_as_errors(tried: str = "", *, late: type[InterlockError] = Unavailable) -> Generator[None]:
-    """Raise the error that the status of a call stands for; `late` when its deadline has passed.
+    """Convert the status of a failed call to one of our errors; `late` is raised when the deadline has passed.
 
-    The message of Unavailable begins with what was tried. A status that stands for none of our errors is an
-    InterlockError: a bug on the other side.
+    `tried` is the beginning of the message of Unavailable. Any other status raises InterlockError: it is a bug in the
+    server.
     """
     try:
         yield
@@ -75,7 +75,7 @@ def statuses_as_errors(tried: str = "", *, late: type[InterlockError] = Unavaila
     except grpc.aio.UsageError as error:
         raise Unavailable(_closed(tried)) from error
     except asyncio.CancelledError as error:
-        # A channel that is closed cancels its calls, not the task that waits for them.
+        # Closing a channel cancels its calls. Only a cancelled task passes the cancellation on.
         if (task := asyncio.current_task()) is None or task.cancelling():
             raise
         raise Unavailable(_closed(tried)) from error

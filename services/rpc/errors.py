@@ -1,4 +1,4 @@
-"""Our errors as gRPC statuses, both ways. This is the only table of them."""
+"""Maps our errors to gRPC statuses and back. This is the only table of them."""
 
 from typing import Final
 
@@ -25,21 +25,21 @@ _STATUS_OF: Final[dict[type[InterlockError], grpc.StatusCode]] = {
 }
 _ERROR_OF: Final[dict[grpc.StatusCode, type[InterlockError]]] = {
     **{status: kind for kind, status in _STATUS_OF.items()},
-    # A closing channel says this.
+    # The status of calls on a channel that is being closed.
     grpc.StatusCode.CANCELLED: Unavailable,
 }
 
 
 def status_of(error: Exception) -> grpc.StatusCode | None:
-    """The status that stands for an error; None for any other, which is a bug and for the log alone."""
+    """The status of one of our errors; None for any other error, which is a bug: it is logged, not sent."""
     return _STATUS_OF.get(type(error)) if isinstance(error, InterlockError) else None
 
 
 def error_of(status: grpc.StatusCode) -> type[InterlockError]:
-    """The error that a status stands for; InterlockError when it stands for none."""
+    """The error of a status; InterlockError if no error has it."""
     return _ERROR_OF.get(status, InterlockError)
 
 
 def internal_message(part: str) -> str:
-    """What callers are told of a bug in a part."""
+    """The message that callers get when a part has a bug."""
     return f"something broke inside of {part}; its log says what"

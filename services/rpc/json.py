@@ -23,7 +23,7 @@ def to_json(message: Message, *, indent: int | None = 2) -> str:
 
 
 def from_json(text: str, message: Read) -> Read:
-    """Fill in a message from JSON; enums as words, names or numbers. Raises ParseError with what is wrong."""
+    """Fill in a message from JSON; enums are words, names or numbers. Raises ParseError, saying what is wrong."""
     try:
         fields = json.loads(text, object_pairs_hook=_without_duplicates)
     except (ValueError, RecursionError) as error:
@@ -34,7 +34,7 @@ def from_json(text: str, message: Read) -> Read:
 
 
 def _descriptor(message: Message) -> Descriptor:
-    # The stubs tell that of C from that of Python.
+    # The type stubs distinguish the descriptors of the C and the Python implementation.
     return cast(Descriptor, message.DESCRIPTOR)
 
 
@@ -47,7 +47,7 @@ def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _converted(value: Any, message: Descriptor, convert: Convert) -> Any:
-    """The JSON of a message with its enums converted; what has not the form of the message stays as it is."""
+    """Convert the enums in the JSON of a message; values that do not fit the message stay unchanged."""
     if not isinstance(value, dict):
         return value
     fields = {field.json_name: field for field in message.fields} | dict(message.fields_by_name)

@@ -1,7 +1,7 @@
-"""gRPC servers: what those of all parts have in common, and how errors reach the callers.
+"""gRPC servers: what all parts have in common, and how errors reach the callers.
 
-Every call of every service passes `Calls`, whatever streams in or out. What is to see every call as well, such as a
-check of who calls, is another interceptor beside it.
+Every call of every service passes `Calls`, streaming or not. Anything else that must see every call, such as a check
+of the caller, is another interceptor beside it.
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable
@@ -27,21 +27,21 @@ _log = get_logger(__name__)
 
 
 def create_server(part: str, *options: tuple[str, Any]) -> grpc.aio.Server:
-    """A server for the services of a part, which does not listen yet."""
+    """Create the server of a part; it does not listen yet."""
     # With SO_REUSEPORT, two servers on one port would each get some of the calls.
     return grpc.aio.server(interceptors=[Calls(part)], options=[("grpc.so_reuseport", 0), *options])
 
 
 def announce(server: grpc.aio.Server, services: Iterable[str], servicer: health.aio.HealthServicer) -> None:
-    """Serve health, and reflection of these services."""
+    """Add the health service, and reflection for these services."""
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
     reflection.enable_server_reflection([*services, health.SERVICE_NAME, reflection.SERVICE_NAME], server)
 
 
 class Calls(grpc.aio.ServerInterceptor):
-    """Answers domain errors with their statuses, and what is no request with INVALID_ARGUMENT.
+    """Answers domain errors with their statuses, and undecodable requests with INVALID_ARGUMENT.
 
-    Any other error is a bug: it is logged, and answered with INTERNAL.
+    Any other error is a bug: it is logged, and the answer is INTERNAL.
     """
 
     def __init__(self, part: str) -> None:
@@ -60,7 +60,7 @@ class Calls(grpc.aio.ServerInterceptor):
         kind = f"{_arity(handler.request_streaming)}_{_arity(handler.response_streaming)}"
         method = getattr(handler, kind)
 
-        # Here and not by gRPC, which says INTERNAL of what it cannot decode.
+        # gRPC itself would answer INTERNAL for an undecodable request.
         def decode(data: bytes) -> Any:
             assert handler.request_deserializer is not None
             try:
@@ -78,7 +78,7 @@ class Calls(grpc.aio.ServerInterceptor):
         async def answer_many(sent: Any, context: Context) -> None:
             async with self._errors_as_statuses(path, context):
                 answers = method(decoded(sent), context)
-                # A servicer may also write by itself.
+                # A servicer may also write its answers itself.
                 await (_write(answers, context) if isasyncgen(answers) else answers)
 
         return getattr(grpc, f"{kind}_rpc_method_handler")(
@@ -106,5 +106,5 @@ def _arity(is_stream: bool) -> str:
 async def _write(answers: AsyncGeneratorType[Any, Any], context: Context) -> None:
     async with aclosing(answers):
         async for answer in answers:
-            # Returns when the caller has room for more.
+            # Returns when the caller can receive more.
             await context.write(answer)
