@@ -1,5 +1,5 @@
-"""`python -m services.krane` serves. `stop-all` ends what instances left running; `remove-all`, for a data directory
-that is to be deleted, also removes what is kept elsewhere: containers and images on a Docker Engine.
+"""`python -m services.krane` serves. `stop-all` ends all instances that still run. `remove-all` also removes what is
+outside of the data directory (containers and images of a Docker Engine): run it before deleting the data directory.
 """
 
 import argparse

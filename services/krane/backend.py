@@ -1,16 +1,16 @@
-"""What a backend promises. krane's gRPC services call nothing else of it.
+"""The interface of a backend. krane's gRPC services use nothing else of it.
 
-These promises are written here and nowhere else; `tests/krane/contract` checks them on every backend, and
-`docs/backends.md` says how to add one. They hold for every call:
+The promises of a backend are written only here. `tests/krane/contract` checks them on every backend, and
+`docs/backends.md` explains how to add one. These hold for every call:
 
-- A call may be repeated. The same call again, also at the same time, does the same thing once.
-- What a call began is finished, even when its caller goes away.
-- What was created outlives krane: the next krane finds it, and finishes what was left half-done.
-- Names never cross a namespace: what belongs to another one is not there.
-- `Invalid` is raised for what is no id, `Unavailable` when the backend cannot say or do it now. `Unavailable` means
-  unknown: its caller asks again, and never takes it for "not there".
-- Environments and credentials may be secret. They are in no log, no argument, no error and no answer, and a credential
-  is not kept longer than the call.
+- A call may be repeated. The same call again, also at the same time, takes effect once.
+- A call that has begun is finished, even if its caller disconnects.
+- Deployments, tasks and images outlive krane: the next krane finds them, and finishes what was interrupted.
+- A call sees only its namespace: what belongs to another namespace does not exist for it.
+- An invalid id raises `Invalid`. If the backend cannot answer or act now, it raises `Unavailable`. `Unavailable` means
+  unknown: the caller asks again, and never treats it as "does not exist".
+- Environments and credentials may be secret. They appear in no log, argument, error or answer. A credential is not kept
+  longer than the call.
 """
 
 from collections.abc import AsyncIterable, Awaitable, Callable, Iterable, Mapping, Sequence
@@ -37,111 +37,111 @@ from services.krane.types import (
 
 
 class DeploymentBackend(Protocol):
-    """Instances that are kept running. A deployment never changes: it is running, stopped or gone.
+    """Runs the instances of deployments. The spec of a deployment never changes: it runs, is stopped, or is deleted.
 
-    An instance that ends after it was healthy is started again; one that ends before has failed, and stays so until
-    the next `start`. An instance is healthy when it answers its health check. Its address, host:port, is where gateways
-    and krane reach it; it stays the same over restarts where that is possible.
+    An instance is healthy when it answers its health check. One that ends after it was healthy is started again; one
+    that ends before that has failed until the next `start`. Gateways and krane reach an instance at its address,
+    host:port, which stays the same after a restart if possible.
     """
 
     async def create(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None = None
     ) -> WorkloadStatus:
-        """Write down that the spec is to run, and begin; returns before its instances are healthy.
+        """Record the spec and start its instances; returns before they are healthy.
 
-        The credential is for the registry of the image. Raises Conflict when another spec or environment has the id,
-        PreconditionFailed when the image is not there or cannot be run.
+        The credential is for the registry of the image. Raises Conflict if the id has another spec or environment,
+        PreconditionFailed if the image does not exist or cannot run.
         """
         ...
 
     async def get(self, namespace: str, deployment_id: str, *, probe_now: bool = False) -> DeploymentState:
-        """How a deployment is. `probe_now` asks its instances at this moment. Raises NotFound."""
+        """Return the state of a deployment. `probe_now` probes its instances first. Raises NotFound."""
         ...
 
     async def list(self, namespace: str) -> list[DeploymentState]:
-        """Every deployment of a namespace, or of all when it is empty, sorted by id.
+        """Return all deployments of a namespace (empty: of all namespaces), sorted by id.
 
-        The answer is whole: what is not in it is gone. When it cannot be whole, Unavailable is raised.
+        The list is complete: a deployment that is not in it does not exist. Raises Unavailable if it cannot be.
         """
         ...
 
     async def stop(self, namespace: str, deployment_id: str) -> None:
-        """End the instances, with every process that they started; keep what `start` needs. Raises NotFound.
+        """Stop the instances and every process that they started; keep what `start` needs. Raises NotFound.
 
-        An instance is asked to end, and killed when its grace period is over. Returns when nothing runs.
+        Each instance gets SIGTERM, and SIGKILL after its grace period. Returns when nothing runs.
         """
         ...
 
     async def start(self, namespace: str, deployment_id: str, credential: HostCredential | None = None) -> None:
-        """Start what is stopped or failed; what runs is left as it is.
+        """Start the instances that are stopped or failed; others are left running.
 
-        Raises NotFound, and PreconditionFailed when the image is gone and cannot be had again.
+        Raises NotFound, and PreconditionFailed if the image is lost and cannot be pulled again.
         """
         ...
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
-        """End the instances as `stop` does, and forget the deployment, except for its logs; the id is free again.
+        """Stop the instances like `stop`, and delete the deployment except for its logs; the id is free again.
 
-        Succeeds when there is none.
+        Succeeds if the deployment does not exist.
         """
         ...
 
 
 class TaskBackend(Protocol):
-    """Commands that run once. A task never begins a second time: one whose end nobody saw has failed."""
+    """Commands that run once. A task never runs again: if its end was not observed, it counts as failed."""
 
     async def start(self, spec: TaskSpec, environment: Mapping[str, str]) -> None:
-        """Run a command; returns once it is written down, before it has ended.
+        """Record the task and start its command; returns before it has ended.
 
-        Raises Conflict when another spec or environment has the id, or when the task is cancelled meanwhile;
-        PreconditionFailed when the image is not there.
+        Raises Conflict if the id has another spec or environment, or if the task is cancelled meanwhile;
+        PreconditionFailed if the image does not exist.
         """
         ...
 
     async def get(self, namespace: str, task_id: str, tail_lines: int) -> TaskState:
-        """How far a task is, with the newest lines of its log. Raises NotFound."""
+        """Return the state of a task, with the newest lines of its log. Raises NotFound."""
         ...
 
     async def names(self) -> list[TaskName]:
-        """Every task of all namespaces that is not deleted, sorted by id. The answer is whole, as of deployments."""
+        """Return all tasks of all namespaces, sorted by id, also ended ones. Complete, like the list of deployments."""
         ...
 
     async def cancel(self, namespace: str, task_id: str) -> None:
-        """Stop a command with every process that it started; returns when nothing of it runs.
+        """Stop a command and every process that it started; returns when none of them runs.
 
-        Succeeds when nothing did. A start that still looks for its image does not begin.
+        Succeeds if the command does not run. A `start` that is still looking for its image does not run the command.
         """
         ...
 
     async def delete(self, namespace: str, task_id: str) -> None:
-        """Cancel a task and forget it, except for its log. Succeeds when there is none."""
+        """Cancel a task and delete it, except for its log. Succeeds if it does not exist."""
         ...
 
 
 class LogBackend(Protocol):
-    """What deployments and their tasks wrote, line by line. Logs stay when a deployment is deleted.
+    """The logs of deployments, tasks and builds, line by line. Deleting a deployment keeps its logs.
 
-    The log of a task comes before those of the instances, and that of a build before both.
+    Order: the log of the build, of the task, of the instances.
     """
 
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
-        """The newest lines of one instance, or of each when it is empty, at most 3 MiB of them.
+        """Return the newest lines of one instance (empty: of each), at most 3 MiB in all.
 
-        Raises NotFound when there is neither a deployment nor a log.
+        Raises NotFound if there is neither a deployment nor a log.
         """
         ...
 
     async def follow(self, query: LogQuery, send: Callable[[FollowedLine], Awaitable[None]]) -> None:
-        """Send the lines asked for, as they are written, until no more can come. What nobody knows has none.
+        """Send the lines of a query as they are written, until no more can come; none for an unknown deployment.
 
-        A cursor names a line for as long as that line is kept, also for the next krane: a reader that comes back with
-        one misses nothing and sees nothing twice. A line behind lost ones says so. Raises Unavailable when the stream
-        is broken off.
+        A cursor identifies a line as long as that line is kept, also for the next krane: a reader that sends its last
+        cursor misses no line and gets none twice. The first line after lost ones is marked. Raises Unavailable if the
+        stream is interrupted.
         """
         ...
 
     def close(self) -> None:
-        """Break off whatever is followed; krane is being stopped."""
+        """Interrupt all `follow` calls, because krane is stopping."""
         ...
 
 
@@ -149,27 +149,27 @@ class ImageBackend(Protocol):
     """Images, as the backend names them."""
 
     async def resolve(self, namespace: str, image: str, credential: HostCredential | None) -> str:
-        """What an image means now, as a reference that stays. Raises PreconditionFailed when it cannot be run."""
+        """Pin an image: return a reference that does not move. Raises PreconditionFailed if the image cannot run."""
         ...
 
     async def pull(self, namespace: str, image: str, credential: HostCredential | None) -> bool:
-        """Whether an image is here; one that is not is being fetched from then on. Raises as `resolve`."""
+        """Return whether an image is here; if not, start to pull it in the background. Raises like `resolve`."""
         ...
 
     async def prune(self, keep: Iterable[str], unneeded_seconds: float) -> list[str]:
-        """Remove sources and built images that were unneeded in all calls of the last `unneeded_seconds`.
+        """Remove sources and built images that were unused in all calls of the last `unneeded_seconds`.
 
-        Needed is what is in `keep`, and what a deployment, a running task or a running build uses. Returns what was
-        removed, sorted. A `keep` that names something else raises Invalid, and nothing is removed.
+        Used are those in `keep`, and those of deployments, running tasks and running builds. Returns the removed ones,
+        sorted. If `keep` has something that is neither a source nor an image, raises Invalid and removes nothing.
         """
         ...
 
 
 class BuildBackend(Protocol):
-    """Sources that become images. A backend may lack it."""
+    """Builds images from sources. A backend may lack it."""
 
     async def store_source(self, chunks: AsyncIterable[bytes]) -> StoredSource:
-        """Store a gzipped tar; the same one again is the same source. Raises Invalid when it is refused."""
+        """Store a gzipped tar; the same tar again is the same source. Raises Invalid if it is refused."""
         ...
 
     async def start(
@@ -180,49 +180,49 @@ class BuildBackend(Protocol):
         priority: BuildPriority,
         credentials: Sequence[HostCredential],
     ) -> None:
-        """Begin a build of a stored source, or of a git source, which is fetched first.
+        """Start a build of a stored source, or of a git source, which is fetched first.
 
-        Credentials are kept until the build has ended. The same source again is the same image, without a build. A
-        build that the death of krane interrupted begins anew. Raises Conflict when another source has the id,
-        PreconditionFailed when the source is not here.
+        Credentials are kept until the build has ended. A source that was built before gives the same image without a
+        build. If krane dies during a build, the next krane starts the build again. Raises Conflict if the id has
+        another source, PreconditionFailed if the source is not here.
         """
         ...
 
     async def get(self, namespace: str, build_id: str, tail_lines: int) -> BuildState:
-        """How far a build is, with the newest lines of its log. Raises NotFound."""
+        """Return the state of a build, with the newest lines of its log. Raises NotFound."""
         ...
 
     async def cancel(self, namespace: str, build_id: str) -> None:
-        """End a build; returns when nothing of it is left. Succeeds when nothing was there, or it has ended."""
+        """Stop a build; returns when nothing of it is left. Succeeds if it has ended or does not exist."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Backend:
-    """An open backend, by capability."""
+    """An open backend and its capabilities."""
 
     deployments: DeploymentBackend
     tasks: TaskBackend
     logs: LogBackend
     images: ImageBackend
-    # None: it runs images and makes none. krane refuses uploads and builds then.
+    # None: it cannot build; krane refuses uploads and builds.
     builds: BuildBackend | None = None
 
 
 class BackendOpener(Protocol):
-    """How a backend is opened, and cleared away, while no other krane works on its data directory."""
+    """Opens a backend, or removes it. The caller holds the lock of the data directory."""
 
     def open(self) -> AbstractAsyncContextManager[Backend]:
-        """Take over what an earlier krane left; on the way out leave everything running.
+        """Take over what an earlier krane left running; on exit, leave everything running.
 
-        Raises Unavailable when the backend is not there.
+        Raises Unavailable if the backend cannot be reached.
         """
         ...
 
     async def stop_all(self) -> None:
-        """End everything that runs. What is wanted stays written down: the next krane starts it again."""
+        """Stop everything that runs, but keep the records: the next krane starts it again."""
         ...
 
     async def remove_all(self) -> None:
-        """End everything that runs, and remove what is kept outside of the data directory."""
+        """Stop everything that runs, and remove what is outside of the data directory."""
         ...

@@ -1,4 +1,4 @@
-"""What krane checks beyond the rules of the domain. Ids and digests become folder names only after they passed."""
+"""Checks of krane beyond the rules of the domain. Ids and digests are checked before they become folder names."""
 
 import re
 
@@ -14,7 +14,7 @@ REFERENCE = re.compile(r"(?P<kind>[a-z]+)@sha256:(?P<digest>[0-9a-f]{64})")
 
 
 def check_instance_id(deployment_id: str, value: str) -> str:
-    """Return the id of an instance of that deployment as it is, or raise Invalid."""
+    """Return the id if it is one of an instance of this deployment, or raise Invalid."""
     match = INSTANCE_ID.fullmatch(value)
     if match is None or match["deployment_id"] != deployment_id:
         raise Invalid(
@@ -32,14 +32,14 @@ def check_reference(kind: str, value: str) -> str:
 
 
 def check_spec(spec: DeploymentSpec) -> None:
-    """Raise Invalid when a spec cannot be run as it stands. What names an image is for its backend to say."""
+    """Raise Invalid if a spec is not valid. The backend checks the image."""
     check_id("namespace", spec.namespace)
     check_id("deployment_id", spec.deployment_id)
     check_effective(spec.run)
 
 
 def check_task(spec: TaskSpec) -> None:
-    """Raise Invalid when a command cannot be run as it stands. What names an image is for its backend to say."""
+    """Raise Invalid if a task is not valid. The backend checks the image."""
     check_id("namespace", spec.namespace)
     check_id("task_id", spec.task_id)
     check_effective(spec.run)

@@ -1,7 +1,7 @@
-"""krane's client, for those who orchestrate: domain types in and out, a deadline on every call.
+"""krane's client: takes and returns domain types, with a deadline on every call.
 
-Raises Invalid, NotFound, Conflict and PreconditionFailed as krane says, and Unavailable when krane does not answer in
-time; every call may be repeated.
+Raises krane's Invalid, NotFound, Conflict and PreconditionFailed, and Unavailable if krane does not answer in time.
+Every call may be repeated.
 """
 
 import asyncio
@@ -83,14 +83,14 @@ class KraneClient:
         await self.close()
 
     async def resolve_image(self, namespace: str, image: str, credential: HostCredential | None = None) -> str:
-        """What an image means now, as a reference that stays. Unavailable also when its registry does not answer."""
+        """Pin an image: return a reference that does not move. Raises Unavailable also if its registry is down."""
         request = image_pb2.ResolveImageRequest(
             namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
         )
         return (await self._call(self._images.ResolveImage, request)).image
 
     async def pull_image(self, namespace: str, image: str, credential: HostCredential | None = None) -> bool:
-        """Whether an image is here; it is being fetched when it is not: ask again."""
+        """Return whether an image is here; if not, krane pulls it in the background: ask again."""
         request = image_pb2.PullImageRequest(
             namespace=namespace, image=image, registry_credential=credential and encode_credential(credential)
         )
@@ -102,9 +102,9 @@ class KraneClient:
         environment: Mapping[str, str] | None = None,
         credential: HostCredential | None = None,
     ) -> WorkloadStatus:
-        """Start what the spec says, with these environment variables, or find it started.
+        """Start the instances of a spec with these environment variables, if they are not started yet.
 
-        The credential is for the registry of its image.
+        The credential is for the registry of the image.
         """
         request = encode_spec(spec, environment or {}, credential)
         response = await self._call(self._deployments.CreateDeployment, request)
@@ -118,7 +118,7 @@ class KraneClient:
         probe_now: bool = False,
         deadline_seconds: float = DEADLINE_SECONDS,
     ) -> DeploymentState | None:
-        """How a deployment is; None when it is unknown. `probe_now` asks its instances, instead of the last probe."""
+        """Return the state of a deployment; None if krane does not know it. `probe_now` probes its instances first."""
         request = deployment_pb2.GetDeploymentRequest(
             namespace=namespace, deployment_id=deployment_id, probe_now=probe_now
         )
@@ -129,18 +129,18 @@ class KraneClient:
         return decode_deployment(response)
 
     async def list(self, namespace: str = "") -> tuple[DeploymentState, ...]:
-        """All deployments of a namespace, or of all namespaces, by id."""
+        """Return all deployments of a namespace (empty: of all namespaces), sorted by id."""
         request = deployment_pb2.ListDeploymentsRequest(namespace=namespace)
         response = await self._call(self._deployments.ListDeployments, request)
         return tuple(map(decode_deployment, response.deployments))
 
     async def stop(self, namespace: str, deployment_id: str) -> None:
-        """End the instances and keep what is needed to start them again."""
+        """Stop the instances so that they can be started again."""
         request = deployment_pb2.StopDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
         await self._call(self._deployments.StopDeployment, request, STOP_DEADLINE_SECONDS)
 
     async def start(self, namespace: str, deployment_id: str, credential: HostCredential | None = None) -> None:
-        """Start what is stopped or failed. The credential is for an image that has to be pulled again."""
+        """Start stopped and failed instances. The credential is for an image that has to be pulled again."""
         request = deployment_pb2.StartDeploymentRequest(
             namespace=namespace,
             deployment_id=deployment_id,
@@ -149,14 +149,14 @@ class KraneClient:
         await self._call(self._deployments.StartDeployment, request)
 
     async def delete(self, namespace: str, deployment_id: str) -> None:
-        """End the instances and forget the deployment; succeeds when it is gone."""
+        """Stop the instances and delete the deployment; succeeds if it does not exist."""
         request = deployment_pb2.DeleteDeploymentRequest(namespace=namespace, deployment_id=deployment_id)
         await self._call(self._deployments.DeleteDeployment, request, STOP_DEADLINE_SECONDS)
 
     async def logs(
         self, namespace: str, deployment_id: str, *, instance_id: str = "", tail_lines: int = 0
     ) -> tuple[LogLine, ...]:
-        """The newest log lines of one instance or of all, also of a deleted deployment; 0 lines = krane's default."""
+        """Return the newest lines of one instance (empty: all), also of a deleted deployment; 0: krane's default."""
         request = deployment_pb2.GetLogsRequest(
             namespace=namespace, deployment_id=deployment_id, instance_id=instance_id, tail_lines=tail_lines
         )
@@ -164,9 +164,10 @@ class KraneClient:
         return tuple(LogLine(instance_id=line.instance_id, text=line.text) for line in response.lines)
 
     async def follow_logs(self, query: LogQuery) -> AsyncGenerator[FollowedLine]:
-        """The log lines that were asked for, without a deadline, until nothing more can come.
+        """Yield the lines of a query as they are written, without a deadline, until no more can come.
 
-        Raises Unavailable when the stream breaks: ask again with the cursors of the last lines. Close the generator.
+        Raises Unavailable if the stream breaks: ask again with the cursors of the last lines. The caller closes the
+        generator.
         """
         tried = "krane did not answer FollowLogs"
         async with aclosing(follow(self._deployments.FollowLogs, encode_log_query(query), tried=tried)) as responses:
@@ -174,9 +175,9 @@ class KraneClient:
                 yield decode_followed_line(response)
 
     async def upload_source(self, chunks: AsyncIterable[bytes]) -> StoredSource:
-        """Store a gzipped tar that comes in pieces of any size.
+        """Store a gzipped tar, given in chunks of any size.
 
-        The pieces come only once, so a krane that is just being started again is waited for before the first is sent.
+        The chunks can be read only once, so this waits until krane is reachable before it sends the first.
         """
         await self._reach()
         with statuses_as_errors("krane did not answer UploadSource"):
@@ -191,7 +192,7 @@ class KraneClient:
         priority: BuildPriority = BuildPriority.NORMAL,
         credentials: Iterable[HostCredential] = (),
     ) -> None:
-        """Begin a build of an uploaded source or of a commit in a git repository, or find it begun.
+        """Start a build of an uploaded source or of a git source, if it has not been started yet.
 
         The credentials are for the git server, and the registries of its base images.
         """
@@ -199,7 +200,7 @@ class KraneClient:
         await self._call(self._builds.StartBuild, request)
 
     async def get_build(self, namespace: str, build_id: str, *, tail_lines: int = 0) -> BuildState | None:
-        """How far a build is; None when it is unknown. 0 lines = krane's default."""
+        """Return the state of a build; None if krane does not know it. 0 lines: krane's default."""
         request = build_pb2.GetBuildRequest(namespace=namespace, build_id=build_id, tail_lines=tail_lines)
         try:
             response = await self._call(self._builds.GetBuild, request)
@@ -208,22 +209,22 @@ class KraneClient:
         return decode_build(response)
 
     async def cancel_build(self, namespace: str, build_id: str) -> None:
-        """End a build and everything it started; succeeds when there is nothing to end."""
+        """Stop a build and every process that it started; succeeds if there is none."""
         request = build_pb2.CancelBuildRequest(namespace=namespace, build_id=build_id)
         await self._call(self._builds.CancelBuild, request, STOP_DEADLINE_SECONDS)
 
     async def prune_images(self, keep: Iterable[str], unneeded: timedelta) -> tuple[str, ...]:
-        """Remove the sources and images that nobody kept or used for `unneeded`; returns what was removed, sorted."""
+        """Remove sources and images that were unused for `unneeded`; returns the removed ones, sorted."""
         request = build_pb2.PruneImagesRequest(keep=keep, unneeded_ms=int(unneeded.total_seconds() * 1000))
         response = await self._call(self._builds.PruneImages, request, STOP_DEADLINE_SECONDS)
         return tuple(response.removed)
 
     async def start_task(self, spec: TaskSpec, environment: Mapping[str, str] | None = None) -> None:
-        """Run a command once, with these environment variables, or find that it was begun."""
+        """Start a command with these environment variables, if it has not been started yet."""
         await self._call(self._tasks.StartTask, encode_task_spec(spec, environment or {}))
 
     async def get_task(self, namespace: str, task_id: str, *, tail_lines: int = 0) -> TaskState | None:
-        """How far a task is; None when it is unknown. 0 lines = krane's default."""
+        """Return the state of a task; None if krane does not know it. 0 lines: krane's default."""
         request = task_pb2.GetTaskRequest(namespace=namespace, task_id=task_id, tail_lines=tail_lines)
         try:
             response = await self._call(self._tasks.GetTask, request)
@@ -232,17 +233,17 @@ class KraneClient:
         return decode_task(response)
 
     async def list_tasks(self) -> tuple[TaskName, ...]:
-        """Every task that is known, ended ones included."""
+        """Return the names of all tasks, also of ended ones."""
         response = await self._call(self._tasks.ListTasks, task_pb2.ListTasksRequest())
         return tuple(TaskName(namespace=task.namespace, task_id=task.task_id) for task in response.tasks)
 
     async def cancel_task(self, namespace: str, task_id: str) -> None:
-        """Stop a command and everything it started; succeeds when there is nothing to stop."""
+        """Stop a command and every process that it started; succeeds if nothing runs."""
         request = task_pb2.CancelTaskRequest(namespace=namespace, task_id=task_id)
         await self._call(self._tasks.CancelTask, request, STOP_DEADLINE_SECONDS)
 
     async def delete_task(self, namespace: str, task_id: str) -> None:
-        """Stop a command and forget the task, except for its log; succeeds when it is gone."""
+        """Stop a command and delete the task, except for its log; succeeds if it does not exist."""
         request = task_pb2.DeleteTaskRequest(namespace=namespace, task_id=task_id)
         await self._call(self._tasks.DeleteTask, request, STOP_DEADLINE_SECONDS)
 

@@ -1,4 +1,4 @@
-"""Between krane's types and the wire, in both directions. Only here and beside it is gen touched."""
+"""Converts krane's types to and from proto messages. What is decoded is not checked, unless a docstring says so."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
@@ -42,7 +42,7 @@ TASK_STATUS = WireEnum(TaskStatus, task_pb2.TaskStatus)
 def encode_spec(
     spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
 ) -> deployment_pb2.CreateDeploymentRequest:
-    """What to run, for the wire."""
+    """Encode a spec as a create request."""
     return deployment_pb2.CreateDeploymentRequest(
         namespace=spec.namespace,
         deployment_id=spec.deployment_id,
@@ -54,7 +54,7 @@ def encode_spec(
 
 
 def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSpec:
-    """What to run, from the wire and not checked yet."""
+    """Decode the spec of a create request."""
     return DeploymentSpec(
         namespace=request.namespace,
         deployment_id=request.deployment_id,
@@ -65,24 +65,24 @@ def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSp
 
 
 def encode_run(run: RunSettings | EffectiveSettings) -> run_pb2.RunSettings:
-    """Settings, for the wire: the fields have the same names there."""
+    """Encode settings; the message has the same field names."""
     return run_pb2.RunSettings(**asdict(run))
 
 
 def decode_run(message: run_pb2.RunSettings) -> RunSettings:
-    """Settings, from the wire and not checked yet."""
+    """Decode settings; a field that is not set is None."""
     return settings_from({field.name: value for field, value in message.ListFields()})
 
 
 def encode_credential(credential: HostCredential) -> image_pb2.RegistryCredential:
-    """A credential, for the wire."""
+    """Encode a credential."""
     return image_pb2.RegistryCredential(
         registry=credential.registry, username=credential.username, password=credential.password
     )
 
 
 def decode_credential(credential: image_pb2.RegistryCredential) -> HostCredential | None:
-    """A credential, from the wire; None for one that is absent."""
+    """Decode and check a credential; None for an empty message. Raises Invalid."""
     if not credential.ByteSize():
         return None
     check_registry_login(credential.username, credential.password)
@@ -92,7 +92,7 @@ def decode_credential(credential: image_pb2.RegistryCredential) -> HostCredentia
 
 
 def encode_deployment(state: DeploymentState) -> deployment_pb2.GetDeploymentResponse:
-    """A deployment, for the wire."""
+    """Encode the state of a deployment."""
     return deployment_pb2.GetDeploymentResponse(
         instances=[_encode_instance(instance) for instance in state.instances],
         status=DEPLOYMENT_STATUS.encode(state.status),
@@ -104,7 +104,7 @@ def encode_deployment(state: DeploymentState) -> deployment_pb2.GetDeploymentRes
 
 
 def decode_deployment(response: deployment_pb2.GetDeploymentResponse) -> DeploymentState:
-    """A deployment, from the wire."""
+    """Decode the state of a deployment."""
     return DeploymentState(
         namespace=response.namespace,
         deployment_id=response.deployment_id,
@@ -152,7 +152,7 @@ def _decode_probe(probe: deployment_pb2.Probe) -> Probe:
 
 
 def encode_log_query(query: LogQuery) -> deployment_pb2.FollowLogsRequest:
-    """Which lines to follow, for the wire."""
+    """Encode a log query."""
     return deployment_pb2.FollowLogsRequest(
         namespace=query.namespace,
         deployment_id=query.deployment_id,
@@ -165,7 +165,7 @@ def encode_log_query(query: LogQuery) -> deployment_pb2.FollowLogsRequest:
 
 
 def decode_log_query(request: deployment_pb2.FollowLogsRequest) -> LogQuery:
-    """Which lines to follow, from the wire and not checked yet."""
+    """Decode a log query."""
     return LogQuery(
         namespace=request.namespace,
         deployment_id=request.deployment_id,
@@ -178,7 +178,7 @@ def decode_log_query(request: deployment_pb2.FollowLogsRequest) -> LogQuery:
 
 
 def encode_followed_line(line: FollowedLine) -> deployment_pb2.FollowLogsResponse:
-    """A line of a log, for the wire."""
+    """Encode a line of a log."""
     return deployment_pb2.FollowLogsResponse(
         instance_id=line.instance_id,
         text=line.text,
@@ -189,7 +189,7 @@ def encode_followed_line(line: FollowedLine) -> deployment_pb2.FollowLogsRespons
 
 
 def decode_followed_line(response: deployment_pb2.FollowLogsResponse) -> FollowedLine:
-    """A line of a log, from the wire."""
+    """Decode a line of a log."""
     return FollowedLine(
         instance_id=response.instance_id,
         text=response.text,
@@ -206,7 +206,7 @@ def encode_build_request(
     priority: BuildPriority,
     credentials: Iterable[HostCredential],
 ) -> build_pb2.StartBuildRequest:
-    """What to build, for the wire."""
+    """Encode a build request."""
     is_git = isinstance(origin, GitSource)
     return build_pb2.StartBuildRequest(
         namespace=namespace,
@@ -219,7 +219,7 @@ def encode_build_request(
 
 
 def decode_origin(request: build_pb2.StartBuildRequest) -> str | GitSource:
-    """What to build from, from the wire and not checked yet. Raises Invalid when it is two things."""
+    """Decode the source of a build request. Raises Invalid if it names both a stored source and a git source."""
     if not request.HasField("git"):
         return request.source
     if request.source:
@@ -228,7 +228,7 @@ def decode_origin(request: build_pb2.StartBuildRequest) -> str | GitSource:
 
 
 def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
-    """A build, for the wire."""
+    """Encode the state of a build."""
     return build_pb2.GetBuildResponse(
         status=BUILD_STATUS.encode(state.status),
         image=state.image,
@@ -243,7 +243,7 @@ def encode_build(state: BuildState) -> build_pb2.GetBuildResponse:
 
 
 def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
-    """A build, from the wire."""
+    """Decode the state of a build."""
     return BuildState(
         status=BUILD_STATUS.decode(response.status),
         image=response.image,
@@ -258,7 +258,7 @@ def decode_build(response: build_pb2.GetBuildResponse) -> BuildState:
 
 
 def encode_task_spec(spec: TaskSpec, environment: Mapping[str, str]) -> task_pb2.StartTaskRequest:
-    """What to run once, for the wire."""
+    """Encode a task as a start request."""
     return task_pb2.StartTaskRequest(
         namespace=spec.namespace,
         task_id=spec.task_id,
@@ -270,7 +270,7 @@ def encode_task_spec(spec: TaskSpec, environment: Mapping[str, str]) -> task_pb2
 
 
 def decode_task_spec(request: task_pb2.StartTaskRequest) -> TaskSpec:
-    """What to run once, from the wire and not checked yet."""
+    """Decode the task of a start request."""
     return TaskSpec(
         namespace=request.namespace,
         task_id=request.task_id,
@@ -282,7 +282,7 @@ def decode_task_spec(request: task_pb2.StartTaskRequest) -> TaskSpec:
 
 
 def encode_task(state: TaskState) -> task_pb2.GetTaskResponse:
-    """A task, for the wire."""
+    """Encode the state of a task."""
     return task_pb2.GetTaskResponse(
         status=TASK_STATUS.encode(state.status),
         exit_code=state.exit_code,
@@ -292,7 +292,7 @@ def encode_task(state: TaskState) -> task_pb2.GetTaskResponse:
 
 
 def decode_task(response: task_pb2.GetTaskResponse) -> TaskState:
-    """A task, from the wire."""
+    """Decode the state of a task."""
     return TaskState(
         status=TASK_STATUS.decode(response.status),
         exit_code=response.exit_code if response.HasField("exit_code") else None,

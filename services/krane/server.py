@@ -35,7 +35,7 @@ SERVICES = (
 
 
 async def serve(data_dir: Path, settings: KraneSettings) -> None:
-    """Serve until SIGTERM or SIGINT, and leave instances running. Raises Conflict when the state or port is taken."""
+    """Serve until SIGTERM or SIGINT; instances keep running. Raises Conflict if data directory or port is in use."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -48,7 +48,7 @@ async def serve(data_dir: Path, settings: KraneSettings) -> None:
 
 @asynccontextmanager
 async def running(data_dir: Path, settings: KraneSettings) -> AsyncGenerator[str]:
-    """A serving krane and its host:port; port 0 in the settings takes any that is free."""
+    """Run krane; yields its host:port. Port 0 in the settings means any free port."""
     async with open_backend(data_dir, settings) as backend, serving(backend, settings) as address:
         yield address
 
@@ -62,7 +62,7 @@ async def serving(backend: Backend, settings: KraneSettings) -> AsyncGenerator[s
     try:
         yield f"{settings.host}:{port}"
     finally:
-        # Streams of logs do not end by themselves, and would use up the grace period.
+        # Log streams do not end by themselves: they would use up the grace period.
         backend.logs.close()
         await server.stop(GRACE_SECONDS)
 

@@ -90,7 +90,7 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
             lines=[deployment_pb2.LogLine(instance_id=line.instance_id, text=line.text) for line in lines]
         )
 
-    # The stub knows of generators only. Lines come from several readers at a time, and each of them writes.
+    # The type stub allows generators only. Here several readers write lines at the same time.
     async def FollowLogs(  # pyright: ignore[reportIncompatibleMethodOverride]
         self, request: deployment_pb2.FollowLogsRequest, context: Context
     ) -> None:
@@ -139,13 +139,13 @@ class BuildServicer(build_pb2_grpc.BuildServiceServicer):
         self, request_iterator: AsyncIterator[build_pb2.UploadSourceRequest], context: Context
     ) -> build_pb2.UploadSourceResponse:
         if self._capability is None:
-            # A stream that nobody began to read is a warning of gRPC.
+            # gRPC logs a warning about a request stream that is never read.
             await anext(aiter(request_iterator), None)
         stored = await self._builds.store_source(request.chunk async for request in request_iterator)
         return build_pb2.UploadSourceResponse(source=stored.source, size_bytes=stored.size_bytes)
 
     async def StartBuild(self, request: build_pb2.StartBuildRequest, context: Context) -> build_pb2.StartBuildResponse:
-        # What a newer caller may ask for is an ordinary build to this krane.
+        # A newer caller may send a priority that this krane does not know.
         priority = BUILD_PRIORITY.decode(request.priority, BuildPriority.NORMAL)
         credentials = [one for sent in request.registry_credentials if (one := decode_credential(sent))]
         await self._builds.start(request.namespace, request.build_id, decode_origin(request), priority, credentials)

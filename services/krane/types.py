@@ -1,4 +1,4 @@
-"""What krane is asked for and what it answers, free of the wire."""
+"""The types of krane's interface, independent of gRPC."""
 
 import hashlib
 import json
@@ -11,32 +11,32 @@ from services.domain.settings import SETTING_NAMES, EffectiveSettings, RunSettin
 
 
 class WorkloadStatus(StrEnum):
-    """All instances of a deployment taken together."""
+    """The state of all instances of a deployment together."""
 
-    PENDING = "pending"  # at least one instance does not run yet, or does not run any more
-    RUNNING = "running"  # the process of every instance runs
+    PENDING = "pending"  # at least one instance is not running
+    RUNNING = "running"  # every instance is running
     TERMINATING = "terminating"
     STOPPED = "stopped"
 
 
 class BuildPriority(IntEnum):
-    """Whose turn it is first, when builds wait."""
+    """The priority of a waiting build; higher ones start first."""
 
     NORMAL = 0
     PRODUCTION = 1
 
 
 class BuildStatus(StrEnum):
-    """How far a build is."""
+    """The status of a build."""
 
-    RUNNING = "running"  # waiting for its turn included
+    RUNNING = "running"  # or waiting for its turn
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
 class TaskStatus(StrEnum):
-    """How far a task is."""
+    """The status of a task."""
 
     RUNNING = "running"
     SUCCEEDED = "succeeded"
@@ -46,7 +46,7 @@ class TaskStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostCredential:
-    """What a registry asks for before it hands out images, or a git server before it hands out commits."""
+    """The login for a host, which is a registry or a git server."""
 
     # host[:port], as `services.domain.images.registry_of` and `GitSource.server` name it.
     registry: str
@@ -54,27 +54,27 @@ class HostCredential:
     password: str = field(repr=False)
 
 
-# What krane acts on. The rest of a spec's settings has its defaults here, so that it never makes another spec.
+# The settings that krane uses. The others keep their defaults, so that specs that differ only in them are equal.
 DEPLOYMENT_SETTINGS = tuple(name for name in SETTING_NAMES if name not in ("release_command", "ready_seconds"))
 TASK_SETTINGS = ("cpu_millicores", "memory_mib", "release_command")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentSpec:
-    """What to run. The same spec again is the same deployment."""
+    """A deployment to run. The same spec again is the same deployment."""
 
-    # The workspace; names never cross it.
+    # The workspace. An id is unique within it.
     namespace: str
     deployment_id: str
-    # As its backend names images: "artifact@sha256:<hex>", or what a Docker Engine knows or can pull.
+    # The backend's name for it: "artifact@sha256:<hex>", or an image that the Docker Engine has or can pull.
     image: str
     run: EffectiveSettings
-    # Of the environment variables that are given beside it. Their values may be secret, and a spec is logged and shown.
+    # Digest of the environment variables, which are passed separately: they may be secret, and a spec is logged.
     environment_digest: str = ""
 
 
 def digest_environment(environment: Mapping[str, str]) -> str:
-    """Tells environments apart without showing their values; empty for an empty one."""
+    """Return a digest of environment variables, to compare them without their values; empty if there are none."""
     if not environment:
         return ""
     return f"sha256:{hashlib.sha256(json.dumps(dict(environment), sort_keys=True).encode()).hexdigest()}"
@@ -82,8 +82,9 @@ def digest_environment(environment: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReport(InstanceState):
-    """One instance, how often it was started again after it had been healthy, and what its last probe found."""
+    """The state of one instance, with its restarts and its last probe."""
 
+    # How often it was started again after it had been healthy.
     restarts: int = 0
     # None before the first probe of a run.
     last_probe: Probe | None = None
@@ -107,13 +108,13 @@ def running_instances(state: DeploymentState | None) -> tuple[InstanceReport, ..
 
 
 def last_probe(instances: Sequence[InstanceReport]) -> InstanceProbe | None:
-    """What was found when an instance was last asked: one that is not healthy rather than one that is."""
-    asked = sorted(instances, key=lambda instance: instance.healthy)
-    return next((InstanceProbe(i.id, i.last_probe) for i in asked if i.last_probe is not None), None)
+    """The last probe of one instance, of an unhealthy one if there is any; None if there was no probe."""
+    unhealthy_first = sorted(instances, key=lambda instance: instance.healthy)
+    return next((InstanceProbe(i.id, i.last_probe) for i in unhealthy_first if i.last_probe is not None), None)
 
 
 def without_probes(state: DeploymentState | None) -> DeploymentState | None:
-    """The same, without what an app answered: that differs with every look, and has no place in a journal."""
+    """The same state without probes: these differ at every call, and do not belong into a journal."""
     return state and replace(state, instances=tuple(replace(one, last_probe=None) for one in state.instances))
 
 
@@ -133,20 +134,20 @@ class LogQuery:
     deployment_id: str
     # Also the build's log, before the instances' lines.
     build: bool = False
-    # Go on with what is written from now on.
+    # Whether to continue with new lines.
     follow: bool = False
-    # Of each log, at most this many of the lines that are there; 0 = all.
+    # At most this many of the existing lines of each log; 0 = all.
     tail_lines: int = 0
-    # Of each log, the lines that are there since then: milliseconds since the epoch; 0 = all.
+    # Only existing lines from this time on, in milliseconds since the epoch; 0 = all.
     since_ms: int = 0
-    # The cursors of the last lines that were seen, by instance, the build's under "". Such a log goes on behind its
-    # line, whatever the two limits say.
+    # The cursor of the last line that was read, by instance id; "" is the build. Such a log continues after that line,
+    # and ignores the two limits.
     after: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FollowedLine:
-    """One line of a log, and the way back to it."""
+    """One line of a log, and its cursor."""
 
     # Empty: the build.
     instance_id: str
@@ -154,7 +155,7 @@ class FollowedLine:
     # When it was written, milliseconds since the epoch; 0 = not known.
     at_ms: int
     cursor: str
-    # Lines before this one are lost: their file was rotated away before they were read.
+    # Whether lines before this one are lost, because their file was deleted by rotation before they were read.
     is_after_gap: bool = False
 
 
@@ -169,7 +170,7 @@ class StoredSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppSettings:
-    """What a source tree sets. Its image remembers it."""
+    """Settings and variables from a source. The image remembers them."""
 
     run: RunSettings = field(default_factory=RunSettings)
     # Variables for its instances.
@@ -187,14 +188,14 @@ class BuildState:
     error: str = ""
     # The image was there already.
     cached: bool = False
-    # The newest, oldest first.
+    # The newest lines, oldest first.
     log_lines: tuple[str, ...] = ()
-    # "source@sha256:<hex>"; of a git source, and so is the commit, empty until it was fetched.
+    # "source@sha256:<hex>". For a git source, source and commit are empty until it has been fetched.
     source: str = ""
     commit: str = ""
-    # The default branch of a git source, when that was fetched and the server says its name; empty otherwise.
+    # The default branch of a fetched git source without a ref, if the server names it; empty otherwise.
     branch: str = ""
-    # What the source tree sets, when it succeeded.
+    # From the source, when the build has succeeded.
     settings: AppSettings = field(default_factory=AppSettings)
 
 
@@ -202,13 +203,13 @@ class BuildState:
 class TaskSpec:
     """A command to run once. The same spec again is the same run."""
 
-    # The workspace; names never cross it.
+    # The workspace. An id is unique within it.
     namespace: str
-    # The deployment it is for.
+    # The id of its deployment.
     task_id: str
     # As in a DeploymentSpec.
     image: str
-    # Its release_command is what runs.
+    # The command is run.release_command.
     run: EffectiveSettings
     timeout_seconds: float
     # As in a DeploymentSpec.
@@ -220,22 +221,22 @@ class TaskState:
     """A task at one moment."""
 
     status: TaskStatus
-    # Negative: by that signal. None while it runs, and when nobody saw how it ended.
+    # Negative: the signal that ended it. None while it runs, and if its end was not observed.
     exit_code: int | None = None
     # One sentence on why it did not succeed; empty otherwise.
     reason: str = ""
-    # The newest, oldest first.
+    # The newest lines, oldest first.
     log_lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskName:
-    """What names a task."""
+    """The name of a task."""
 
     namespace: str
     task_id: str
 
 
 def task_log_name(task_id: str) -> str:
-    """What stands for a task among the instances of its deployment, as their ids do."""
+    """The name of a task's log, used like the id of an instance."""
     return f"{task_id}-release"

@@ -1,1 +1,1 @@
-"""Drivers that run instances. `process` needs nothing but Linux, `docker` an engine; `shared` is what both promise."""
+"""The backends: `process` needs only Linux, `docker` a Docker Engine. The other folders are shared by both."""

@@ -1,6 +1,6 @@
-"""Opens the backend that the settings choose, on a data directory that no other krane uses.
+"""Opens the backend that the settings select, on a data directory that no other krane uses.
 
-What a backend is made of is loaded when it is chosen: krane starts the sooner.
+Only the selected backend is imported, so that krane starts faster.
 """
 
 from collections.abc import AsyncGenerator
@@ -14,7 +14,7 @@ from services.krane.backends.shared.folders import HOLD_SECONDS, Folders
 
 @asynccontextmanager
 async def open_backend(data_dir: Path, settings: KraneSettings) -> AsyncGenerator[Backend]:
-    """Open the backend of a data directory. Raises Conflict when another krane works on it."""
+    """Open the backend of a data directory. Raises Conflict if another krane uses it."""
     folders = Folders.under(data_dir)
     with folders.hold():
         async with _opener(folders, settings).open() as backend:
@@ -22,9 +22,9 @@ async def open_backend(data_dir: Path, settings: KraneSettings) -> AsyncGenerato
 
 
 async def stop_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: float = HOLD_SECONDS) -> None:
-    """End every instance, task and build, once krane has ended.
+    """Wait until krane has ended, then stop every instance, task and build.
 
-    Raises Conflict when krane still runs after the timeout.
+    Raises Conflict if krane still runs after the timeout.
     """
     folders = Folders.under(data_dir)
     with folders.hold(timeout_seconds):
@@ -32,9 +32,9 @@ async def stop_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: 
 
 
 async def remove_all(data_dir: Path, settings: KraneSettings, *, timeout_seconds: float = HOLD_SECONDS) -> None:
-    """Prepare a data directory for its deletion, once krane has ended: nothing of it is left elsewhere.
+    """Wait until krane has ended, then stop everything and remove what is outside of the data directory.
 
-    Raises Conflict when krane still runs after the timeout.
+    Raises Conflict if krane still runs after the timeout.
     """
     folders = Folders.under(data_dir)
     with folders.hold(timeout_seconds):
