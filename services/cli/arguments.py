@@ -23,6 +23,8 @@ STDIN = Path("-")
 
 # Matches no image: in an image reference "@" is followed by a digest.
 _GIT_URL = re.compile(r"[^/]*://|[A-Za-z0-9._-]+@(?!sha[0-9]+:)[A-Za-z0-9.-]+:")
+# A tag, a digest, or a registry's host: what tells an image from a mistyped folder.
+_IMAGE_MARK = re.compile(r".*[:@].*|localhost/.*|[^/]+[.][^/]+/.*")
 _DURATION = re.compile(r"(?P<number>[0-9]{1,6})(?P<unit>[smh]?)")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
@@ -63,8 +65,10 @@ def parse_origin(what: str, git_url: str, ref: str) -> Origin:
         return Origin(folder=path)
     if path == STDIN or path.exists():
         return Origin(archive=path)
-    if what.startswith((".", "/", "~")):
-        raise typer.BadParameter(f"{what!r} does not exist", param_hint=ORIGIN)
+    if what.startswith((".", "/", "~")) or Path(path.parts[0]).is_dir() or not _IMAGE_MARK.fullmatch(what):
+        raise typer.BadParameter(
+            f"no such folder: {what} (an image is named with its tag, such as team/app:1)", param_hint=ORIGIN
+        )
     return Origin(image=what)
 
 

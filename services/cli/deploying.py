@@ -1,5 +1,6 @@
 """`interlock deploy` and `watch`: create a deployment, and follow it until it ends."""
 
+import os
 import sys
 import tempfile
 from collections.abc import AsyncIterator
@@ -21,10 +22,11 @@ from services.cli.arguments import (
     parse_variables,
 )
 from services.cli.exit_codes import ExitCode, of_ended
-from services.cli.git import Revision, revision_of
+from services.cli.git import DEFAULT_BRANCH, Revision, revision_of
 from services.cli.packing import CHUNK_BYTES, copy_archive, pack
 from services.cli.progress import follow, still_running
-from services.cli.render import result_text
+from services.cli.render import printable, result_text
+from services.cli.selecting import readable_bytes, select
 from services.cli.session import Session, session_of
 from services.cli.setting_options import (
     CommandOption,
@@ -41,9 +43,8 @@ from services.cli.setting_options import (
 )
 from services.ctrl import defaults
 from services.ctrl.client import ControlClient
+from services.domain.ci import ci_revision
 from services.gen.ctrl.v1 import control_pb2 as pb
-
-DEFAULT_BRANCH = "main"
 
 TimeoutOption = Annotated[
     str, typer.Option(help="How long to wait, such as 90s or 15m. The deployment goes on after that.")
@@ -72,8 +73,8 @@ def deploy(
     branch: Annotated[
         str,
         typer.Option(
-            help="Branch that the deployment belongs to. Default: the folder's git branch, else main; for a git "
-            "repository the ref."
+            help="Branch that the deployment belongs to. Default: the folder's git branch, or the one that the CI "
+            "system names; main outside of both; for a git repository the ref."
         ),
     ] = "",
     commit: Annotated[
@@ -107,15 +108,15 @@ def deploy(
     patience = parse_duration(timeout)
     session = session_of(context)
     origin = parse_origin(what, git, ref)
-    revision = revision_of(origin.folder) if origin.folder else Revision()
+    revision = _revision(session, origin, branch)
     request = pb.CreateDeploymentRequest(
         project=project,
         environment=environment,
         image=origin.image,
         git=pb.GitSource(url=origin.git_url, ref=ref) if origin.git_url else None,
-        # For a repository, ctrl derives branch and commit from the ref.
-        branch=branch or revision.branch or ("" if origin.git_url else DEFAULT_BRANCH),
+        branch=revision.branch,
         commit=commit or revision.commit,
+        is_dirty=revision.is_dirty,
         message=message,
         replicas=replicas,
         cpu_millicores=cpu,
@@ -132,6 +133,8 @@ def deploy(
         variables=parse_variables(env or []),
     )
     if origin.folder or origin.archive:
+        # Refuses an unknown project or environment before anything is sent.
+        session.run(lambda client: client.list_variables(project, environment))
         request.source = _upload(session, origin)
     deployment = session.run(lambda client: client.create_deployment(request))
     if not wait:
@@ -149,18 +152,35 @@ def watch(context: typer.Context, deployment: DeploymentArgument, timeout: Timeo
 
 def _upload(session: Session, origin: Origin) -> str:
     with tempfile.TemporaryFile() as archive:
+        what = str(origin.folder or origin.archive)
         if origin.folder:
-            pack(origin.folder, archive)
+            selection = select(origin.folder)
+            pack(selection, archive)
+            for remark in selection.remarks:
+                session.err.print(printable(remark))
+            what += f": {selection.summary()}"
         if origin.archive:
             with sys.stdin.buffer if origin.archive == STDIN else origin.archive.open("rb") as packed:
                 copy_archive(packed, archive)
-        session.err.print(f"uploading {origin.folder or origin.archive} ({archive.tell() / 1024:.0f} KiB)")
+        session.err.print(printable(f"uploading {what} ({readable_bytes(archive.tell())} packed)"))
         archive.seek(0)
 
         async def upload(client: ControlClient) -> str:
             return await client.upload_source(_chunks(archive))
 
         return session.run(upload)
+
+
+def _revision(session: Session, origin: Origin, branch: str) -> Revision:
+    """Return what the deployment belongs to. For a git repository ctrl derives branch and commit from the ref."""
+    if origin.git_url:
+        return Revision(branch=branch)
+    if not origin.folder:
+        return Revision(branch=branch or ci_revision(os.environ).branch or DEFAULT_BRANCH)
+    revision = revision_of(origin.folder, branch, os.environ)
+    for remark in revision.remarks:
+        session.err.print(printable(remark))
+    return revision
 
 
 async def _chunks(archive: IO[bytes]) -> AsyncIterator[bytes]:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from services.cli.arguments import parse_command
-from services.cli.packing import source_paths
 from services.cli.render import printable
+from services.cli.selecting import select
 from services.cli.session import Output, session_of
 from services.domain.errors import Invalid
 from services.domain.plan import GivenSettings, SourceFiles, make_plan, plan_lines
@@ -48,6 +48,6 @@ def plan(
 
 def _read(folder: Path) -> SourceFiles:
     if not folder.is_dir():
-        raise Invalid(f"there is no folder {folder}: name one that exists")
-    names = [path.relative_to(folder).as_posix() for path in source_paths(folder) if path.is_file()]
+        raise Invalid(f"no such folder: {folder}")
+    names = [path.relative_to(folder).as_posix() for path in select(folder).paths if path.is_file()]
     return SourceFiles.collect(names, lambda name: (folder / name).read_bytes())

@@ -52,7 +52,7 @@ def deployments_table(deployments: Iterable[pb.Deployment]) -> RenderableType:
             status_text(status_of(deployment)),
             "live" if deployment.is_live else "",
             printable(deployment.branch),
-            deployment.commit[:7],
+            _commit(deployment),
             _moment(deployment.created_at_ms),
             _first_line(deployment.message),
         )
@@ -235,7 +235,7 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "deployment", deployment.id
     yield "status", status_text(status_of(deployment)) + (" (live)" if deployment.is_live else "")
     yield "project", f"{deployment.project} / {deployment.environment}"
-    yield "branch", printable(f"{deployment.branch} {deployment.commit[:7]}".strip())
+    yield "branch", printable(f"{deployment.branch} {_commit(deployment)}".strip())
     yield "message", _first_line(deployment.message)
     yield "git", printable(f"{deployment.git.url} {deployment.git.ref}".strip())
     yield "source", deployment.source
@@ -254,6 +254,10 @@ def _facts(deployment: pb.Deployment) -> Iterable[tuple[str, str | Text]]:
     yield "openapi", deployment.openapi_digest
     yield "variables", "\n".join(f"{name}={_first_line(value)}" for name, value in sorted(deployment.variables.items()))
     yield "secrets", ", ".join(f"{secret.name} (version {secret.version})" for secret in deployment.secrets)
+
+
+def _commit(deployment: pb.Deployment) -> str:
+    return f"{deployment.commit[:7]}{'-dirty' if deployment.is_dirty else ''}"
 
 
 def _setting_text(message: pb.RunSettings | pb.Deployment, name: str) -> str:

@@ -69,6 +69,8 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
     if request.HasField("key_auth_id"):
         check_id("key_auth_id", request.key_auth_id)
         raise not_enforced("key_auth_id", "leave it out, and check keys in the app")
+    if request.is_dirty and not request.commit:
+        raise Invalid("is_dirty says that the source differs from a commit: send that commit, or leave is_dirty out")
     git = _check_git(request) if request.HasField("git") else None
     return DeploymentRequest(
         workspace=check_workspace(request.workspace),
@@ -81,6 +83,7 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
         commit_sha=_check_pattern("commit", request.commit, _COMMIT, "7 to 64 lower-case hex digits")
         or (git.commit if git else ""),
         message=_check_text("message", request.message),
+        is_dirty=request.is_dirty,
         settings=check_run_settings(request),
         variables=_check_variables(request.variables),
     )

@@ -56,6 +56,7 @@ def deployment_message(view: DeploymentView) -> pb.Deployment:
         is_live=view.project.live_deployment_id == row.id,
         branch=row.branch,
         commit=row.commit_sha,
+        is_dirty=row.is_dirty,
         message=row.message,
         source=row.source or "",
         asked_image=row.asked_image or "",

@@ -36,6 +36,8 @@ class DeploymentRequest:
     branch: str
     commit_sha: str
     message: str
+    # The source holds something else than the commit.
+    is_dirty: bool = False
     git: GitSource | None = None
     # Settings of this request; others come from the project, the source or the defaults.
     settings: RunSettings = field(default_factory=RunSettings)
@@ -46,6 +48,9 @@ class DeploymentRequest:
         """Return a digest, to tell a repeated request from another one with the same idempotency key."""
         # Keep this key: the stored digests of earlier requests include it.
         said = asdict(self) | {"key_auth_id": None}
+        if not self.is_dirty:
+            # Those of earlier requests do not have it.
+            del said["is_dirty"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -133,6 +138,7 @@ async def record_deployment(
         image=pinned_image or request.image,
         branch=request.branch,
         commit_sha=request.commit_sha,
+        is_dirty=request.is_dirty,
         message=request.message,
         idempotency_key=idempotency_key,
         request_digest=request.digest(),

@@ -6,7 +6,7 @@ gateway configs, domains, the ledger, the routing revision, and a project's live
 writes its own row.
 """
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, ForeignKey, Index, LargeBinary, MetaData, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 CONVENTION = {
@@ -136,6 +136,8 @@ class Deployment(Base):
     image: Mapped[str | None]
     branch: Mapped[str] = mapped_column(Text, default="")
     commit_sha: Mapped[str] = mapped_column(default="")
+    # The source holds something else than the commit.
+    is_dirty: Mapped[bool] = mapped_column(default=False, server_default=false())
     message: Mapped[str] = mapped_column(Text, default="")
     # What request and project set when it was recorded; the source may set the rest.
     given_settings: Mapped[dict[str, int | str | list[str]]] = mapped_column(JSON, default=dict, server_default="{}")

@@ -2,6 +2,7 @@ import asyncio
 import getpass
 import gzip
 import io
+import os
 import signal
 import subprocess
 import sys
@@ -25,6 +26,12 @@ def source(tmp_path: Path) -> Path:
     folder.mkdir()
     (folder / "app.py").write_text("print('hello')\n")
     return folder
+
+
+def make_repository(folder: Path) -> None:
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    for arguments in (["init", "-q", "-b", "feat/x"], ["add", "."], [*identity, "commit", "-q", "-m", "first"]):
+        subprocess.run(["git", "-C", str(folder), *arguments], check=True, timeout=20)
 
 
 def test_deploying_a_folder_shows_steps_and_ends_with_the_result(
@@ -73,14 +80,68 @@ def test_a_tar_is_the_same_source_whichever_way_it_comes(
 
 
 def test_branch_and_commit_come_from_git(interlock: Interlock, project: str, source: Path) -> None:
-    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
-    for arguments in (["init", "-q", "-b", "feat/x"], ["add", "."], [*identity, "commit", "-q", "-m", "first"]):
-        subprocess.run(["git", "-C", str(source), *arguments], check=True, timeout=20)
+    make_repository(source)
 
     deployment = interlock("-o", "json", "deploy", str(source), "-p", project).message(pb.Deployment())
 
-    assert deployment.branch == "feat/x"
-    assert len(deployment.commit) == 40
+    assert (deployment.branch, len(deployment.commit), deployment.is_dirty) == ("feat/x", 40, False)
+
+
+def test_a_changed_checkout_is_marked_as_dirty_wherever_its_commit_is_shown(
+    interlock: Interlock, project: str, source: Path
+) -> None:
+    make_repository(source)
+    (source / "app.py").write_text("print('changed')\n")
+
+    created = interlock("deploy", str(source), "-p", project, "-o", "json")
+    deployment = created.message(pb.Deployment())
+    name = f"{deployment.commit[:7]}-dirty"
+
+    assert deployment.is_dirty
+    assert "changes that are not in its commit" in created.err
+    for shown in (("show", deployment.id), ("ls", "-p", project), ("status", "-p", project)):
+        assert name in interlock(*shown).out
+
+
+def test_a_detached_head_is_refused_unless_ci_or_the_user_names_the_branch(
+    interlock: Interlock, project: str, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_repository(source)
+    subprocess.run(["git", "-C", str(source), "checkout", "-q", "--detach"], check=True, timeout=20)
+
+    refused = interlock("deploy", str(source), "-p", project)
+    told = interlock("deploy", str(source), "-p", project, "--branch", "mine", "-o", "json")
+    monkeypatch.setenv("GITLAB_CI", "true")
+    monkeypatch.setenv("CI_COMMIT_BRANCH", "feature/login")
+    from_ci = interlock("deploy", str(source), "-p", project, "-o", "json")
+
+    assert (refused.code, "say --branch" in refused.err, "uploading" in refused.err) == (2, True, False)
+    assert told.message(pb.Deployment()).branch == "mine"
+    assert from_ci.message(pb.Deployment()).branch == "feature/login"
+
+
+def test_what_git_ignores_is_not_sent_and_stops_nothing(interlock: Interlock, project: str, source: Path) -> None:
+    (source / ".gitignore").write_text("venv/\n.env\n")
+    (source / ".env").write_text("SECRET=hunter2")
+    (source / "venv").mkdir()
+    (source / "venv" / "python").symlink_to("/usr/bin/python3")
+    os.mkfifo(source / ".overmind.sock")
+    (source / "brokenlink").symlink_to("/nowhere/at/all")
+
+    result = interlock("deploy", str(source), "-p", project)
+
+    assert result.code == 0
+    assert "2 files, " in result.err
+    assert "not sent: .overmind.sock" in result.err
+    assert "not sent: brokenlink, a link to /nowhere/at/all" in result.err
+
+
+def test_an_unknown_project_is_refused_before_anything_is_sent(
+    interlock: Interlock, control_plane: Installation, source: Path
+) -> None:
+    refused = interlock("deploy", str(source), "-p", "unknown")
+
+    assert (refused.code, "uploading" in refused.err) == (9, False)
 
 
 @pytest.mark.parametrize(
@@ -221,6 +282,7 @@ def test_reading_commands_print_tables_and_messages(interlock: Interlock, projec
         (("show", "../x"), 2),
         (("project", "create", "Not-A-Slug"), 2),
         (("deploy", "./missing", "-p", "x"), 2),
+        (("deploy", "examples/missing", "-p", "x"), 2),
         (("deploy", IMAGE, "-p", "x", "--replicas", "51"), 2),
         (("deploy", IMAGE, "-p", "x", "--timeout", "soon"), 2),
         (("deploy", IMAGE), 2),

@@ -8,12 +8,13 @@ import pytest
 
 from services.cli import packing
 from services.cli.packing import copy_archive, pack
+from services.cli.selecting import select
 from services.domain.errors import Invalid
 
 
 def packed(root: Path) -> bytes:
     buffer = io.BytesIO()
-    pack(root, buffer)
+    pack(select(root), buffer)
     return buffer.getvalue()
 
 
@@ -53,30 +54,12 @@ def test_what_is_never_wanted_stays_at_home(tmp_path: Path) -> None:
     assert list(entries(packed(tmp_path))) == ["sub"]
 
 
-@pytest.mark.parametrize("target", ["/etc/passwd", "../outside", "sub/../../outside"])
-def test_a_link_that_leads_outside_is_refused(tmp_path: Path, target: str) -> None:
-    root = tmp_path / "root"
-    (root / "sub").mkdir(parents=True)
-    (tmp_path / "outside").write_text("secret")
-    (root / "link").symlink_to(target)
-
-    with pytest.raises(Invalid, match="outside"):
-        packed(root)
-
-
 def test_a_link_that_stays_inside_is_kept(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     (tmp_path / "file").write_text("x")
     (tmp_path / "sub" / "link").symlink_to("../file")
 
     assert entries(packed(tmp_path))["sub/link"].linkname == "../file"
-
-
-def test_special_files_are_refused(tmp_path: Path) -> None:
-    os.mkfifo(tmp_path / "pipe")
-
-    with pytest.raises(Invalid, match="pipe"):
-        packed(tmp_path)
 
 
 def test_too_much_is_refused_before_anything_is_packed(tmp_path: Path) -> None:

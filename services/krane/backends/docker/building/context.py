@@ -2,15 +2,12 @@
 
 import asyncio
 import io
-import posixpath
 import tarfile
 from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
-from pathspec import PathSpec
-from pathspec.patterns.gitignore.basic import GitIgnoreBasicPattern
-
 from services.domain.errors import Invalid
+from services.domain.ignoring import read_dockerignore
 from services.krane.backends.building.archive import checked_entries
 
 # A name that no source has a use for: it is krane's.
@@ -22,23 +19,8 @@ Ignored = Callable[[PurePosixPath], bool]
 
 def read_ignore(text: str) -> Ignored:
     """What a .dockerignore leaves out. Raises Invalid when a line is no pattern."""
-    anchored = [pattern for line in text.splitlines() if (pattern := _anchored(line.strip()))]
-    # What is below a folder that matches matches too.
-    patterns = [pattern for folder in anchored for pattern in (folder, f"{folder}/**")]
-    try:
-        spec = PathSpec.from_lines(GitIgnoreBasicPattern, patterns)
-    except ValueError as error:
-        raise Invalid(f".dockerignore cannot be read: {error}") from error
-    return lambda path: spec.match_file(str(path))
-
-
-def _anchored(line: str) -> str:
-    """A pattern of Docker, which begins at the top, as one of git; empty when it says nothing."""
-    if not line or line.startswith("#"):
-        return ""
-    exception, pattern = ("!", line[1:].strip()) if line.startswith("!") else ("", line)
-    path = posixpath.normpath(pattern).lstrip("/")
-    return "" if path == "." else f"{exception}/{path}"
+    rules = read_dockerignore(PurePosixPath(), text)
+    return lambda path: bool(rules.decide(path, is_folder=False))
 
 
 def pack_context(archive: Path, max_source_bytes: int, ignored: Ignored, added: Mapping[str, str]) -> Generator[bytes]:
