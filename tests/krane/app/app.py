@@ -34,6 +34,25 @@ def leak():
     time.sleep(60)
 
 
+TROUBLES = {"/exit": lambda query: os._exit(int(query["code"])), "/leak": lambda query: leak()}
+
+
+def leave_it_to_a_worker():
+    """Fork a worker that serves; the parent lets it finish its requests before it ends it."""
+    worker = os.fork()
+    if worker == 0:
+        return
+
+    def end_worker(number, frame):
+        print("parent: asked to end")
+        time.sleep(1)
+        os.kill(worker, signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, end_worker)
+    os.waitpid(worker, 0)
+    sys.exit(0)
+
+
 class Server(ThreadingHTTPServer):
     def handle_error(self, request, client_address):
         """A prober that went away is no news for the log."""
@@ -50,17 +69,19 @@ class App(BaseHTTPRequestHandler):
         elif url.path == "/feel":
             health["status"] = int(query["status"])
             self.answer(200, b"")
-        elif url.path == "/exit":
-            os._exit(int(query["code"]))
         elif url.path == "/descend":
             leave_descendants()
             self.answer(200, b"")
-        elif url.path == "/leak":
-            leak()
+        elif url.path in TROUBLES:
+            TROUBLES[url.path](query)
         elif url.path == "/print":
             for number in range(int(query["lines"])):
                 print(f"line {number} {'.' * 200}")
             self.answer(200, b"")
+        elif url.path == "/slow":
+            print("slow request began")
+            time.sleep(0.5)
+            self.answer(200, b"done")
         elif url.path == "/context":
             self.answer(200, json.dumps({"environment": dict(os.environ), "folder": str(Path.cwd())}).encode())
 
@@ -78,6 +99,8 @@ if BEHAVIOUR == "exits":
     sys.exit("no configuration")
 if BEHAVIOUR == "stubborn":
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
+if BEHAVIOUR == "prefork":
+    leave_it_to_a_worker()
 if BEHAVIOUR == "silent":
     time.sleep(3600)
 if BEHAVIOUR == "late":

@@ -1,5 +1,6 @@
 """One instance and what krane says of it: health, failures, restarts, limits, logs, its whole process tree."""
 
+import asyncio
 import signal
 
 import pytest
@@ -123,3 +124,22 @@ async def test_delete_ends_descendants_that_left_session_and_parent(krane: Krane
     await krane.client.delete(NAMESPACE, "family-1")
 
     assert krane.processes("family-1") == set()
+
+
+async def test_a_stop_asks_the_main_process_first_and_lets_its_worker_finish(krane: Krane) -> None:
+    await krane.create("prefork-1")
+    instance = await healthy(krane.client, "prefork-1")
+
+    async with asyncio.TaskGroup() as group:
+        answer = group.create_task(ask(instance, "/slow"))
+        await until(lambda: _has_logged(krane, "prefork-1", "slow request began"))
+        group.create_task(krane.client.stop(NAMESPACE, "prefork-1"))
+
+    assert answer.result().content == b"done"
+    assert await _has_logged(krane, "prefork-1", "parent: asked to end")
+    assert krane.processes("prefork-1") == set()
+    await krane.client.delete(NAMESPACE, "prefork-1")
+
+
+async def _has_logged(krane: Krane, deployment_id: str, text: str) -> bool:
+    return text in [line.text for line in await krane.client.logs(NAMESPACE, deployment_id)]

@@ -6,6 +6,9 @@ Standard library only, so that it starts in a few milliseconds and stays small.
 Promises. One shim per folder, shown by the lock it holds. The command gets a port that nothing else was given, and an
 environment that holds what the command file says and nothing else. When the command ends, or is stopped, or takes too
 much memory, its whole process tree is gone before the exit is recorded, children that left the session included.
+
+A stop asks the command itself first, as `docker stop` does: a server ends its workers when their requests are answered.
+What the command leaves is asked next. The grace period counts for both, and what is left at its end is killed.
 """
 
 # pathlib would add a third to the start-up time:
@@ -54,7 +57,7 @@ class ShimCommand(TypedDict):
     log_files: int
     # Limit of the whole tree; 0 = none.
     memory_bytes: int
-    # Seconds between asking to stop (SIGTERM) and killing.
+    # Seconds from SIGTERM to the command until all that is left is killed.
     stop_grace_seconds: float
     # The port that the command gets, or another when somebody else has it; 0 = any, None = it needs none.
     wanted_port: int | None
@@ -164,6 +167,7 @@ class Shim:
             self._check_memory()
             if self._kill_at is not None and time.monotonic() >= self._kill_at:
                 kill_descendants()
+        self._let_the_rest_end()
         end_descendants()
         self._drain_output()
         self._log.end_line()
@@ -229,7 +233,17 @@ class Shim:
         if self._kill_at is None:
             self._state["was_stopped"] = True
             self._kill_at = time.monotonic() + self._command["stop_grace_seconds"]
-            signal_descendants(signal.SIGTERM)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._pid, signal.SIGTERM)
+
+    def _let_the_rest_end(self) -> None:
+        """Ask what a stopped command left, and wait for it until the grace period is over."""
+        if not self._state["was_stopped"] or self._kill_at is None:
+            return
+        signal_descendants(signal.SIGTERM)
+        while descendants() and time.monotonic() < self._kill_at:
+            self._wait_for_news()
+            self._reap()
 
     def _reap(self) -> None:
         while True:
