@@ -208,7 +208,10 @@ async def test_2_gb_are_refused_before_they_are_packed(project: Project, tmp_pat
     told = await asyncio.to_thread(project.stack.cli, "deploy", str(tmp_path), "-p", project.slug, timeout=20)
 
     assert told.returncode != 0
-    assert "holds 2048 MiB, the limit is 200 MiB: move data files elsewhere" in told.stderr
+    assert (
+        "holds 2048 MiB, the limit is 200 MiB: leave files out with a .interlockignore; largest: disk.img (2048.0 MiB)"
+        in told.stderr
+    )
     assert not (await project.control.list_deployments(project.slug)).deployments
 
 
