@@ -84,7 +84,7 @@ async def test_what_cannot_be_fetched_fails_the_deployment_with_a_sentence(
     failed = await deploy(project, f"{server.url}/repository/.git", "nope")
 
     assert (status_of(failed), failed.failure.step, failed.commit) == ("failed", "build", "")
-    assert "has no branch or tag 'nope': push it, or name another" in failed.failure.reason
+    assert "has no branch or tag 'nope': push it, or name another one" in failed.failure.reason
     assert any("couldn't find remote ref nope" in line for line in failed.failure.log_lines)
     await project.assert_gone(failed.id)
 

@@ -52,13 +52,13 @@ def server(root: Path) -> Iterator[GitServer]:
 @pytest.mark.parametrize(
     ("build_id", "ref", "error"),
     [
-        ("no-branch", "nope", "has no branch or tag 'nope': push it, or name another"),
+        ("no-branch", "nope", "has no branch or tag 'nope': push it, or name another one"),
         (
             "short-commit",
             ABSENT[:7],
-            "has no branch or tag '0123456': a commit is fetched by its whole id, of 40 digits",
+            "has no branch or tag '0123456': name a commit by its whole id, of 40 digits",
         ),
-        ("no-commit", ABSENT, f"does not hand out commit {ABSENT}"),
+        ("no-commit", ABSENT, f"does not send commit {ABSENT}"),
         ("no-sha256", "0" * 64, "by another hash"),
         ("a-tree", "tree", "'tree' of file:.* is not a commit"),
     ],
@@ -106,7 +106,7 @@ async def test_without_a_branch_at_head_its_commit_is_fetched(krane: Krane, tmp_
 async def test_an_empty_repository_says_so(krane: Krane, tmp_path: Path) -> None:
     built = await build_from_git(krane.client, "empty", Repository(tmp_path / "app").url, "")
 
-    assert_failed(built, "has no branch or tag 'HEAD': push it, or name another")
+    assert_failed(built, "has no branch or tag 'HEAD': push it, or name another one")
 
 
 async def test_a_folder_that_is_no_repository_says_so(krane: Krane, tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ async def test_https_is_trusted_by_the_authorities_of_krane(
         private = f"{secure.url}/private/app/.git"
         built = await build_from_git(krane.client, "https", private, "main", secure.credential)
 
-    assert_failed(refused, "the certificate of localhost is not trusted on krane's machine")
+    assert_failed(refused, "krane's machine does not trust the certificate of localhost")
     assert built.commit == repository.git("rev-parse", "main")
 
 
@@ -142,11 +142,11 @@ async def test_https_is_trusted_by_the_authorities_of_krane(
         (
             "http-private",
             "private/app",
-            "that krane may read: .* `interlock credentials set localhost:.* --username NAME` keeps it, or by ssh",
+            "that krane may read: .* `interlock credentials set localhost:.* --username NAME`, or deploy by ssh",
         ),
         ("http-forbidden", "forbidden/app", "that krane may read: correct the address; .* `interlock credentials set"),
         ("http-absent", "absent", "that krane may read: correct the address; .* `interlock credentials set localhost:"),
-        ("http-moved", "moved/app/.git", "leads to another address, which is not followed"),
+        ("http-moved", "moved/app/.git", "redirects to another address, which krane does not follow"),
     ],
 )
 async def test_a_server_that_refuses_is_understood(
@@ -183,7 +183,7 @@ async def test_a_credential_is_sent_to_its_own_server_alone_and_only_when_that_a
             krane.client, "others", f"{other.url}/private/app/.git", "main", server.credential
         )
 
-    assert_failed(moved, "leads to another address, which is not followed")
+    assert_failed(moved, "redirects to another address, which krane does not follow")
     assert public.commit == repository.git("rev-parse", "main")
     assert_failed(refused, "that krane may read")
     assert server.authorizations == other.authorizations == []
@@ -223,9 +223,17 @@ async def test_a_password_that_git_cannot_send_is_not_shown(krane: Krane, server
 @pytest.mark.parametrize(
     ("build_id", "url", "error"),
     [
-        ("https-away", "https://127.0.0.1:{port}/app", "127.0.0.1 does not answer .*Failed to connect"),
-        ("ssh-away", "ssh://git@127.0.0.1:{port}/app", "127.0.0.1 does not answer .*Connection refused"),
-        ("unresolved", "git@unknown.invalid:app", "unknown.invalid does not answer .*Could not resolve hostname"),
+        ("https-away", "https://127.0.0.1:{port}/app", "cannot reach the git server on 127.0.0.1: .*Failed to connect"),
+        (
+            "ssh-away",
+            "ssh://git@127.0.0.1:{port}/app",
+            "cannot reach the git server on 127.0.0.1: .*Connection refused",
+        ),
+        (
+            "unresolved",
+            "git@unknown.invalid:app",
+            "cannot reach the git server on unknown.invalid: .*Could not resolve hostname",
+        ),
     ],
 )
 async def test_a_server_that_is_away_is_named(
@@ -240,7 +248,7 @@ async def test_a_repository_that_is_too_large_is_stopped_while_it_comes(krane: K
 
     built = await build_from_git(krane.client, "too-large", repository.url, "main")
 
-    assert_failed(built, "is larger than 1048576 bytes: leave out of the repository what is not needed to run")
+    assert_failed(built, "is larger than 1048576 bytes: remove files from the repository that the app does not need")
     assert_no_fetch_is_left(krane.data_dir, "too-large")
 
 
@@ -256,7 +264,9 @@ async def test_a_commit_that_packs_to_too_much_is_stopped(krane: Krane, tmp_path
 
     built = await build_from_git(krane.client, f"bomb-{len(content)}", repository.url, "main")
 
-    assert_failed(built, "the source is larger than 1048576 bytes, or 5242880 unpacked: leave out what is not needed")
+    assert_failed(
+        built, "the source is larger than 1048576 bytes, or 5242880 unpacked: remove files that the app does not need"
+    )
     assert_no_fetch_is_left(krane.data_dir, f"bomb-{len(content)}")
 
 
@@ -353,17 +363,17 @@ def test_ssh_asks_nobody_and_knows_krane_by_one_key(tmp_path: Path) -> None:
         (
             "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by 192.0.2.1 port 22\n"
             "fatal: Could not read from remote repository.",
-            "git.example.com does not answer krane's machine as a git server should: Connection closed by remote host;",
+            "krane's machine cannot reach the git server on git.example.com: Connection closed by remote host;",
         ),
         ("Host key verification failed.\nfatal: Could not read from remote repository.", "known_hosts"),
         ("/tmp/ssh: 2: exec: ssh: not found\nfatal: Could not read from remote repository.", "install it"),
         ("fatal: mismatched algorithms: client sha1; server sha256", "by another hash"),
-        ("fatal: detected dubious ownership in repository at '/x'", "make krane's user its owner"),
-        ("fatal: unable to access 'x': SSL certificate problem: self-signed certificate", "is not trusted"),
-        ("fatal: unable to access 'x': The requested URL returned error: 503", "does not answer"),
+        ("fatal: detected dubious ownership in repository at '/x'", "make that user its owner"),
+        ("fatal: unable to access 'x': SSL certificate problem: self-signed certificate", "does not trust"),
+        ("fatal: unable to access 'x': The requested URL returned error: 503", "cannot reach"),
         ("error: file write error: No space left on device\nfatal: fetch-pack: invalid index-pack output", "make room"),
         ("fatal: something new\x1b[2J.", "git could not fetch git@git.example.com:app: something new[2J"),
-        ("", "it does not say why"),
+        ("", "git does not say why"),
     ],
 )
 def test_what_git_says_is_understood(said: str, sentence: str) -> None:

@@ -89,7 +89,7 @@ async def test_another_host_key_is_refused_until_the_known_one_is_removed(
 
     assert refused.status is BuildStatus.FAILED
     assert refused.error == (
-        "127.0.0.1 does not show the host key that it showed before: if it was changed on purpose, remove its line "
+        "127.0.0.1 shows another host key than before: if the key was changed on purpose, remove its line "
         "from known_hosts in krane's folder"
     )
     assert first.commit == again.commit == repository.git("rev-parse", "main")
@@ -104,7 +104,7 @@ async def test_a_server_that_never_says_anything_is_given_up(
         built = await build_from_git(client, "ssh-silent", ssh_server.url(tmp_path), "main")
 
     assert built.status is BuildStatus.FAILED
-    assert "127.0.0.1 does not answer krane's machine as a git server should: Connection" in built.error
+    assert "krane's machine cannot reach the git server on 127.0.0.1: Connection" in built.error
     assert_no_fetch_is_left(tmp_path, "ssh-silent")
 
 

@@ -79,13 +79,16 @@ def test_what_an_app_says_is_read(tmp_path: Path, files: dict[str, str], config:
         ({"interlock.toml": "[start]\ncommand = 3"}, "start.command"),
         (
             {"interlock.toml": START + "[health]\npfad = '/'"},
-            "health.pfad: unknown key; there are: path, ready_seconds$",
+            "health.pfad: unknown key; known keys: path, ready_seconds$",
         ),
         (
             {"interlock.toml": START + "[healht]\npath = '/'"},
-            "healht: unknown key; there are: start, health, resources",
+            "healht: unknown key; known keys: start, health, resources",
         ),
-        ({"interlock.toml": "[start]\ncomand = 'x'"}, "start.comand: unknown key; there are: command, port, stop_seco"),
+        (
+            {"interlock.toml": "[start]\ncomand = 'x'"},
+            "start.comand: unknown key; known keys: command, port, stop_seco",
+        ),
         ({"interlock.toml": "[resources]\nreplicas = '2'"}, "resources.replicas: Input should be a valid integer"),
         ({"interlock.toml": "[resources]\nreplicas = 51"}, "not valid: replicas is 51: use 1 to 50"),
         ({"interlock.toml": "[resources]\nmemory_mib = 8"}, "not valid: memory_mib is 8: use 16 to 262144"),

@@ -185,7 +185,7 @@ async def test_killed_krane_begins_a_build_anew_and_leaves_nothing(
         assert first.isdisjoint(marked_processes("interrupted"))
         state = await client.get_build(NAMESPACE, "interrupted", tail_lines=100)
         assert state is not None
-        assert "krane was restarted: the build begins anew" in state.log_lines
+        assert "krane was restarted: the build starts again" in state.log_lines
         await client.cancel_build(NAMESPACE, "interrupted")
         assert marked_processes("interrupted") == set()
         assert await kind.images(tmp_path) == set()

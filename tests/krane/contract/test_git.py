@@ -177,7 +177,7 @@ async def test_killed_krane_fetches_anew_and_leaves_nothing(kind: Kind, tmp_path
             assert first.isdisjoint(processes_of_fetch(data_dir, "killed"))
             state = await client.get_build(NAMESPACE, "killed")
             assert state is not None
-            assert "krane was restarted: the build begins anew" in state.log_lines
+            assert "krane was restarted: the build starts again" in state.log_lines
             assert (Folders.under(data_dir).fetch("killed") / "home" / ".git-credentials").exists()
             await client.cancel_build(NAMESPACE, "killed")
             assert processes_of_fetch(data_dir, "killed") == set()
@@ -189,9 +189,9 @@ async def test_what_is_no_source_is_refused_before_anything_is_done(krane: Krane
     (tmp_path / "link").symlink_to("/etc")
 
     for url, complaint in (
-        ("file:///etc", "not open to deployments"),
-        (f"file://{tmp_path}/../../../../../../../../../../etc", "not open to deployments"),
-        (f"file://{tmp_path}/link", "not open to deployments"),
+        ("file:///etc", "krane may not deploy from the folder"),
+        (f"file://{tmp_path}/../../../../../../../../../../etc", "krane may not deploy from the folder"),
+        (f"file://{tmp_path}/link", "krane may not deploy from the folder"),
         ("https://user:s3cret@127.0.0.1/app", "credentials"),
         ("ext::sh", "begin with"),
     ):

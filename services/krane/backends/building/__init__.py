@@ -1,5 +1,5 @@
-"""Sources become images: uploads, archives, the queue of builds and their records, and what is removed at last.
+"""Turns sources into images: uploads, archives, the build queue, build records, and the removal of unused images.
 
-A backend adds a `Builder` (how one image is made) and `ImageStore` (which images it keeps). Sources of git repositories
-come from a `Fetcher`.
+A backend adds a `Builder` (makes one image) and an `ImageStore` (lists and removes its images). A `Fetcher` fetches
+sources from git repositories.
 """

@@ -1,4 +1,4 @@
-"""What an app says of itself: `interlock.toml`, and the `web:` and `release:` lines of a Procfile."""
+"""Reads an app's own files: `interlock.toml`, and the `web:` and `release:` lines of a Procfile."""
 
 import re
 import shlex
@@ -17,10 +17,10 @@ from services.krane.types import AppSettings
 
 INTERLOCK_TOML = "interlock.toml"
 FILES = (INTERLOCK_TOML, PROCFILE)
-# "$PORT" as a whole: "$PORTS" is another variable.
+# "$PORT" as a whole word: "$PORTS" is another variable.
 _PORT = re.compile(r"\$\{PORT\}|\$PORT(?![A-Za-z0-9_])")
 _HOST = re.compile(r"\$\{HOST\}|\$HOST(?![A-Za-z0-9_])")
-# What it says is kept with its image, each of its builds and each of its deployments.
+# The settings are stored with the image, and with each of its builds and deployments.
 MAX_TOML_BYTES = 64 * 1024
 
 
@@ -28,12 +28,12 @@ def _words(value: object) -> object:
     return shlex.split(value) if isinstance(value, str) else value
 
 
-# A list of arguments, or one string that is split as a shell would.
+# A list of arguments, or one string that is split like a shell splits it.
 Words = Annotated[list[str], BeforeValidator(_words), Field(min_length=1)]
 
 
 class _Section(BaseModel):
-    # Strict: "2" is no number, and 2 is no value of a variable.
+    # Strict: "2" is not a number, and 2 is not a value of a variable.
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
@@ -41,9 +41,9 @@ class StartSection(_Section):
     """[start]"""
 
     command: Words | None = None
-    # Where it listens in a container.
+    # The port that the app listens on in a container.
     port: int | None = None
-    # Between being asked to end and being killed.
+    # Seconds from SIGTERM to SIGKILL.
     stop_seconds: int | None = None
     # "h2c" for gRPC.
     protocol: str | None = None
@@ -52,9 +52,9 @@ class StartSection(_Section):
 class HealthSection(_Section):
     """[health]"""
 
-    # Answered 2xx when the app is healthy.
+    # GET on this path answers 2xx when the app is healthy.
     health_path: str | None = Field(default=None, alias="path")
-    # From being created until it is healthy.
+    # Seconds from the creation of an instance until it has to be healthy.
     ready_seconds: int | None = None
 
 
@@ -75,14 +75,14 @@ class ReleaseSection(_Section):
 class BuildSection(_Section):
     """[build]"""
 
-    # Runs in the source once everything is installed.
+    # Runs in the source after everything is installed.
     command: Words | None = None
 
 
 class StaticSection(_Section):
     """[static]"""
 
-    # Served as it is, relative to the source.
+    # Folder to serve, relative to the source.
     folder: str | None = None
 
 
@@ -110,12 +110,12 @@ _SECTIONS: Mapping[str, type[_Section]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AppConfig:
-    """What an app's files say about the app."""
+    """What an app's files say about it."""
 
-    # "$PORT" and "${PORT}" stand for the port to listen on. Empty: they do not say it.
+    # "$PORT" and "${PORT}" stand for the port to listen on. Empty: the files name no command.
     command: tuple[str, ...]
     settings: AppSettings = field(default_factory=AppSettings)
-    # What to add, in one sentence, where nothing says how the app is started.
+    # One sentence on what to add, if nothing says how to start the app.
     missing_start: str = ""
 
 
@@ -123,7 +123,7 @@ APP_CONFIG = TypeAdapter(AppConfig)
 
 
 def parse_app_config(files: Mapping[str, bytes]) -> AppConfig:
-    """Read those of `FILES` that there are, by name. Raises Invalid saying what to correct."""
+    """Parse the files of `FILES` that exist, given by name. Raises Invalid with what to correct."""
     toml = _read_toml(files.get(INTERLOCK_TOML, b""))
     try:
         settings = _settings(toml)
@@ -139,24 +139,24 @@ def parse_app_config(files: Mapping[str, bytes]) -> AppConfig:
 
 
 def with_port(command: Iterable[str], port: str) -> list[str]:
-    """The arguments with their port: nothing else expands it in a list of arguments."""
+    """Return the arguments with the port filled in: no shell expands them."""
     return [_PORT.sub(port, word) for word in command]
 
 
 def with_host(command: Iterable[str], host: str) -> tuple[str, ...]:
-    """The arguments with the address to listen on, which is the same for all instances of a backend."""
+    """Return the arguments with the address to listen on filled in. All instances of a backend use the same address."""
     return tuple(_HOST.sub(host, word) for word in command)
 
 
 def check_app_settings(settings: AppSettings) -> None:
-    """Raise Invalid unless these could come with a request: the rules are the same."""
+    """Check the settings by the rules for settings in a request. Raises Invalid."""
     check_settings(settings.run)
     check_variables(settings.environment)
 
 
 def _settings(toml: InterlockToml) -> AppSettings:
     given: dict[str, object] = {}
-    # Its command is none of them: the image remembers it, and its Dockerfile may say it as well.
+    # Without [start] command, which is not a setting: the image holds it, and a Dockerfile may say it as well.
     for section in (toml.resources, toml.health, toml.start, toml.release):
         given |= section.model_dump(exclude={"command"}, exclude_none=True)
     settings = AppSettings(run=settings_from(given), environment=toml.env)
@@ -186,4 +186,4 @@ def _problems(error: ValidationError) -> str:
 def _unknown_key(place: tuple[int | str, ...]) -> str:
     section = InterlockToml if len(place) == 1 else _SECTIONS[str(place[0])]
     keys = (field.alias or name for name, field in section.model_fields.items())
-    return f"unknown key; there are: {', '.join(keys)}"
+    return f"unknown key; known keys: {', '.join(keys)}"

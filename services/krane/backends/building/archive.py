@@ -1,12 +1,12 @@
-"""Source archives (gzipped tar): nothing in one may reach outside of the folder that it is unpacked into.
+"""Checks and unpacks source archives (gzipped tar). No entry may write outside of the target folder.
 
-An archive comes from outside. It may hold files, folders and links that stay inside; every entry is checked by its
-name alone, before anything is written, so that no state of the disk can be used against the check:
+An archive is untrusted. It may hold files, folders, and links that stay inside. The check looks only at the entries,
+before anything is written, so nothing on the disk can influence it:
 
 - names are relative and have no "..";
-- no name leads through a link, so every folder that is written to is a real one;
-- a symbolic link goes up only at its beginning, and not above the top; a hard link names an earlier file;
-- the bytes that come out of the compression, the declared sizes and the number of entries are capped.
+- no name leads through a link, so krane writes only into real folders;
+- a symbolic link may begin with "..", but not lead above the top; a hard link names an earlier file of the archive;
+- the unpacked bytes, the declared sizes and the number of entries are limited.
 """
 
 import gzip
@@ -20,34 +20,34 @@ from pathlib import Path, PurePosixPath
 from services.domain.errors import Invalid
 
 MAX_ENTRIES = 100_000
-# What describes one entry: names, and attributes that nobody needs here.
+# Headers of one entry: names, and attributes that krane ignores.
 MAX_HEADER_BYTES = 1024 * 1024
-# 1980-01-02, in seconds: a day later than the first of a zip, wherever the clock stands.
+# 1980-01-02, in seconds: one day after the earliest time in a zip, so that it holds in every time zone.
 EARLIEST_TIME = 315_619_200
-# An archive may unpack to so many times the allowed size of an upload.
+# Largest unpacked size, as a multiple of the largest upload.
 UNPACKED_FACTOR = 5
 
 
 def check_archive(archive: Path, max_source_bytes: int) -> None:
-    """Raise Invalid unless the archive is one that `unpack` takes."""
+    """Raise Invalid if `unpack` would refuse the archive."""
     for _ in checked_entries(archive, max_source_bytes):
         pass
 
 
 def checked_entries(archive: Path, max_source_bytes: int) -> Generator[tuple[tarfile.TarFile, tarfile.TarInfo]]:
-    """Every entry, with the tar to read its content from before the next; raises Invalid at the first refused."""
+    """Yield each entry, with the tar to read it from before asking for the next. Raises Invalid if one is refused."""
     with _refusing_what_is_broken():
         yield from _entries(archive, max_source_bytes * UNPACKED_FACTOR)
 
 
 def unpack(archive: Path, folder: Path, max_source_bytes: int) -> None:
-    """Unpack into a fresh folder, or raise Invalid naming the first entry that is refused."""
+    """Unpack into a new folder. Raises Invalid, naming the first entry that is refused."""
     folder.mkdir(parents=True)
     with _refusing_what_is_broken():
         for tar, entry in checked_entries(archive, max_source_bytes):
-            # What is packed without times is of 1970, which no zip can hold: many builds make one.
+            # Many builds make a zip, which cannot hold times before 1980; entries without a time are from 1970.
             entry.mtime = max(entry.mtime, EARLIEST_TIME)
-            # The filter also drops owners and set-id bits, and looks at links once more.
+            # The filter also drops owners and set-id bits, and checks links once more.
             tar.extract(entry, folder, filter="data")
 
 
@@ -71,18 +71,18 @@ def _refusing_what_is_broken() -> Generator[None]:
 
 
 class _Capped(io.RawIOBase):
-    """A stream that refuses to be longer than it may be, as a whole and, since tarfile reads long headers into memory,
-    from one entry to the next."""
+    """A stream with a limit for all bytes, and one for the bytes from one entry to the next, since tarfile reads long
+    headers into memory."""
 
     def __init__(self, stream: gzip.GzipFile, max_bytes: int) -> None:
         self._stream = stream
         self._max_bytes = max_bytes
-        # Headers and padding come on top of the contents: at most three blocks for most entries.
+        # Headers and padding add at most three blocks to most entries.
         self._left = max_bytes + MAX_ENTRIES * 3 * tarfile.BLOCKSIZE
         self._left_of_entry = MAX_HEADER_BYTES
 
     def begin_entry(self, size: int) -> None:
-        """Allow for the content of an entry and the headers of the next."""
+        """Allow the content of an entry and the headers of the next."""
         self._left_of_entry = size + MAX_HEADER_BYTES
 
     def read(self, size: int = -1) -> bytes:
@@ -95,7 +95,7 @@ class _Capped(io.RawIOBase):
 
 
 class _EntryChecker:
-    """Judges entries in the order of the archive."""
+    """Checks entries in the order of the archive."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -112,7 +112,7 @@ class _EntryChecker:
             self._links.add(path)
         elif entry.islnk():
             if PurePosixPath(entry.linkname) not in self._files:
-                raise _refused(entry, "is a hard link to something that is not an earlier file of the archive")
+                raise _refused(entry, "is a hard link, but not to an earlier file of the archive")
         elif entry.isreg():
             self._files.add(path)
         elif not entry.isdir():
@@ -122,7 +122,7 @@ class _EntryChecker:
         self._entries += 1
         self._bytes += entry.size
         if self._entries > MAX_ENTRIES:
-            raise Invalid(f"the source holds more than {MAX_ENTRIES} files: leave out what is not needed to run")
+            raise Invalid(f"the source has more than {MAX_ENTRIES} files: leave out what the app does not need to run")
         if self._bytes > self._max_bytes:
             raise _too_large(self._max_bytes)
 
@@ -148,4 +148,4 @@ def _refused(entry: tarfile.TarInfo, why: str) -> Invalid:
 
 
 def _too_large(max_bytes: int) -> Invalid:
-    return Invalid(f"the source unpacks to more than {max_bytes} bytes: leave out what is not needed to run")
+    return Invalid(f"the source unpacks to more than {max_bytes} bytes: leave out what the app does not need to run")

@@ -1,4 +1,4 @@
-"""What a backend adds to the shared builds."""
+"""What a backend implements to build images."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,20 +11,20 @@ LOG_FILE_BYTES = 1024 * 1024
 
 
 class BuildLog:
-    """The log of one build; over its size, the older half of it is dropped."""
+    """The log of one build. When it exceeds its size limit, the older half is dropped."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._begun = ""
 
     def say(self, line: str) -> None:
-        """Add a line of krane's own, after what was written before it."""
+        """Add a line of krane's own, after ending an unfinished line."""
         if self._begun:
             self.write("\n")
         self.write(f"{line}\n")
 
     def write(self, text: str) -> None:
-        """Add what was written, which may begin and end in the middle of a line; a line is there once it has ended."""
+        """Add output, which may begin and end in the middle of a line. A line is stored once it is complete."""
         *lines, self._begun = (self._begun + text).split("\n")
         for line in lines:
             append_line(self.path, line)
@@ -41,46 +41,46 @@ class BuildWork:
     source_digest: str
     # The checked archive of the source.
     archive: Path
-    # A folder of the build's own.
+    # A folder that only this build uses.
     folder: Path
     log: BuildLog
-    # For the registries of base images.
+    # Credentials for the registries of base images.
     credentials: tuple[HostCredential, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltImage:
-    """An image that a source has become."""
+    """An image that was built from a source."""
 
-    # As krane's callers name it.
+    # The reference that krane's callers use.
     name: str
-    # What its source says.
+    # The settings in the source's own files.
     settings: AppSettings
 
 
 class Builder(Protocol):
-    """How one backend makes images."""
+    """Makes the images of one backend."""
 
     @property
     def asks_registries(self) -> bool:
-        """Whether it has a use for credentials, of base images."""
+        """Whether builds pull base images, and so need credentials."""
         ...
 
     async def find(self, source_digest: str) -> BuiltImage | None:
-        """The image that a source has become; None when it is not there. Raises Unavailable when nobody knows."""
+        """Return the image of a source; None if it does not exist. Raises Unavailable if that is unknown."""
         ...
 
     async def make(self, work: BuildWork) -> BuiltImage:
-        """Make the image of a source. When it fails or is cancelled, nothing of it is left.
+        """Build the image of a source. If this fails or is cancelled, nothing of it is left.
 
-        Raises Invalid or PreconditionFailed with one sentence on what to correct, Unavailable when it may work later.
+        Raises Invalid or PreconditionFailed with one sentence on what to correct, Unavailable if a retry may succeed.
         """
         ...
 
     async def trim_cache(self) -> None:
-        """Remove what only makes builds faster, so far as it is over its size. Nothing is being built."""
+        """Bring the build cache down to its size limit. No build runs meanwhile."""
         ...
 
     async def clear(self, folders: list[Path]) -> None:
-        """End and remove what the builds with these folders had begun when an earlier krane was killed."""
+        """End and remove what these builds, given by their folders, left when an earlier krane was killed."""
         ...

@@ -1,10 +1,10 @@
-"""Builds: each runs in the background, and its record on disk says how far it is.
+"""Builds. Each runs in the background; a record on disk holds its status.
 
-A build that krane's death interrupted is begun anew by the next krane. Two builds of one source are one piece of work:
-the second waits and finds the image there. How an image is made is its backend's affair.
+If krane dies during a build, the next krane starts the build again. If two builds have the same source, the second
+waits and uses the image of the first. The backend's `Builder` makes the image.
 
-A source in a git repository is fetched first, in a turn of its own, and stored as an upload is, with the same checks.
-From then on the record holds its digest, and the build is one of that source, whatever the ref names later.
+A source in a git repository is fetched first, in a queue turn of its own, and then checked and stored like an upload.
+From then on the record holds its digest, and the build uses that source, even if the ref moves.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ MAX_ANSWER_BYTES = 3 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRecord:
-    """What is kept of a build."""
+    """The stored record of a build."""
 
     namespace: str
     build_id: str
@@ -81,13 +81,13 @@ class SourceBuilds:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._locks = Locks()
         self._source_locks = Locks()
-        # How many builds were made, whatever came of them; and how many there were when the cache was last trimmed. An
-        # earlier krane may have built.
+        # The number of finished builds, failed ones included, and that number when the cache was last trimmed. They
+        # differ at first, since an earlier krane may have built.
         self._made = 0
         self._made_before_trim = -1
 
     async def open(self) -> None:
-        """Begin anew what an earlier krane did not finish."""
+        """Start again the builds that an earlier krane did not finish."""
         self._folders.builds.mkdir(parents=True, exist_ok=True)
         names = [folder.name for folder in sorted(self._folders.builds.iterdir())]
         records = [self._record(name).read() for name in names]
@@ -95,16 +95,16 @@ class SourceBuilds:
         await self._fetcher.clear([self._folders.fetch(record.build_id) for record in unfinished])
         for name in {*names} - {record.build_id for record in unfinished}:
             self._credentials(name).remove()
-        # What an earlier krane was killed while it wrote it.
+        # Temporary files of a krane that was killed while writing.
         for left in self._folders.builds.glob(f"*/.{CREDENTIALS_FILE}.*"):
             left.unlink(missing_ok=True)
         await self._builder.clear([self._job_folder(record.build_id) for record in unfinished])
         for record in unfinished:
-            self._log(record.build_id).say("krane was restarted: the build begins anew")
+            self._log(record.build_id).say("krane was restarted: the build starts again")
             self._launch(record)
 
     async def close(self) -> None:
-        """End running builds and leave them unfinished, for the next krane."""
+        """End running builds and leave their records unfinished, for the next krane."""
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -132,7 +132,7 @@ class SourceBuilds:
             known = self._record(build_id).read()
             if known is None:
                 await self._check_source(wanted)
-                # First: the next krane finds them with the record, and removes what it finds without one.
+                # Before the record: the next krane keeps credentials only beside a record.
                 if needed := self._needed(wanted, credentials):
                     self._credentials(build_id).write(needed)
                 self._record(build_id).write(wanted)
@@ -141,7 +141,7 @@ class SourceBuilds:
                 raise Conflict(f"build {build_id} exists and builds something else: use another id")
 
     def status(self, namespace: str, build_id: str) -> BuildStatus | None:
-        """How far a build is; None when there is none."""
+        """Return the status of a build; None if there is no such build."""
         record = self._find(namespace, build_id)
         return record.status if record else None
 
@@ -169,28 +169,28 @@ class SourceBuilds:
             if task is not None:
                 task.cancel()
                 await asyncio.wait([task])
-            # Read again: it may just have ended by itself.
+            # Read again: the build may have ended meanwhile.
             record = self._find(namespace, build_id)
             if record is not None and record.status is BuildStatus.RUNNING:
                 self._log(build_id).say("the build was cancelled")
                 self._end(replace(record, status=BuildStatus.CANCELLED))
 
     def in_use(self) -> set[str]:
-        """The sources that running builds work on, as references."""
+        """Return the references of the sources that running builds use."""
         records = (self._record(build_id).read() for build_id in self._tasks)
         return {record.source for record in records if record and record.source}
 
     async def trim_cache(self) -> None:
-        """Bring what makes builds faster down to its size, unless something is being built.
+        """Bring the build cache down to its size limit, unless a build runs.
 
-        Nobody depends on it: when it fails, it is tried again after another build.
+        A failure is only logged: the next build tries again.
         """
         if self._made != self._made_before_trim and not self._tasks:
             self._made_before_trim = self._made
             try:
                 await self._builder.trim_cache()
             except (InterlockError, OSError) as error:
-                log.warning("what makes builds faster could not be trimmed", reason=str(error))
+                log.warning("build cache could not be trimmed", reason=str(error))
 
     def _launch(self, record: BuildRecord) -> None:
         task = asyncio.create_task(self._run(record), name=f"build {record.build_id}")
@@ -209,7 +209,7 @@ class SourceBuilds:
             self._end(replace(succeeded, cached=cached))
 
     async def _fetch(self, record: BuildRecord) -> BuildRecord:
-        """The record, with its source in the store."""
+        """Fetch the source into the store, and return the record with its digest."""
         if record.git is None or record.source:
             return record
         build_log, folder = self._log(record.build_id), self._folders.fetch(record.build_id)
@@ -230,16 +230,16 @@ class SourceBuilds:
         return record
 
     def _needed(self, wanted: BuildRecord, credentials: Sequence[HostCredential]) -> tuple[HostCredential, ...]:
-        """Those that a build has a use for: of the server that it fetches from, and of base images."""
+        """Return the credentials that a build uses: for the git server it fetches from, and for base images."""
         server = wanted.git.server if wanted.git else ""
         return tuple(one for one in credentials if self._builder.asks_registries or one.registry == server)
 
     async def _find_or_make(self, record: BuildRecord) -> tuple[BuiltImage, bool]:
-        """The image, and whether it was there already."""
+        """Return the image, and whether it already existed."""
         build_log = self._log(record.build_id)
         lock = self._source_locks.of(record.source_digest)
         while True:
-            # Nobody takes a turn to wait for another build of the same source, and only who has a turn holds the lock.
+            # Waiting for another build of the same source takes no turn; only a build with a turn holds the lock.
             if lock.locked():
                 build_log.say("waiting: the same source is being built")
                 async with lock:
@@ -251,7 +251,7 @@ class SourceBuilds:
                 if lock.locked():
                     continue
                 async with lock:
-                    # Looked for again: another build may have ended since, and have been one of the source.
+                    # Look again: another build of the same source may have ended since.
                     if self._made != made and (image := await self._find_image(record)):
                         return image, True
                     return await self._make(record), False
@@ -259,7 +259,7 @@ class SourceBuilds:
     async def _find_image(self, record: BuildRecord) -> BuiltImage | None:
         image = await self._builder.find(record.source_digest)
         if image:
-            self._log(record.build_id).say(f"{image.name} is there already")
+            self._log(record.build_id).say(f"{image.name} already exists")
         return image
 
     async def _make(self, record: BuildRecord) -> BuiltImage:
@@ -307,14 +307,14 @@ class SourceBuilds:
 
 
 def _is_same_work(known: BuildRecord, wanted: BuildRecord) -> bool:
-    # Where a fetched source comes from says what was asked for, not what it turned out to be.
+    # The request of a fetched source is its git ref, not the digest that came of it.
     is_same_origin = known.git == wanted.git if known.git else known.source == wanted.source
     return known.namespace == wanted.namespace and is_same_origin
 
 
 @asynccontextmanager
 async def _limited(what: str, seconds: float) -> AsyncGenerator[None]:
-    """Stop what takes too long. Raises PreconditionFailed."""
+    """Limit the time of a block. Raises PreconditionFailed when it is over."""
     try:
         async with asyncio.timeout(seconds):
             yield

@@ -1,4 +1,4 @@
-"""How builds get at a source that is not here yet."""
+"""What builds need of a git client."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,13 +11,13 @@ from services.krane.types import HostCredential
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetched:
-    """A commit, in the folder that it was fetched into."""
+    """A fetched commit."""
 
     # A gzipped tar, not checked yet.
     archive: Path
-    # The whole id.
+    # The full commit id.
     commit: str
-    # The repository's default branch, when that was asked for and its server says it; empty otherwise.
+    # The default branch, if it was asked for and the server told it; else empty.
     branch: str
 
 
@@ -25,20 +25,18 @@ class Fetcher(Protocol):
     """Fetches commits from git repositories."""
 
     def check(self, git: GitSource) -> None:
-        """Raise Invalid when this krane may not fetch it."""
+        """Raise Invalid if this krane may not fetch it."""
         ...
 
     async def fetch(
         self, git: GitSource, folder: Path, build_log: BuildLog, credential: HostCredential | None
     ) -> Fetched:
-        """Fetch into a folder that nobody else uses. When it fails or is cancelled, nothing of it runs any more.
+        """Fetch into a folder that nobody else uses. If this fails or is cancelled, none of its processes is left.
 
-        The credential is for the repository's server.
-
-        Raises PreconditionFailed with one sentence on what to correct.
+        The credential is for the repository's server. Raises PreconditionFailed with one sentence on what to correct.
         """
         ...
 
     async def clear(self, folders: list[Path]) -> None:
-        """End what an earlier krane fetched into the folders, and remove them."""
+        """End fetches that an earlier krane started in these folders, and remove the folders."""
         ...

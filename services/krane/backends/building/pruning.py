@@ -1,8 +1,8 @@
-"""Removes sources and images that nobody needs.
+"""Removes unneeded sources and images.
 
-Callers say what they need; krane adds what its deployments, running tasks and running builds use. How long something
-has been unneeded is counted here, between calls and without the wall clock. An upload that comes again is another file,
-and counts anew.
+Callers list what they need; krane adds what its deployments, running tasks and running builds use. This module measures
+how long something has been unneeded, across calls and with a monotonic clock. A repeated upload is a new file and
+starts from zero.
 """
 
 import time
@@ -20,20 +20,20 @@ class ImageStore(Protocol):
     """The images that one backend built."""
 
     def names(self, references: Iterable[str]) -> set[str]:
-        """The references, and the names of images that follow from them alone. Raises Invalid for what is neither."""
+        """Return the references, and the names of the images that they imply. Raises Invalid for any other text."""
         ...
 
     async def stored(self) -> list[Stored]:
-        """Every image, those left by builds that failed included."""
+        """Return every image, including those of failed builds."""
         ...
 
     async def remove(self, reference: str, is_needed: Callable[[], bool]) -> bool:
-        """Remove an image, unless it is needed at the last moment, and say whether it is gone."""
+        """Remove an image unless `is_needed` says otherwise at the last moment; returns whether it is gone."""
         ...
 
 
 class Pruner:
-    """The sources and images of one installation, and since when each is unneeded."""
+    """Prunes the sources and images of one installation, and remembers since when each is unneeded."""
 
     def __init__(
         self,
@@ -42,16 +42,16 @@ class Pruner:
         in_use: Callable[[], set[str]],
         trim_cache: Callable[[], Awaitable[None]],
     ) -> None:
-        """`in_use` says what krane itself needs at that moment; `trim_cache` keeps what builds leave to its size."""
+        """`in_use` returns what krane itself needs now; `trim_cache` brings the build cache down to its size limit."""
         self._sources = sources
         self._images = images
         self._in_use = in_use
         self._trim_cache = trim_cache
-        # time.monotonic() of the first call that found it unneeded, by what was stored.
+        # By what is stored: time.monotonic() of the first call that found it unneeded.
         self._unneeded_since: dict[tuple[str, str], float] = {}
 
     async def prune(self, keep: Iterable[str], unneeded_seconds: float) -> list[str]:
-        """Remove what was unneeded in all calls of the last `unneeded_seconds`; returns it sorted. Raises Invalid."""
+        """Remove what every call of the last `unneeded_seconds` found unneeded; returns it, sorted. Raises Invalid."""
         kept = self._images.names(keep)
         stored = [*self._stored_sources(), *await self._images.stored()]
         needed = kept | self._used()
@@ -83,5 +83,5 @@ class Pruner:
         else:
             is_gone = await self._images.remove(stored.reference, lambda: self._is_used(stored))
         if is_gone:
-            log.info("removed what nobody needs", reference=stored.reference)
+            log.info("removed unneeded", reference=stored.reference)
         return is_gone

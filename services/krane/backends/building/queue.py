@@ -1,6 +1,6 @@
-"""Whose turn it is to build: so many at once, so many of one workspace, production first, then who came first.
+"""The build queue. It limits builds in all and per workspace; production goes first, then first come, first served.
 
-The queue lives in memory. Whoever waits in it has a record on disk, and queues again when krane was restarted.
+The queue is in memory. A waiting build has a record on disk, so krane queues it again after a restart.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ class _Ticket:
 
 
 class BuildQueue:
-    """The builds that run, and those that wait."""
+    """The builds that run and those that wait."""
 
     def __init__(self, max_builds: int, max_of_workspace: int) -> None:
         self._max_builds = max_builds
@@ -32,7 +32,7 @@ class BuildQueue:
     async def turn(
         self, namespace: str, priority: BuildPriority, on_wait: Callable[[str], None]
     ) -> AsyncGenerator[None]:
-        """Wait for a turn and hold it; `on_wait` is told why when there is none at once."""
+        """Wait for a turn and hold it. If there is none at once, `on_wait` gets the reason."""
         ticket = _Ticket(namespace, priority)
         self._waiting.append(ticket)
         self._admit()
@@ -46,7 +46,7 @@ class BuildQueue:
             self._admit()
 
     def _admit(self) -> None:
-        # Sorting is stable: within a priority, who came first stays first.
+        # sorted() is stable: within one priority, the first to come stays first.
         for ticket in sorted(self._waiting, key=lambda waiting: waiting.priority, reverse=True):
             if self._running.total() >= self._max_builds:
                 return

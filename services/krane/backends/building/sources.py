@@ -1,4 +1,4 @@
-"""Uploaded sources, stored under the digest of their archive. What is stored is whole and was checked."""
+"""Stores uploaded sources under the digest of their archive. A stored source is complete and was checked."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ from services.krane.types import StoredSource
 
 PARTIAL = ".partial"
 ARCHIVE = ".tar.gz"
-# How long a sender of too much is listened to.
-HEAR_OUT_SECONDS = 10.0
+# How long krane goes on reading an upload that is too large.
+READ_REST_SECONDS = 10.0
 
 
 class SourceStore:
@@ -28,28 +28,28 @@ class SourceStore:
         self._max_bytes = max_bytes
 
     def open(self) -> None:
-        """Prepare the folder and drop what interrupted uploads left."""
+        """Create the folder and remove what interrupted uploads left."""
         self._folder.mkdir(parents=True, exist_ok=True)
         for leftover in self._folder.glob(f"*{PARTIAL}"):
             leftover.unlink()
 
     def archive(self, digest: str) -> Path:
-        """Where a source lies when it is there."""
+        """Return the path of a source, whether it exists or not."""
         return self._folder / f"{digest}{ARCHIVE}"
 
     def stored(self) -> dict[str, str]:
-        """Every source by its reference, and what tells its file from an earlier upload of the same."""
+        """Return the reference of every source, and its file's inode, which differs if the same is uploaded later."""
         return {
             f"source@sha256:{path.name.removesuffix(ARCHIVE)}": str(path.stat().st_ino)
             for path in self._folder.glob(f"*{ARCHIVE}")
         }
 
     def remove(self, source: str) -> None:
-        """Remove a source; succeeds when it is gone."""
+        """Remove a source; succeeds if it is gone."""
         self.archive(check_reference("source", source)).unlink(missing_ok=True)
 
     async def store(self, chunks: AsyncIterable[bytes]) -> StoredSource:
-        """Store an archive; the same one again is the same source. Raises Invalid when it is refused; nothing stays."""
+        """Store an archive; the same archive is the same source. Raises Invalid if refused, and stores nothing."""
         partial = self._folder / f"{uuid.uuid4().hex}{PARTIAL}"
         try:
             digest, size = await self._receive(chunks, partial)
@@ -65,9 +65,10 @@ class SourceStore:
             async for chunk in chunks:
                 size += len(chunk)
                 if size > self._max_bytes:
-                    await _hear_out(chunks)
+                    await _read_the_rest(chunks)
                     raise Invalid(
-                        f"the source is larger than {self._max_bytes} bytes: leave out what is not needed to run"
+                        f"the source is larger than {self._max_bytes} bytes: "
+                        "leave out what the app does not need to run"
                     )
                 digest.update(chunk)
                 file.write(chunk)
@@ -80,9 +81,9 @@ class SourceStore:
         sync_folder(self._folder)
 
 
-async def _hear_out(chunks: AsyncIterable[bytes]) -> None:
-    """Let a sender end: gRPC clients that are answered while they send may lose the answer over their next message."""
+async def _read_the_rest(chunks: AsyncIterable[bytes]) -> None:
+    """Read the rest of an upload: a gRPC client that is answered while it sends may lose the answer."""
     with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(HEAR_OUT_SECONDS):
+        async with asyncio.timeout(READ_REST_SECONDS):
             async for _ in chunks:
                 pass

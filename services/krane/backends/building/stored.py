@@ -1,14 +1,14 @@
-"""What pruning looks at. It stands alone, so that a build job loads no more than that."""
+"""What pruning looks at. A module of its own, so that a build job imports little."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A source or an image that is there."""
+    """A stored source or image."""
 
     reference: str
-    # Tells it from what was there under the same reference before.
+    # Differs from that of an earlier object with the same reference.
     incarnation: str
-    # Who needs one of these needs it. The reference is one of them.
+    # The object is needed if one of these names is. The reference is one of them.
     names: frozenset[str]

@@ -1,4 +1,4 @@
-"""What git and ssh are told: everything by files and variables of ours, nothing by those of the machine."""
+"""The configuration and environment of git and ssh. krane writes all of it; none comes from the machine."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from services.files import write_atomically
 from services.krane.types import HostCredential
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
-# What git needs to leave a machine that has no other way out.
+# Variables that git needs on a machine that reaches the internet through a proxy.
 PROXY_VARIABLES = ("HTTPS_PROXY", "NO_PROXY", "https_proxy", "no_proxy")
 CONNECT_SECONDS = 20
-# A server that sends less than this many bytes a second, for so long, has stopped.
+# git gives up if a server sends fewer bytes per second than this, for this many seconds.
 SLOWEST_BYTES, SLOWEST_SECONDS = 1000, 60
 
-# In place of the user's. It reaches every git that git starts, which the command line's -c does not.
+# Used instead of the user's configuration. Unlike `git -c`, it also applies to every git that git starts.
 GIT_CONFIG = f"""\
 [core]
     hooksPath = /dev/null
@@ -40,29 +40,29 @@ GIT_CONFIG = f"""\
 [tar]
     umask = 0022
 """
-# git's own: it hands out what is in `~/.git-credentials`, to the protocol, host and port that stand there. A server is
-# first asked without; what it refuses is removed from that file.
+# git's own helper. It reads `~/.git-credentials` and sends a login only to the protocol, host and port in its line. git
+# first asks a server without a login, and removes a login from the file when the server refuses it.
 CREDENTIAL_HELPER = """\
 [credential]
     helper = store
 """
-# What wins over every .gitattributes: the archive holds what the commit holds.
+# Overrides every .gitattributes: the archive holds exactly what the commit holds.
 GIT_ATTRIBUTES = "* -export-ignore -export-subst\n"
-# git calls a program without arguments as ssh, or a shell with a command; this program adds the one argument.
+# GIT_SSH names a program without arguments, and GIT_SSH_COMMAND goes through a shell: this program adds the argument.
 SSH_PROGRAM = '#!/bin/sh\nexec ssh -F "$INTERLOCK_SSH_CONFIG" "$@"\n'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SshIdentity:
-    """How krane shows itself to git servers, and how it knows them again."""
+    """How krane identifies itself to git servers, and how it recognizes them."""
 
-    # None: it has none, and only what is open to everybody can be read.
+    # None: krane has no key, and can read only public repositories.
     key_file: Path | None
     known_hosts: Path
 
 
 def write_files(folder: Path, identity: SshIdentity, login: str = "") -> None:
-    """Put beside one another what the environment names. `login` is a line of git's credential store."""
+    """Write the files that the environment names. `login` is a line of git's credential store."""
     for private in (folder / "home", folder / "tmp"):
         private.mkdir(mode=0o700, exist_ok=True)
     (folder / "gitconfig").write_text(GIT_CONFIG + (CREDENTIAL_HELPER if login else ""))
@@ -75,7 +75,7 @@ def write_files(folder: Path, identity: SshIdentity, login: str = "") -> None:
 
 
 def stored_login(git: GitSource, credential: HostCredential) -> str:
-    """A credential as git's store keeps it. Raises PreconditionFailed for one that git cannot send."""
+    """Return a credential as a line of git's store. Raises PreconditionFailed for one that git cannot send."""
     if any(character in credential.password for character in "\r\n"):
         raise PreconditionFailed(
             f"the password for {credential.registry} holds a line break, which git cannot send: set it again with "
@@ -86,12 +86,12 @@ def stored_login(git: GitSource, credential: HostCredential) -> str:
 
 
 def fetch_environment(folder: Path, git: GitSource, own: Mapping[str, str]) -> dict[str, str]:
-    """What a fetch sees. `own` is krane's environment."""
+    """Return the environment of a fetch. `own` is krane's environment."""
     certificates = {"GIT_SSL_CAINFO": own["SSL_CERT_FILE"]} if "SSL_CERT_FILE" in own else {}
     return {
         **{name: own[name] for name in PROXY_VARIABLES if name in own},
         **certificates,
-        # Also after a redirect, and for whatever else git might be led to.
+        # Also holds after a redirect, and for submodules.
         "GIT_ALLOW_PROTOCOL": git.protocol,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": str(folder / "gitconfig"),
@@ -102,7 +102,7 @@ def fetch_environment(folder: Path, git: GitSource, own: Mapping[str, str]) -> d
         "GIT_TERMINAL_PROMPT": "0",
         "HOME": str(folder / "home"),
         "INTERLOCK_SSH_CONFIG": str(folder / "ssh_config"),
-        # What git says is read, in English.
+        # krane reads git's messages, and expects English.
         "LC_ALL": "C.UTF-8",
         "PATH": SYSTEM_PATH,
         "PYTHONPATH": str(ROOT),
@@ -130,5 +130,5 @@ ClearAllForwardings yes
 
 
 def _quoted(path: Path) -> str:
-    # ssh would read "%h" as the host.
+    # Otherwise ssh replaces "%h" with the host.
     return f'"{str(path.resolve()).replace("%", "%%")}"'

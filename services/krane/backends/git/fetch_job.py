@@ -1,7 +1,7 @@
-"""The work of one fetch, run by `python -m` under a shim so that it can be stopped at any moment.
+"""Fetches one commit. Run with `python -m` under a shim, so that it can be stopped at any moment.
 
-Make an empty repository, fetch one commit into it and nothing else, and pack what the commit holds. A fetch that cannot
-succeed leaves one sentence in the failure file and exits with code 1.
+Makes an empty repository, fetches only that commit, and packs its files. A fetch that cannot succeed writes one
+sentence into the failure file and exits with code 1.
 """
 
 import gzip
@@ -25,37 +25,38 @@ from services.krane.backends.building.archive import MAX_ENTRIES, UNPACKED_FACTO
 from services.krane.backends.git.environment import GIT_ATTRIBUTES
 from services.krane.backends.git.failures import describe_failure
 
-# Between looks at how much has come, and between lines on how far it is.
+# Between measurements of the size of what was fetched.
 LOOK_SECONDS = 0.2
+# Between progress lines in the log.
 PROGRESS_SECONDS = 2.0
 READ_BYTES = 64 * 1024
-# What git said last, to tell why it failed.
+# The last lines of git's output, used to tell why it failed.
 KEPT_LINES = 50
-# A header and padding for each entry of the archive.
+# Tar header and padding for each entry of the archive.
 TAR_OVERHEAD = MAX_ENTRIES * 1536
-# Of what `git ls-remote --symref` prints.
+# A line of `git ls-remote --symref`.
 _DEFAULT_BRANCH = re.compile(r"^ref: refs/heads/(?P<branch>\S+)\tHEAD$", re.MULTILINE)
-# ssh ends its lines with both; git begins the line anew with the first.
+# ssh ends lines with \r\n; git's progress ends them with \r.
 _LINE_END = re.compile(rb"(\r?\n|\r(?!\n|\Z))")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchJob:
-    """What to fetch; handed over as JSON."""
+    """What to fetch, as JSON."""
 
     git: GitSource
-    # What git is asked for: the URL as it is, or the real path of a folder.
+    # What git fetches from: the URL unchanged, or the real path of a folder.
     address: str
-    # Whether the server may ask who wants it.
+    # Whether git may answer when the server asks for a login.
     has_credential: bool = False
-    # A folder that is not there yet.
+    # Does not exist yet.
     repository: Path
     archive: Path
-    # Gets the id of the commit, when all is there.
+    # File that gets the id of the commit once everything is there.
     commit: Path
-    # Gets the name of the default branch, when that is asked for and the server says it; nothing otherwise.
+    # File that gets the name of the default branch, if the job asks for it and the server tells it.
     branch: Path
-    # Gets the sentence on why it cannot be fetched.
+    # File that gets the sentence on why the commit cannot be fetched.
     failure: Path
     max_source_bytes: int
 
@@ -64,7 +65,7 @@ FETCH_JOB = TypeAdapter(FetchJob)
 
 
 def fetch(job: FetchJob) -> None:
-    """Pack the commit. Raises Invalid or PreconditionFailed when that cannot be done."""
+    """Fetch and pack the commit. Raises Invalid or PreconditionFailed."""
     git = ("git", f"--git-dir={job.repository}")
     ref = job.git.ref or "HEAD"
     _say(f"fetching {ref} of {job.git.url}")
@@ -74,7 +75,7 @@ def fetch(job: FetchJob) -> None:
     (job.repository / "info" / "attributes").write_text(GIT_ATTRIBUTES)
     branch = _default_branch(job, [*git, "ls-remote", "--symref", "--", job.address, "HEAD"])
     options = ("--progress", "--depth=1", "--no-tags", "--no-recurse-submodules")
-    # By the branch's name: what HEAD is may have changed since.
+    # By the branch's name: HEAD may have moved to another branch since.
     _ask(job, [*git, "fetch", *options, "--", job.address, f"refs/heads/{branch}" if branch else ref])
     try:
         commit = _run([*git, "rev-parse", "--verify", "--quiet", "FETCH_HEAD^{commit}"]).strip()
@@ -92,28 +93,28 @@ def _run(arguments: list[str]) -> str:
 
 
 def _default_branch(job: FetchJob, arguments: list[str]) -> str:
-    """Which branch HEAD is, if that is asked for; empty when the server does not say it, or HEAD is none."""
+    """Return the branch of HEAD, if the job asks for it; empty if the server does not say, or HEAD is detached."""
     if not job.git.is_default:
         return ""
-    # Beside what is fetched, and limited with it.
+    # In the repository's folder, so that the size limit counts it.
     answer = job.repository / "answer"
     with answer.open("wb") as file:
         _ask(job, arguments, file)
     with answer.open("rb") as file:
-        # What is no text becomes what no name of a ref may hold.
+        # Undecodable bytes become characters that no ref name may hold.
         match = _DEFAULT_BRANCH.search(file.read(READ_BYTES).decode(errors="surrogateescape"))
     try:
         branch = check_git(job.git.url, match["branch"]).ref if match else ""
     except Invalid:
-        # A name that nobody could ask for names no hostname either.
+        # Such a name is not valid in a hostname either.
         return ""
-    _say(f"its default branch is {branch}" if branch else "it does not say which branch that is")
+    _say(f"its default branch is {branch}" if branch else "the server does not say what its default branch is")
     return branch
 
 
 def _ask(job: FetchJob, arguments: list[str], answer: IO[bytes] | None = None) -> None:
-    """Run a git that talks to the server, and limit what comes. Raises Invalid or PreconditionFailed."""
-    said = _Said()
+    """Run a git command that talks to the server, and limit what it stores. Raises Invalid or PreconditionFailed."""
+    said = _GitOutput()
     with subprocess.Popen(
         arguments, stdin=subprocess.DEVNULL, stdout=answer or subprocess.DEVNULL, stderr=subprocess.PIPE
     ) as process:
@@ -128,11 +129,11 @@ def _ask(job: FetchJob, arguments: list[str], answer: IO[bytes] | None = None) -
             if time.monotonic() >= look_at:
                 look_at = time.monotonic() + LOOK_SECONDS
                 if _size(job.repository) > job.max_source_bytes:
-                    # Everything else that it started is ended with this process.
+                    # Its children end with this process.
                     process.kill()
                     raise Invalid(
-                        f"{job.git.url} is larger than {job.max_source_bytes} bytes: leave out of the repository what "
-                        "is not needed to run"
+                        f"{job.git.url} is larger than {job.max_source_bytes} bytes: remove files from the repository "
+                        "that the app does not need to run"
                     )
     said.end()
     if process.returncode != 0:
@@ -143,7 +144,7 @@ def _pack(job: FetchJob, arguments: list[str]) -> None:
     with (
         subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as process,
         job.archive.open("wb") as file,
-        # Without a name and a time: the same commit is the same archive.
+        # Without a name and a time, the same commit always gives the same archive.
         gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0, compresslevel=6) as packed,
     ):
         assert process.stdout is not None
@@ -154,15 +155,15 @@ def _pack(job: FetchJob, arguments: list[str]) -> None:
             if size > most + TAR_OVERHEAD or file.tell() > job.max_source_bytes:
                 process.kill()
                 raise Invalid(
-                    f"the source is larger than {job.max_source_bytes} bytes, or {most} unpacked: leave out what is "
-                    "not needed to run"
+                    f"the source is larger than {job.max_source_bytes} bytes, or {most} unpacked: remove files that "
+                    "the app does not need to run"
                 )
     if process.returncode != 0:
         raise PreconditionFailed(f"git could not read the commit of {job.git.url}: the build log says why")
 
 
 def _size(folder: Path) -> int:
-    """The bytes of all files in a folder in which others work."""
+    """Return the bytes of all files in a folder. Other processes may change it meanwhile."""
     size = 0
     for parent, _, names in os.walk(folder):
         for name in names:
@@ -173,8 +174,8 @@ def _size(folder: Path) -> int:
     return size
 
 
-class _Said:
-    """What git says, for the log and to tell why it failed. Lines on how far it is come all the time: some are kept."""
+class _GitOutput:
+    """git's output, for the log and to tell why it failed. Progress lines are frequent: only some are logged."""
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=KEPT_LINES)
@@ -187,7 +188,7 @@ class _Said:
         return "\n".join(self._lines)
 
     def take(self, data: bytes) -> None:
-        """What it said, which may begin and end in the middle of a line."""
+        """Add output, which may begin and end in the middle of a line."""
         *parts, self._begun = _LINE_END.split(self._begun + data)
         for line, end in zip(parts[::2], parts[1::2], strict=True):
             if end.endswith(b"\n"):
@@ -196,11 +197,11 @@ class _Said:
                 self._quiet_until = time.monotonic() + PROGRESS_SECONDS
                 _say(_text(line))
         if len(self._begun) > READ_BYTES:
-            # A server may go on without ever ending its line.
+            # A server may send a line that never ends.
             self.end()
 
     def end(self) -> None:
-        """Take what was begun as a line: nothing more of it comes."""
+        """Treat an unfinished line as a whole one: no more output comes."""
         self._keep(self._begun)
         self._begun = b""
 
@@ -211,7 +212,7 @@ class _Said:
 
 
 def _text(line: bytes) -> str:
-    # Servers pad their lines, to cover others on a terminal.
+    # Servers pad their lines with spaces to overwrite earlier ones on a terminal.
     return line.decode(errors="replace").rstrip()
 
 
@@ -221,7 +222,7 @@ def _say(line: str) -> None:
 
 
 def main(job_path: Path) -> int:
-    """Fetch, and say on the way out whether it worked."""
+    """Fetch; returns the exit code."""
     job = FETCH_JOB.validate_json(job_path.read_bytes())
     try:
         fetch(job)

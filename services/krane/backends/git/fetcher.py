@@ -1,4 +1,4 @@
-"""Fetches commits: each under a shim, in a folder that is removed afterwards."""
+"""Fetches commits. Each fetch runs under a shim, in a folder that is removed afterwards."""
 
 import asyncio
 import os
@@ -17,15 +17,15 @@ from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 from services.krane.types import HostCredential
 
-# A cancelled fetch has nothing to finish.
+# A cancelled fetch needs no time to end.
 STOP_GRACE_SECONDS = 0.5
-# Of git and all that it starts. Larger files are streamed.
+# For git and its child processes. Larger files are streamed.
 MEMORY_BYTES = 1024 * 1024 * 1024
 JOB = "job.json"
 
 
 class GitFetcher:
-    """Fetches with the git of krane's machine."""
+    """Fetches with the git program of krane's machine."""
 
     def __init__(self, settings: KraneSettings, known_hosts: Path) -> None:
         self._identity = SshIdentity(key_file=settings.git_ssh_key_file, known_hosts=known_hosts)
@@ -33,14 +33,14 @@ class GitFetcher:
         self._max_source_bytes = settings.max_source_bytes
 
     def check(self, git: GitSource) -> None:
-        """Raise Invalid for what is no source, or a folder that was not opened to deployments."""
+        """Raise Invalid for an invalid source, or a folder that krane may not fetch from."""
         check_git(git.url, git.ref)
         self._address(git)
 
     async def fetch(
         self, git: GitSource, folder: Path, build_log: BuildLog, credential: HostCredential | None
     ) -> Fetched:
-        """Fetch a commit and nothing else."""
+        """Fetch one commit and nothing else."""
         job = self._prepare(git, folder, credential)
         process = SupervisedProcess(folder)
         try:
@@ -54,7 +54,7 @@ class GitFetcher:
         return Fetched(archive=job.archive, commit=job.commit.read_text(), branch=job.branch.read_text())
 
     async def clear(self, folders: list[Path]) -> None:
-        """End the processes, and remove what they had fetched."""
+        """End the processes, and remove what they fetched."""
         await asyncio.gather(*(SupervisedProcess(folder).stop() for folder in folders))
         for folder in folders:
             await asyncio.to_thread(remove_tree, folder)
@@ -78,16 +78,16 @@ class GitFetcher:
         return job
 
     def _address(self, git: GitSource) -> str:
-        """What git is asked for. A folder is named by its real path: no link leads out of those that are allowed."""
+        """Return the address to fetch from. A folder becomes its real path, so that no link leads outside."""
         if git.protocol is not GitProtocol.FILE:
             return git.url
         folder = Path(git.url.removeprefix("file://")).resolve()
         if not any(folder.is_relative_to(root.resolve()) for root in self._file_roots):
             raise Invalid(
-                f"{git.url} is a folder of krane's machine that is not open to deployments: deploy from https or ssh, "
-                "deploy the folder itself, or set INTERLOCK_KRANE__GIT_FILE_ROOTS"
+                f"krane may not deploy from the folder {git.url}: deploy from https or ssh, deploy the folder itself, "
+                "or set INTERLOCK_KRANE__GIT_FILE_ROOTS"
             )
-        # git decodes what looks like an escape.
+        # git decodes percent escapes.
         return f"file://{str(folder).replace('%', '%25')}"
 
 

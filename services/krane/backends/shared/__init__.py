@@ -1,1 +1,1 @@
-"""Small parts that builds, sources and hosted workloads all use: folders, files, locks, operations and log files."""
+"""Small parts that builds, sources and hosted workloads share: folders, files, locks, operations and log files."""

@@ -1,4 +1,4 @@
-"""Records in files, and trees of files."""
+"""Values in JSON files, and folder trees."""
 
 import asyncio
 import os
@@ -18,14 +18,14 @@ PIECE_BYTES = 1024 * 1024
 
 
 class Record(Generic[T]):
-    """One value kept as JSON in one file."""
+    """One value, kept as JSON in one file."""
 
     def __init__(self, path: Path, adapter: TypeAdapter[T]) -> None:
         self._path = path
         self._adapter = adapter
 
     def read(self) -> T | None:
-        """The value, or None when it was never written."""
+        """Return the value; None if it was never written."""
         try:
             return self._adapter.validate_json(self._path.read_bytes())
         except FileNotFoundError:
@@ -37,19 +37,19 @@ class Record(Generic[T]):
         write_atomically(self._path, self._adapter.dump_json(value))
 
     def remove(self) -> None:
-        """Forget the value; succeeds when there is none."""
+        """Remove the value; succeeds if there is none."""
         self._path.unlink(missing_ok=True)
 
 
 async def read_in_pieces(path: Path) -> AsyncGenerator[bytes]:
-    """The content of a file, read beside the event loop."""
+    """Yield the content of a file, without blocking the event loop."""
     with await asyncio.to_thread(path.open, "rb") as file:
         while piece := await asyncio.to_thread(file.read, PIECE_BYTES):
             yield piece
 
 
 def make_read_only(folder: Path) -> None:
-    """Take the right to write from everything in a tree; never follows a link."""
+    """Remove the write permission from everything in a tree. Never follows a link."""
     for parent, _, names in os.walk(folder, topdown=False):
         for name in names:
             path = Path(parent, name)
@@ -59,7 +59,7 @@ def make_read_only(folder: Path) -> None:
 
 
 def remove_tree(folder: Path) -> None:
-    """Delete a tree, read-only folders included; succeeds when it is gone already."""
+    """Delete a tree, including read-only folders; succeeds if it is gone."""
     for parent, _, _ in os.walk(folder):
         Path(parent).chmod(0o700)
     if folder.exists():

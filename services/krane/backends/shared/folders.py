@@ -1,4 +1,4 @@
-"""Where krane keeps its state, and the promise that one krane alone works on it."""
+"""Where krane keeps its state, and the lock that lets only one krane use it."""
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -6,19 +6,19 @@ from pathlib import Path
 
 from services.files import hold_lock
 
-# A krane that was asked to stop is gone by then.
+# A krane that was asked to stop has ended by then.
 HOLD_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """The layout below <data_dir>/krane. Callers pass checked ids and digests only."""
+    """The layout of <data_dir>/krane. Callers pass only checked ids and digests."""
 
     root: Path
 
     @classmethod
     def under(cls, data_dir: Path) -> "Folders":
-        """The layout of one installation."""
+        """Return the layout of one installation."""
         return cls(data_dir.resolve() / "krane")
 
     @property
@@ -48,7 +48,7 @@ class Folders:
 
     @property
     def known_hosts(self) -> Path:
-        """The keys of the git servers that were seen, as ssh keeps them."""
+        """The host keys of known git servers, in ssh's format."""
         return self.root / "known_hosts"
 
     @property
@@ -61,15 +61,15 @@ class Folders:
         return self.deployments / deployment_id / "instances" / str(index)
 
     def task_run(self, task_id: str) -> Path:
-        """The private folder in which a task runs; it goes when the task has ended."""
+        """The private folder of a running task; removed when the task has ended."""
         return self.tasks / task_id / "run"
 
     def logs(self, namespace: str, deployment_id: str) -> Path:
-        """The logs of a deployment's instances and its task; they stay when it is deleted."""
+        """The logs of a deployment's instances and task; kept when the deployment is deleted."""
         return self.root / "logs" / namespace / deployment_id
 
     def fetch(self, build_id: str) -> Path:
-        """Where a build's source is fetched."""
+        """The folder into which a build's source is fetched."""
         return self.builds / build_id / "fetch"
 
     def build_log(self, build_id: str) -> Path:
@@ -77,15 +77,15 @@ class Folders:
         return self.builds / build_id / "log"
 
     def commands(self) -> list[Path]:
-        """Every folder in which a shim may run."""
+        """Return every folder in which a shim may run."""
         builds = (*self.builds.glob("*/fetch"), *self.builds.glob("*/job"))
         return sorted([*self.deployments.glob("*/instances/*"), *builds, *self.tasks.glob("*/run")])
 
     def hold(self, timeout_seconds: float = HOLD_SECONDS) -> AbstractContextManager[None]:
-        """Keep every other krane away; raises Conflict when one is still there after the timeout."""
+        """Lock the folder against other kranes. Raises Conflict if one still holds it after the timeout."""
         self.root.mkdir(parents=True, exist_ok=True, mode=0o700)
         return hold_lock(
             self.root / "lock",
-            lambda holder: f"another krane (pid {holder}) works on {self.root}: stop it first",
+            lambda holder: f"another krane (pid {holder}) uses {self.root}: stop it first",
             wait_seconds=timeout_seconds,
         )

@@ -1,6 +1,6 @@
-"""Reads a log file as it grows, over the files that it is rotated into.
+"""Follows a log file across rotations.
 
-A file that is held open keeps its number, so its place among the others is found again however often it was renamed.
+An open file keeps its inode number, by which its place among the rotated files is found after any number of renames.
 """
 
 import asyncio
@@ -15,16 +15,16 @@ from services.krane.backends.shared.logs import rotated
 from services.krane.types import FollowedLine
 
 CHUNK_BYTES = 64 * 1024
-# Between looks at a file in which nothing new was.
+# Between polls of a file without new lines.
 POLL_SECONDS = 0.2
 
 
 async def follow_file(path: Path, place: Place, is_over: Callable[[], bool]) -> AsyncGenerator[list[FollowedLine]]:
-    """What is new in a log, some lines at a time, until it is over and everything was read."""
+    """Yield the new lines of a log in groups, until it is over and everything was read."""
     with LogFile(path, place.note_gap) as log:
         yield place.catch_up(await asyncio.to_thread(log.read_all))
         while True:
-            # Asked first: what was written until then is read.
+            # Asked before reading, so that everything written until then is read.
             over = is_over()
             lines = log.read()
             yield [place.advance(line) for line in lines]
@@ -36,10 +36,10 @@ async def follow_file(path: Path, place: Place, is_over: Callable[[], bool]) -> 
 
 
 class LogFile:
-    """One log, from its oldest line on. Use as a context manager."""
+    """Reads one log from its oldest line on. Use as a context manager."""
 
     def __init__(self, path: Path, note_gap: Callable[[], None]) -> None:
-        """`note_gap` is called when files were rotated away before they could be read."""
+        """`note_gap` is called if files were rotated away before they could be read."""
         self._path = path
         self._note_gap = note_gap
         self._splitter = Splitter()
@@ -53,28 +53,28 @@ class LogFile:
         self._held.close()
 
     def read(self) -> list[Line]:
-        """What is new, at most some of it; empty when nothing is."""
+        """Return some of the new lines; empty if there are none."""
         while data := self._next_bytes():
             if lines := self._splitter.feed(data):
                 return lines
         return []
 
     def read_all(self) -> list[Line]:
-        """Everything that is new."""
+        """Return all new lines."""
         lines: list[Line] = []
         while more := self.read():
             lines += more
         return lines
 
     def read_rest(self) -> list[Line]:
-        """The last line, when whoever wrote it was cut off."""
+        """Return the last line, if its writer was cut off in it."""
         return self._splitter.end()
 
     def _next_bytes(self) -> bytes:
         data = self._read_bytes()
         if data or self._is_newest():
             return data
-        # What was written before the file was rotated, and after the first look.
+        # What was written between the first read and the rotation.
         return self._read_bytes() or self._open_next()
 
     def _read_bytes(self) -> bytes:
@@ -84,7 +84,7 @@ class LogFile:
         try:
             newest = self._path.stat()
         except FileNotFoundError:
-            # Nothing was written yet, or just now the next file is begun.
+            # Nothing was written yet, or a rotation is just creating the next file.
             return True
         return self._file is not None and os.path.samestat(newest, os.fstat(self._file.fileno()))
 
@@ -104,7 +104,7 @@ class LogFile:
 
 
 def _open_all(path: Path, opened: ExitStack) -> list[IO[bytes]]:
-    """The files of a log, oldest first."""
+    """Open the files of a log, oldest first."""
     files: dict[int, IO[bytes]] = {}
     for candidate in rotated(path):
         try:

@@ -1,8 +1,8 @@
-"""Lines of a log, and a reader's place among them.
+"""Lines of a log, and a reader's place in it.
 
-A cursor names a line by its stamp. A line without one, as older shims wrote them, is named by the stamp before it and
-how many lines further on it stands. So a cursor holds over rotations and over restarts of krane and of the instance,
-and shows when the line that it names is not kept any more.
+A cursor names a line by its time stamp. A line without one, from an older shim, is named by the stamp before it and the
+number of lines after that. So a cursor stays valid across rotations and restarts of krane and of the instance, and it
+shows when its line is no longer kept.
 """
 
 import re
@@ -15,7 +15,7 @@ from services.domain.errors import Invalid
 from services.krane.backends.shared.logs import STAMP
 from services.krane.types import FollowedLine, LogQuery
 
-# What is longer is cut, and ends in an ellipsis.
+# Longer lines are cut, and end in an ellipsis.
 MAX_LINE_BYTES = 16 * 1024
 CURSOR = re.compile(r"(?P<stamp>[0-9]{1,19})\+(?P<further>[0-9]{1,9})")
 NANOSECONDS = 1_000_000
@@ -25,22 +25,22 @@ NANOSECONDS = 1_000_000
 class Line:
     """One line as it was written."""
 
-    # Nanoseconds since the epoch; 0 = not known.
+    # Nanoseconds since the epoch; 0 = unknown.
     stamp: int
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Cursor:
-    """The name of a line."""
+    """Names a line."""
 
     stamp: int
-    # Lines behind the one with the stamp.
+    # Number of lines after the one with the stamp.
     further: int
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """The cursor that krane handed out as a text; raises Invalid."""
+        """Parse a cursor that krane handed out. Raises Invalid."""
         match = CURSOR.fullmatch(text)
         if match is None:
             raise Invalid(f"{text[:80]!r} is not a cursor: send the one that came with a line, or none")
@@ -50,7 +50,7 @@ class Cursor:
         return f"{self.stamp}+{self.further}"
 
     def next(self, line: Line) -> "Cursor":
-        """The name of the line that stands behind this one."""
+        """Return the cursor of the line after this one."""
         if line.stamp in (0, self.stamp):
             return Cursor(self.stamp, self.further + 1)
         return Cursor(line.stamp, 0)
@@ -60,41 +60,41 @@ START = Cursor(0, -1)
 
 
 class Splitter:
-    """Makes lines of bytes that come in pieces."""
+    """Splits bytes that arrive in pieces into lines."""
 
     def __init__(self) -> None:
         self._rest = b""
 
     def feed(self, data: bytes) -> list[Line]:
-        """The lines that the data completes."""
+        """Return the lines that the data completes."""
         *whole, rest = (self._rest + data).split(b"\n")
-        # So much is enough to see that it has to be cut.
+        # This much is enough to see that the line has to be cut.
         self._rest = rest[: MAX_LINE_BYTES * 2]
         return [_line(content) for content in whole]
 
     def end(self) -> list[Line]:
-        """The line that nothing will complete, if there is one."""
+        """Return the unfinished line, if there is one."""
         return self.feed(b"\n") if self._rest else []
 
 
 class Place:
-    """How far a reader is in one log: chooses the lines that are new to it, and names them."""
+    """A reader's place in one log. Selects the lines that are new to the reader, and sets their cursors."""
 
     def __init__(self, instance_id: str, query: LogQuery) -> None:
         self._instance_id = instance_id
         self._tail_lines = query.tail_lines
         self._since = query.since_ms * NANOSECONDS
         after = query.after.get(instance_id)
-        # None: nowhere yet.
+        # None: at no line yet.
         self._cursor = None if after is None else Cursor.parse(after)
         self._has_gap = False
 
     def note_gap(self) -> None:
-        """Remember that the next line does not follow the last one."""
+        """Mark the next line as not following the last one."""
         self._has_gap = True
 
     def catch_up(self, log: Sequence[Line]) -> list[FollowedLine]:
-        """Those that are new, of all lines that are kept."""
+        """Return the new lines, given all lines that are kept."""
         cursors = [*accumulate(log, Cursor.next, initial=START)]
         if self._cursor is None:
             begin = self._chosen(log)
@@ -107,7 +107,7 @@ class Place:
         return [self.advance(line) for line in log[begin:]]
 
     def advance(self, line: Line) -> FollowedLine:
-        """Go on to the line that is next."""
+        """Move on to the next line."""
         self._cursor = (self._cursor or START).next(line)
         has_gap, self._has_gap = self._has_gap, False
         return FollowedLine(

@@ -1,4 +1,4 @@
-"""Operations that are finished even when whoever asked for them goes away."""
+"""Operations that run to their end even if their caller goes away."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -11,36 +11,36 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-# Between attempts at what nobody waits for, while the backend does not answer.
+# Between attempts of a background operation, while the backend does not answer.
 RETRY_SECONDS = 1.0
 
 
 class BackgroundOperations:
-    """The operations that are under way."""
+    """The operations that are running."""
 
     def __init__(self) -> None:
         self._tasks: set[asyncio.Task[object]] = set()
 
     async def finish(self, operation: Coroutine[object, object, T]) -> T:
-        """Await an operation that goes on when the caller stops waiting."""
+        """Run an operation and wait for it. It goes on if the caller stops waiting."""
         return await asyncio.shield(self.spawn(operation))
 
     def spawn(self, operation: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        """Begin an operation that nobody has to wait for."""
+        """Start an operation that nobody has to wait for."""
         task = asyncio.create_task(operation)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
 
     async def close(self) -> None:
-        """Break off what is under way, as if krane was killed."""
+        """Cancel all running operations, as if krane was killed."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def until_done(operation: Callable[[], Awaitable[None]]) -> None:
-    """Try again and again, as long as the backend does not answer."""
+    """Repeat an operation while it raises Unavailable."""
     while True:
         try:
             return await operation()

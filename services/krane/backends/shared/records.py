@@ -1,6 +1,6 @@
-"""Records that krane keeps of deployments and tasks, as every version wrote them.
+"""Reads krane's records of deployments and tasks in the shape of every version.
 
-The same spec again is the same deployment, also when an older krane wrote down the first one.
+krane compares specs to recognize a repeated create, so a record of an older krane must read as the same spec.
 """
 
 from typing import Any, Final, cast
@@ -9,12 +9,12 @@ from pydantic import BeforeValidator
 
 from services.domain.settings import SETTING_NAMES
 
-# What a docker deployment kept of its image, each in a field of its own.
+# Fields of an older docker record that are now in `of_image`.
 _OF_IMAGE = ("health_path", "stop_seconds", "command")
 
 
 def fold(stored: object) -> object:
-    """Return a record, or a spec, in the shape of this version. One that is in this shape stays as it is."""
+    """Return a record or a spec in the shape of this version. A current one is returned unchanged."""
     if not isinstance(stored, dict):
         return stored
     record = dict(cast(dict[str, Any], stored))
@@ -28,7 +28,7 @@ def fold(stored: object) -> object:
 
 
 def _fold_spec(spec: dict[str, Any]) -> dict[str, Any]:
-    """Gather the settings, each of which was a field of the spec."""
+    """Move the settings, which were fields of the spec, into `run`."""
     spec["health_path"] = spec.pop("health_check", {}).get("path", "")
     if "task_id" in spec:
         spec["release_command"] = spec.pop("command")
