@@ -42,7 +42,7 @@ def head(status: int) -> bytes:
         (head(204), ""),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000000\r\n\r\nendless", ""),
         (head(503), "GET /up answered 503"),
-        (head(301), "GET /up answered 301: a health check is answered 2xx, not by a redirect"),
+        (head(301), "GET /up answered 301: a health check must answer 2xx, not redirect"),
         (b"hello\r\n", "GET /up was answered with something that is not HTTP"),
         (b"", "GET /up was answered with something that is not HTTP"),
     ],

@@ -62,7 +62,7 @@ async def test_an_instance_that_is_asked_now_says_what_is_true_now(krane: Krane)
     [
         ("silent", "nothing listens on port {port}"),
         ("sick", "GET /healthz answered 500"),
-        ("moved", "GET /healthz answered 302: a health check is answered 2xx, not by a redirect"),
+        ("moved", "GET /healthz answered 302: a health check must answer 2xx, not redirect"),
     ],
 )
 async def test_running_instance_says_why_it_is_not_healthy(krane: Krane, behaviour: str, reason: str) -> None:

@@ -154,7 +154,7 @@ async def test_app_that_ends_whenever_it_was_healthy_is_started_again_after_grow
     pauses: list[float] = []
 
     def has_paused_long(instance: InstanceReport) -> bool:
-        match = re.fullmatch(r"it exited with code 5; it is started again in ([0-9.]+) s", instance.reason)
+        match = re.fullmatch(r"it exited with code 5; krane starts it again in ([0-9.]+) s", instance.reason)
         if match and float(match[1]) not in pauses:
             pauses.append(float(match[1]))
         return pauses[-1:] == [0.4]

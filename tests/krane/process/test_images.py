@@ -25,7 +25,7 @@ async def test_start_command_that_is_not_there_fails_the_build(krane: Krane) -> 
     built = await build(krane.client, "no-program", pack({"Procfile": "web: gunicorn app"}))
 
     assert built.status is BuildStatus.FAILED
-    assert built.error.startswith("the start command names 'gunicorn', which is not there")
+    assert built.error.startswith("the start command names 'gunicorn', which does not exist")
 
 
 async def test_requirements_that_cannot_be_installed_fail_the_build(krane: Krane) -> None:
@@ -40,7 +40,7 @@ async def test_a_port_that_only_containers_can_have_is_passed_over_with_a_word(k
 
     built = await build(krane.client, "port", pack(source))
 
-    words = "port 9000 is for containers: here each instance finds a port of its own in PORT"
+    words = "port 9000 is for containers: a process finds its own port in PORT"
     assert words in built.log_lines
 
 
@@ -50,7 +50,7 @@ async def test_only_what_its_builds_made_means_something(krane: Krane) -> None:
     assert await krane.client.resolve_image(NAMESPACE, krane.image) == krane.image
     with pytest.raises(PreconditionFailed, match=f"{absent} is not here: deploy its source again"):
         await krane.client.resolve_image(NAMESPACE, absent)
-    with pytest.raises(PreconditionFailed, match=r"app:1 is of a registry.*INTERLOCK_KRANE__BACKEND=docker"):
+    with pytest.raises(PreconditionFailed, match=r"app:1 is in a registry.*INTERLOCK_KRANE__BACKEND=docker"):
         await krane.client.resolve_image(NAMESPACE, "ghcr.io/team/app:1")
     with pytest.raises(Invalid, match="not the name of a krane artifact"):
         await krane.client.resolve_image(NAMESPACE, f"sha256:{'0' * 64}")

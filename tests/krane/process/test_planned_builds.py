@@ -228,7 +228,7 @@ async def test_the_log_of_a_build_begins_with_its_plan(krane: Krane) -> None:
 async def test_the_same_lock_again_installs_nothing(krane: Krane) -> None:
     project = PROJECT.replace("demo", "layered")
     source = {**WEB, **wheels(), "pyproject.toml": project + WHEELS}
-    kept = "installed as in an earlier build: nothing that is required has changed"
+    kept = "used what an earlier build installed: the requirements have not changed"
 
     first = await succeeded(krane, "layer-1", {**source, "VERSION": "layer 1"})
     second = await succeeded(krane, "layer-2", {**source, "VERSION": "layer 2"})
@@ -313,7 +313,7 @@ async def test_a_node_that_is_too_old_is_refused_and_a_newer_one_is_told(krane: 
 
     assert refused.error.startswith("package.json asks for Node >=999, and this machine has v")
     assert told.status is BuildStatus.SUCCEEDED
-    assert any(line.startswith("package.json asks for Node 4.0.0, and this machine has v") for line in told.log_lines)
+    assert any(line.startswith("package.json asks for Node 4.0.0, but this machine has v") for line in told.log_lines)
 
 
 async def test_a_dockerfile_alone_says_how_to_switch(krane: Krane) -> None:

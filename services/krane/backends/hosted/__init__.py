@@ -1,6 +1,6 @@
-"""Workloads that krane itself keeps alive: it probes them, starts them again, and keeps their records and logs.
+"""Workloads that krane itself keeps running: it probes them, restarts them, and keeps their records and logs.
 
-The process and the docker backend are this plus a way to run one command. Each of them adds a `Driver` (which
-deployments there are, and of which image), a `DeploymentStore` for each deployment (what is wanted, kept over krane's
-restarts), an `InstanceRunner` for each instance (how one run begins, is found again, and ends) and a `TaskDriver`.
+The process and the docker backend use this and add a way to run one command. Each adds a `Driver` (lists deployments
+and resolves images), a `DeploymentStore` for each deployment (keeps what is wanted across restarts of krane), an
+`InstanceRunner` for each instance (starts, finds and ends a run) and a `TaskDriver`.
 """

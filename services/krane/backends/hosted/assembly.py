@@ -1,4 +1,4 @@
-"""A hosted backend, put together from the parts that are its own."""
+"""Assembles a hosted backend from the parts that each backend implements."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -28,7 +28,7 @@ async def assembled(
     builder: Builder,
     image_store: ImageStore,
 ) -> AsyncGenerator[Backend]:
-    """Take over what an earlier krane left; on the way out leave instances running."""
+    """Take over what an earlier krane left. On exit, leave instances running."""
     sources = SourceStore(folders.sources, settings.max_source_bytes)
     deployments, tasks = HostedDeployments(driver), HostedTasks(folders, task_driver, driver)
     fetcher = GitFetcher(settings, folders.known_hosts)

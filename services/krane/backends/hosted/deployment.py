@@ -1,4 +1,4 @@
-"""One deployment: what is wanted of it, written down by its backend, and the instances that follow."""
+"""One deployment: the wanted state, which its backend stores, and its instances."""
 
 import asyncio
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ from services.krane.types import DeploymentSpec, DeploymentState, HostCredential
 
 
 class Wanted(StrEnum):
-    """What its caller asked for last."""
+    """What the caller asked for last."""
 
     RUNNING = "running"
     STOPPED = "stopped"
@@ -20,23 +20,23 @@ class Wanted(StrEnum):
 
 
 class DeploymentStore(Protocol):
-    """Where a backend keeps one deployment over krane's own restarts."""
+    """Keeps one deployment across restarts of krane."""
 
     async def want(self, wanted: Wanted) -> None:
-        """Write down what is wanted, all at once. Raises Unavailable when it cannot be written now."""
+        """Store the wanted state atomically. Raises Unavailable if it cannot be stored now."""
         ...
 
     async def provide(self, credential: HostCredential | None) -> None:
-        """See to it that instances can be made again. Raises PreconditionFailed when their image cannot be had."""
+        """Make sure that instances can be created again. Raises PreconditionFailed if their image cannot be had."""
         ...
 
     async def forget(self) -> None:
-        """Remove everything that is left of the deployment, except for its logs."""
+        """Remove everything of the deployment except its logs."""
         ...
 
 
 class HostedDeployment:
-    """Instances that do together what is wanted. What is wanted is written down before it is done."""
+    """Brings all instances to the wanted state. That state is stored before it is acted on."""
 
     def __init__(
         self, spec: DeploymentSpec, wanted: Wanted, store: DeploymentStore, instances: Sequence[HostedInstance]
@@ -48,7 +48,7 @@ class HostedDeployment:
 
     @property
     def state(self) -> DeploymentState:
-        """How it is now."""
+        """The state as last observed."""
         return DeploymentState(
             namespace=self.spec.namespace,
             deployment_id=self.spec.deployment_id,
@@ -59,7 +59,7 @@ class HostedDeployment:
         )
 
     async def probe(self) -> DeploymentState:
-        """How it is, with every running instance asked at this moment."""
+        """Probe every running instance now, and return the state."""
         reports = await asyncio.gather(*(instance.probe() for instance in self._instances))
         return replace(self.state, instances=tuple(reports))
 
@@ -74,34 +74,34 @@ class HostedDeployment:
         return WorkloadStatus.RUNNING if statuses == {InstanceStatus.RUNNING} else WorkloadStatus.PENDING
 
     def adopt(self) -> None:
-        """Take over what an earlier krane left running."""
+        """Take over the instances that an earlier krane left running."""
         for instance in self._instances:
             instance.adopt()
 
     async def settle(self) -> None:
-        """Wait until it is known how the adopted instances are."""
+        """Wait until the state of each adopted instance is known."""
         await asyncio.gather(*(instance.settle() for instance in self._instances))
 
     async def provide(self, credential: HostCredential | None) -> None:
-        """Have what instances are made of, before they are started again."""
+        """Make sure that the image is there before instances are started again."""
         await self._store.provide(credential)
 
     async def start(self) -> None:
-        """Keep every instance running; those that failed are tried anew."""
+        """Keep every instance running. An instance that failed gets a new try."""
         await self._want(Wanted.RUNNING)
         await asyncio.gather(*(instance.start() for instance in self._instances))
 
     async def stop(self) -> None:
-        """End every instance; returns when none is left running."""
+        """End every instance; returns when none runs."""
         await self._end(Wanted.STOPPED)
 
     async def delete(self) -> None:
-        """End every instance and forget the deployment, except for its logs."""
+        """End every instance and remove everything of the deployment except its logs."""
         await self._end(Wanted.DELETED)
         await self._store.forget()
 
     async def release(self) -> None:
-        """Stop looking after the instances and leave them as they are."""
+        """Stop supervising the instances, and leave them running."""
         await asyncio.gather(*(instance.release() for instance in self._instances))
 
     async def _end(self, wanted: Wanted) -> None:

@@ -1,7 +1,7 @@
 """All deployments of a hosted backend.
 
-Calls on one id follow one another. What a killed krane left half-done the next one finishes: a deployment whose record
-says deleted is deleted, one that is wanted running is taken over or started.
+Calls with the same id run one after the other. The next krane finishes what a killed one began: it deletes a deployment
+whose record says deleted, and takes over or starts one that should run.
 """
 
 import asyncio
@@ -41,13 +41,13 @@ class HostedDeployments:
         self._operations = BackgroundOperations()
 
     async def open(self) -> None:
-        """Take over what an earlier krane left."""
+        """Take over the deployments of an earlier krane."""
         for deployment in await self._driver.recorded():
             self._take_over(deployment)
         await self._settle()
 
     async def close(self) -> None:
-        """Leave every instance as it is."""
+        """Leave every instance running."""
         await self._operations.close()
         await asyncio.gather(*(deployment.release() for deployment in self._deployments.values()))
         await self._driver.close()
@@ -68,12 +68,12 @@ class HostedDeployments:
         return [state for state in states if namespace in ("", state.namespace)]
 
     def find(self, namespace: str, deployment_id: str) -> DeploymentState | None:
-        """How a deployment is; None when there is none."""
+        """Return the state of a deployment; None if there is none."""
         deployment = self._deployments.get(deployment_id)
         return deployment.state if deployment and deployment.spec.namespace == namespace else None
 
     def images(self) -> set[str]:
-        """The images that deployments run or can be started again from."""
+        """Return the images that deployments run, or can be started from."""
         return {deployment.spec.image for deployment in self._deployments.values()}
 
     async def stop(self, namespace: str, deployment_id: str) -> None:
@@ -143,7 +143,7 @@ class HostedDeployments:
                 assert_never(deployment.wanted)
 
     async def _settle(self) -> None:
-        """Probe what was taken over before anybody is told how it is: it may have been healthy all along."""
+        """Probe the adopted instances before anybody asks for their state: most of them were healthy all along."""
         adopted = [one.settle() for one in self._deployments.values() if one.wanted is Wanted.RUNNING]
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_SECONDS):

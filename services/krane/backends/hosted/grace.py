@@ -1,6 +1,6 @@
-"""How long an instance gets to end by itself."""
+"""How long an instance may take to end after SIGTERM."""
 
 
 def effective_grace(asked: int, of_image: int, default: float) -> float:
-    """Seconds: as its deployment says, else its image, else krane's configuration."""
+    """Return seconds: the deployment's value, else the image's, else krane's default."""
     return asked or of_image or default

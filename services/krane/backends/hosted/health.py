@@ -1,4 +1,4 @@
-"""Whether one run of an instance is healthy, as it was last probed."""
+"""The health of one run of an instance, as of its last probe."""
 
 import asyncio
 import time
@@ -13,32 +13,32 @@ INTERVAL = 0.5
 TIMEOUT_MS = 2000
 # Seconds between probes until the first one passes.
 STARTING_INTERVAL = 0.05
-# One slow answer is weather; two in a row are a state.
+# A single failed probe may be chance; two in a row are a state.
 FAILURES_UNTIL_UNHEALTHY = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """How an instance is asked whether it is healthy."""
+    """How to probe an instance."""
 
-    # Empty: a TCP connection counts.
+    # Path for GET. Empty: an accepted TCP connection passes.
     path: str
     timeout_ms: int
-    # Seconds between probes once the first one has passed.
+    # Seconds between probes after the first one passed.
     interval: float
-    # The same, while the instance is calm: when every probe has passed for so many seconds.
+    # Seconds between probes while the instance is calm: after every probe has passed for this long.
     calm_interval: float
     calm_after: float = 10.0
-    # What the path is asked in.
+    # Protocol of the GET.
     protocol: str = HTTP1
 
     def pause(self, passing_for: float) -> float:
-        """Seconds until the next probe, when every one has passed for so long."""
+        """Return the seconds until the next probe, given how long every probe has passed."""
         return self.calm_interval if passing_for >= self.calm_after else self.interval
 
 
 class Health:
-    """The health of one run. It begins unhealthy; `probed` is set once that was looked at."""
+    """The health of one run. It begins unhealthy; `probed` is set after the first probe."""
 
     def __init__(self, probed: asyncio.Event) -> None:
         self.is_healthy = False
@@ -51,11 +51,11 @@ class Health:
 
     @property
     def healthy_age(self) -> float:
-        """Seconds since the first probe that passed; 0 when none did."""
+        """Seconds since the first passed probe; 0 if none passed."""
         return time.monotonic() - self._first_passed_at if self._first_passed_at is not None else 0.0
 
     async def follow(self, prober: Prober, address: str, check: Check, on_first_passed: Callable[[], None]) -> None:
-        """Probe for ever: quickly until the first probe passes, then at the check's intervals."""
+        """Probe forever: often until the first probe passes, then at the check's intervals."""
         while True:
             self.last_probe = await prober.probe(address, check.path, check.timeout_ms, check.protocol)
             problem = self.last_probe.problem
@@ -77,5 +77,5 @@ class Health:
 
 
 def make_check(path: str, calm_interval: float, protocol: str = HTTP1) -> Check:
-    """Ask at krane's intervals; an empty path is a TCP connection."""
+    """Return a check with krane's intervals. An empty path probes by a TCP connection."""
     return Check(path=path, timeout_ms=TIMEOUT_MS, protocol=protocol, interval=INTERVAL, calm_interval=calm_interval)

@@ -1,4 +1,4 @@
-"""The images that a hosted backend runs: found by its driver, and pruned when nobody needs them."""
+"""The images of a hosted backend: its driver resolves them, and the pruner removes unneeded ones."""
 
 from collections.abc import Iterable
 

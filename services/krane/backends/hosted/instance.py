@@ -1,13 +1,13 @@
-"""One instance, from its first start to its end, whatever runs it.
+"""One instance, from its first start to its end. The backend's runner runs it.
 
     PENDING ──> RUNNING ──ended by itself, never healthy──> FAILED
        ^           └───────ended, was healthy───┐
        └─────────────waits, growing─────────────┘
     any ──stop──> TERMINATING ──> STOPPED
 
-A keeper task owns the state while the instance is wanted. `stop` ends the keeper and then the run; `release` ends the
-keeper alone, and the keeper of the next krane takes the run over. A backend that does not answer is weather: a start is
-tried until it does.
+A keeper task owns the state while the instance is wanted. `stop` ends the keeper and then the run. `release` ends only
+the keeper; the keeper of the next krane takes the run over. If the backend does not answer, a start is repeated until
+it does.
 """
 
 import asyncio
@@ -27,16 +27,16 @@ from services.telemetry import get_logger
 
 log = get_logger(__name__)
 
-# Seconds before the first restart; doubled for each further one.
+# Seconds before the first restart. Doubled for each further one.
 FIRST_PAUSE = 0.1
 LONGEST_PAUSE = 10.0
-# A run that lasts so many seconds after its first passed probe has recovered: the pauses begin anew.
+# A run that lasts this many seconds after its first passed probe has recovered: the pauses start small again.
 RECOVERY_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What later runs, also under the next krane, must know of earlier ones."""
+    """What later runs need to know of earlier ones, also under the next krane."""
 
     was_healthy: bool = False
     restarts: int = 0
@@ -46,7 +46,7 @@ HISTORY = TypeAdapter(History)
 
 
 class HostedInstance:
-    """One copy of a deployment."""
+    """One running copy of a deployment."""
 
     def __init__(
         self, instance_id: str, runner: InstanceRunner, record: Record[History], check: Check, prober: Prober
@@ -62,14 +62,14 @@ class HostedInstance:
         self._reason = "it is stopped"
         self._settled = asyncio.Event()
         self._health = Health(self._settled)
-        # host:port; empty = it has none.
+        # host:port; empty = none.
         self._address = ""
         self._exit_code: int | None = None
         self._pause = FIRST_PAUSE
 
     @property
     def report(self) -> InstanceReport:
-        """How it is now."""
+        """The state as last observed."""
         is_running = self._status is InstanceStatus.RUNNING
         return InstanceReport(
             id=self.id,
@@ -83,7 +83,7 @@ class HostedInstance:
         )
 
     async def probe(self) -> InstanceReport:
-        """How it is, asked at this moment."""
+        """Probe the instance now, and return its state."""
         if self._status is InstanceStatus.RUNNING:
             check = self._check
             found = await self._prober.probe(self._address, check.path, check.timeout_ms, check.protocol)
@@ -96,32 +96,32 @@ class HostedInstance:
         return self._keeper is not None and not self._keeper.done()
 
     async def start(self) -> None:
-        """Keep it running from now on. Earlier runs are forgotten: one that failed is tried anew."""
+        """Keep it running. Earlier runs no longer count: an instance that failed gets a new try."""
         if not self._is_kept:
             self._remember(History())
             await self._runner.forget()
             self.adopt()
 
     def adopt(self) -> None:
-        """Keep it running from now on, beginning with what an earlier krane left: a run, or the way it ended."""
+        """Keep it running, starting from what an earlier krane left: a run, or the way it ended."""
         self._become(InstanceStatus.PENDING, "it is being started")
         self._exit_code = None
         self._pause = FIRST_PAUSE
         self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.id}")
 
     async def settle(self) -> None:
-        """Wait until it is known how an adopted instance is: probed, or not running."""
+        """Wait until the state of an adopted instance is known: it was probed, or does not run."""
         await self._settled.wait()
 
     async def stop(self) -> None:
-        """End its run and everything that it started."""
+        """End its run and everything that the run started."""
         self._become(InstanceStatus.TERMINATING, "it is being stopped")
         await self.release()
         await self._runner.stop()
         self._become(InstanceStatus.STOPPED, "it is stopped")
 
     async def release(self) -> None:
-        """Stop looking after it and leave its run as it is."""
+        """Stop supervising it, and leave its run alone."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
@@ -132,7 +132,7 @@ class HostedInstance:
         except Refusal as error:
             self._settled.set()
             self._fail(error.message)
-        # Whatever it is: an instance that nobody looks after must not be reported as it last was.
+        # Any exception: an instance without a keeper must not be reported as it last was.
         except Exception as error:
             self._settled.set()
             self._become(InstanceStatus.FAILED, f"krane could not keep it running: {error}")
@@ -158,17 +158,17 @@ class HostedInstance:
         return await self._runner.wait()
 
     async def _begin(self) -> None:
-        """Begin a run, however long the backend has to be waited for."""
+        """Begin a run. Wait for the backend as long as it does not answer."""
         while True:
             try:
                 return await self._runner.start()
             except Unavailable as error:
-                self._become(InstanceStatus.PENDING, f"{error.message}; tried again in {self._pause:.1f} s")
+                self._become(InstanceStatus.PENDING, f"{error.message}; krane tries again in {self._pause:.1f} s")
                 log.warning("instance cannot be started yet", instance_id=self.id, reason=error.message)
                 await self._rest()
 
     async def _watch(self) -> Ending:
-        """Probe it until it ends."""
+        """Probe the run until it ends."""
         self._health = Health(self._settled)
         self._address = self._runner.address
         self._become(InstanceStatus.RUNNING, "")
@@ -188,9 +188,9 @@ class HostedInstance:
     async def _wait_before_restart(self, ending: Ending) -> None:
         if self._health.healthy_age > RECOVERY_SECONDS:
             self._pause = FIRST_PAUSE
-        self._become(InstanceStatus.PENDING, f"{ending.reason}; it is started again in {self._pause:.1f} s")
+        self._become(InstanceStatus.PENDING, f"{ending.reason}; krane starts it again in {self._pause:.1f} s")
         self._exit_code = ending.exit_code
-        # Where it answers again.
+        # The address of the next run.
         self._address = self._runner.address
         log.warning("instance ended", instance_id=self.id, reason=ending.reason, pause_seconds=self._pause)
         self._remember(replace(self._history, restarts=self._history.restarts + 1))
@@ -214,7 +214,7 @@ class HostedInstance:
             try:
                 self._record.write(history)
             except OSError:
-                # A full disk must not end an instance that works; only the next krane will know less.
+                # A full disk must not end a working instance. The next krane will only know less.
                 log.exception("instance history could not be written", instance_id=self.id)
 
     def _become(self, status: InstanceStatus, reason: str) -> None:

@@ -1,6 +1,6 @@
-"""The logs of deployments. One is followed in this order: its build's, its task's, its instances' side by side.
+"""The logs of deployments. The build's log comes first, then the task's, then those of all instances side by side.
 
-Nobody who writes waits for a reader: logs are files, or the engine's, and a reader that is slow stays behind.
+A slow reader never blocks a writer: logs are files or kept by the engine, and the reader falls behind.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from services.krane.types import BuildStatus, FollowedLine, LogLine, LogQuery, t
 
 Send = Callable[[FollowedLine], Awaitable[None]]
 BUILD = ""
-# All lines of one answer together; gRPC takes messages of 4 MiB.
+# For all lines of one answer. The limit of a gRPC message is 4 MiB.
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
 
 
@@ -120,21 +120,21 @@ class HostedLogs:
         await asyncio.gather(*readers.values())
 
     def _logged(self, namespace: str, deployment_id: str) -> list[str]:
-        """The instances that may have logs, those whose logs were kept and those there are; first of all the task."""
+        """Return the ids of everything that may have a log: the task first, then past and present instances."""
         state = self._deployments.find(namespace, deployment_id)
         kept = self._driver.logged(namespace, deployment_id)
         there = [instance.id for instance in state.instances] if state else []
         return sorted({*kept, *there}, key=lambda name: (name != task_log_name(deployment_id), name))
 
     def _may_grow(self, namespace: str, deployment_id: str) -> bool:
-        """Whether an instance runs or is going to."""
+        """Return whether an instance runs or will run."""
         state = self._deployments.find(namespace, deployment_id)
         instances = state.instances if state else ()
         return any(instance.status not in (InstanceStatus.STOPPED, InstanceStatus.FAILED) for instance in instances)
 
 
 async def _pass_on(log: AsyncGenerator[list[FollowedLine]], send: Send, turn: asyncio.Lock | None = None) -> None:
-    """Send what a reader finds; what it finds at once stays together."""
+    """Send groups of lines to the caller, without mixing in lines of other readers."""
     async with aclosing(log):
         async for lines in log:
             async with turn or nullcontext():

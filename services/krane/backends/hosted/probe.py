@@ -1,4 +1,4 @@
-"""Asks an instance from outside whether it is healthy."""
+"""Probes the health of an instance over the network."""
 
 import asyncio
 import contextlib
@@ -10,28 +10,28 @@ import httpx
 from services.domain.readiness import Probe
 from services.domain.settings import H2C, HTTP1
 
-# Of an answer that is not 2xx: what is read and how long it is waited for, and what is shown of it.
+# For an answer that is not 2xx: how much of its body is read, how long krane waits for it, and how much is shown.
 BODY_BYTES = 1024
 BODY_SECONDS = 0.2
 BODY_CHARACTERS = 200
 
 
 class Prober:
-    """Probes addresses, host:port."""
+    """Probes instances at their address, host:port."""
 
     def __init__(self) -> None:
-        # No proxy and no redirect: an instance is asked itself, and nothing it says leads elsewhere. No kept
-        # connection: it would occupy a server that takes one at a time. No certificates: it is all plain HTTP.
+        # No proxies or redirects: the probe must reach the instance itself. No keep-alive: an open connection would
+        # block a server that handles one at a time. No certificates: probes use plain HTTP.
         self._clients = {HTTP1: _client({"Connection": "close"}), H2C: _client({}, http1=False, http2=True)}
 
     async def probe(self, address: str, path: str, timeout_ms: int, protocol: str = HTTP1) -> Probe:
-        """Ask once, by GET when there is a path, else by connecting."""
+        """Probe once: with GET if there is a path, else by connecting."""
         began = time.monotonic()
         found = await self._ask(address, path, timeout_ms, protocol)
         return replace(found, latency_ms=int((time.monotonic() - began) * 1000))
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close all clients."""
         for client in self._clients.values():
             await client.aclose()
 
@@ -49,7 +49,7 @@ class Prober:
             return Probe(problem=f"{what} was answered with something that is not HTTP")
 
     async def _get(self, address: str, path: str, protocol: str) -> Probe:
-        # Streamed and left: of an answer that is 2xx the head is all that is read, whatever the size of the body.
+        # Streamed and then dropped: for a 2xx answer only the head is read, whatever the size of the body.
         async with self._clients[protocol].stream("GET", f"http://{address}{path}", timeout=None) as response:
             problem = _problem(path, response)
             body = await _beginning(response) if problem else ""
@@ -83,13 +83,13 @@ def _problem(path: str, response: httpx.Response) -> str:
     if response.is_success:
         return ""
     if response.is_redirect:
-        return f"GET {path} answered {response.status_code}: a health check is answered 2xx, not by a redirect"
+        return f"GET {path} answered {response.status_code}: a health check must answer 2xx, not redirect"
     return f"GET {path} answered {response.status_code}"
 
 
 async def _beginning(response: httpx.Response) -> str:
     body = b""
-    # A body that does not come, or is no body, does not hide the status.
+    # The status is reported even if the body cannot be read.
     with contextlib.suppress(TimeoutError, httpx.HTTPError):
         async with asyncio.timeout(BODY_SECONDS):
             async for chunk in response.aiter_bytes():

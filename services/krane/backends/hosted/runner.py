@@ -1,4 +1,4 @@
-"""What a backend does for one instance, and for one task."""
+"""What a hosted backend implements to run one instance or task."""
 
 from typing import Protocol
 
@@ -6,16 +6,16 @@ from services.krane.backends.supervision.ending import Ending
 
 
 class CommandRun(Protocol):
-    """One run of a command; it outlives krane, and the next krane finds it."""
+    """One run of a command. It outlives krane, and the next krane finds it."""
 
     async def wait(self) -> Ending:
-        """Wait for the end of the run, or say how the last one ended."""
+        """Wait until the run ends, and return how; if nothing runs, return how the last run ended."""
         ...
 
     async def stop(self) -> object:
-        """End the run and everything it started: asked first, killed when the grace period is over.
+        """End the run and everything it started: SIGTERM, then SIGKILL after the grace period.
 
-        Succeeds when it is gone; raises Unavailable when it cannot be ended now.
+        Succeeds if the run is gone. Raises Unavailable if it cannot be ended now.
         """
         ...
 
@@ -25,20 +25,20 @@ class InstanceRunner(CommandRun, Protocol):
 
     @property
     def address(self) -> str:
-        """host:port where the current run listens, then where the next one is meant to; empty before the first."""
+        """host:port of the current run; between runs, that of the next one; empty before the first."""
         ...
 
     async def start(self) -> None:
-        """Begin a run; returns when it is there.
+        """Begin a run; returns when it exists.
 
-        Raises Unavailable when that may succeed later, and a Refusal when it never will.
+        Raises Unavailable if a retry may succeed, and a Refusal if it never will.
         """
         ...
 
     async def is_started(self) -> bool:
-        """Whether a run is there."""
+        """Return whether a run exists."""
         ...
 
     async def forget(self) -> None:
-        """Forget the run that ended: it counts as never begun."""
+        """Forget the ended run, as if it had never begun."""
         ...

@@ -1,12 +1,12 @@
-"""One command that is run once, whatever runs it.
+"""A task: one command that runs once. The backend's `TaskDriver` runs it.
 
     RUNNING ──ended with 0──> SUCCEEDED
        ├──ended otherwise, took too long, was lost──> FAILED
        └──stopped──> CANCELLED
 
-A keeper task waits for the end of the run, writes down what it was, and then removes what is left of the run. Until
-then the task counts as running, so that whoever is told of its end finds nothing of it but the whole log. `release`
-ends the keeper alone, and the keeper of the next krane takes the run over. Nothing here ever begins a run.
+A keeper task waits for the end of the run, records it, and then removes the run's remains. Until then the task counts
+as running, so after its reported end only the complete log is left. `release` ends only the keeper; the keeper of the
+next krane takes the run over. Nothing in this module starts a run.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ INTERRUPTED = "it was interrupted: {why}; look at what it did, then deploy again
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRecord:
-    """What is kept of a task."""
+    """The stored record of a task."""
 
     spec: TaskSpec
     status: TaskStatus = TaskStatus.RUNNING
@@ -44,7 +44,7 @@ TASK_RECORD: TypeAdapter[TaskRecord] = TypeAdapter(Annotated[TaskRecord, FOLDED]
 
 
 class HostedTask:
-    """A run that was or is being begun, and its outcome."""
+    """A run that has been or is being started, and its outcome."""
 
     def __init__(
         self, record: TaskRecord, file: Record[TaskRecord], run: CommandRun, clear: Callable[[], Awaitable[None]]
@@ -59,7 +59,7 @@ class HostedTask:
 
     @property
     def spec(self) -> TaskSpec:
-        """What it was asked to run."""
+        """The spec of the task."""
         return self._record.spec
 
     @property
@@ -69,25 +69,25 @@ class HostedTask:
 
     @property
     def state(self) -> TaskState:
-        """How far it is, without its log."""
+        """The state, without the log."""
         if self.is_running:
             return TaskState(status=TaskStatus.RUNNING)
         record = self._record
         return TaskState(status=record.status, exit_code=record.exit_code, reason=record.reason)
 
     def keep(self, *, refusal: str = "") -> None:
-        """Look after it from now on. `refusal` says why its run was not begun; empty: it was, or may have been."""
+        """Supervise it from now on. `refusal` says why its run was not started; empty: it was, or may have been."""
         self._refusal = refusal
         self._keeper = asyncio.create_task(self._keep(), name=f"keep task {self.spec.task_id}")
 
     async def release(self) -> None:
-        """Stop looking after it and leave its run as it is."""
+        """Stop supervising it, and leave its run alone."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait([self._keeper])
 
     async def cancel(self) -> None:
-        """End the run and everything it started; returns when it is over. Raises Unavailable."""
+        """End the run and everything it started; returns when it has ended. Raises Unavailable."""
         if self._keeper is not None and self.is_running:
             await self._run.stop()
             await asyncio.wait([self._keeper])
@@ -96,9 +96,9 @@ class HostedTask:
         deadline = asyncio.get_running_loop().time() + self.spec.timeout_seconds
         try:
             await until_done(lambda: self._finish(deadline))
-        # Whatever it is: a task that nobody looks after must not be reported as running.
+        # Any exception: a task without a keeper must not be reported as running.
         except Exception as error:
-            reason = f"krane could not look after it: {error}"
+            reason = f"krane could not supervise it: {error}"
             self._record = replace(self._record, status=TaskStatus.FAILED, reason=reason)
             log.exception("task could not be kept", task_id=self.spec.task_id)
         self._is_over = True
@@ -106,7 +106,7 @@ class HostedTask:
         log.info("task ended", task_id=self.spec.task_id, status=record.status, reason=record.reason)
 
     async def _finish(self, deadline: float) -> None:
-        """Wait for the end, write it down and remove what is left; safe to repeat."""
+        """Wait for the end, record it, and remove the remains. Safe to repeat."""
         if self._record.status is TaskStatus.RUNNING:
             self._write(await self._outcome(deadline))
         await self._clear()

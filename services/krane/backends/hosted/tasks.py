@@ -1,8 +1,8 @@
 """All tasks: start, get, list, cancel, delete.
 
-A task is written down before it is begun, and what is written down is never begun again: a krane that comes after a
-killed one takes over a run that goes on, and reads how it ended when it did. One of which nobody knows how it ended has
-failed. Environments are not written down here: they go with the run.
+A task is recorded before it is started, and a recorded task is never started again. The next krane takes over a run
+that goes on, or reads how it ended. If nobody knows how a run ended, the task has failed. Environments are not recorded
+here: the run holds them.
 """
 
 import asyncio
@@ -29,43 +29,43 @@ from services.telemetry import get_logger
 log = get_logger(__name__)
 
 MAX_ANSWER_BYTES = 3 * 1024 * 1024
-# A release command that is asked to end has so long, however long instances have: a cancel is to be clean within 5 s.
+# Grace period of a release command, whatever instances get: a cancel has to be clean within 5 s.
 MAX_GRACE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A run that is about to be begun."""
+    """A run that is ready to start."""
 
     run: CommandRun
-    # To be called once. Raises a Refusal when it cannot be begun, Unavailable when it may have been.
+    # Call it once. Raises a Refusal if the run cannot start, Unavailable if it may have started.
     begin: Callable[[], Awaitable[object]]
 
 
 class TaskDriver(Protocol):
-    """How one backend runs tasks. The ids it is given were checked."""
+    """Runs the tasks of one backend. Callers pass checked ids."""
 
     async def unrecorded(self, known: Collection[str]) -> list[TaskSpec]:
-        """The runs that an earlier krane began and that are not among the known tasks."""
+        """Return the runs that an earlier krane started and that are not among the known tasks."""
         ...
 
     def may_have_begun(self, spec: TaskSpec) -> bool:
-        """Whether a task that is written down, and of which nothing else is known, may have been begun."""
+        """Return whether a recorded task may have been started, if nothing else is known of it."""
         ...
 
     async def prepare(self, spec: TaskSpec, environment: Mapping[str, str]) -> Prepared:
-        """Do what can be done before the run is begun. Its environment may be secret.
+        """Do everything that comes before the start of the run. The environment may be secret.
 
-        Raises Invalid or PreconditionFailed when its image cannot be run, Unavailable when that cannot be said now.
+        Raises Invalid or PreconditionFailed if the image cannot run, Unavailable if that is unknown now.
         """
         ...
 
     def find(self, spec: TaskSpec) -> CommandRun:
-        """The run that an earlier krane began."""
+        """Return the run that an earlier krane started."""
         ...
 
     async def clear(self, namespace: str, task_id: str) -> None:
-        """Remove what is left of a run, except for its log. Succeeds when nothing is; raises Unavailable."""
+        """Remove what is left of a run, except its log. Succeeds if nothing is left. Raises Unavailable."""
         ...
 
 
@@ -79,12 +79,12 @@ class HostedTasks:
         self._locks = Locks()
         self._tasks: dict[str, HostedTask] = {}
         self._operations = BackgroundOperations()
-        # The tasks that are to end, while a start of them may still look for its image.
+        # Tasks that are being cancelled or deleted. A start that is still preparing checks this.
         self._unwanted: set[TaskName] = set()
 
     async def open(self) -> None:
-        """Take over what an earlier krane left."""
-        # What is below may hold secrets.
+        """Take over the tasks of an earlier krane."""
+        # Folders of tasks may hold secrets.
         self._folders.tasks.mkdir(mode=0o700, parents=True, exist_ok=True)
         records = self._recorded()
         for spec in await self._task_driver.unrecorded({record.spec.task_id for record in records}):
@@ -95,7 +95,7 @@ class HostedTasks:
             self._add(record, self._task_driver.find(record.spec)).keep()
 
     async def close(self) -> None:
-        """Leave every run as it is."""
+        """Leave every run alone."""
         await self._operations.close()
         await asyncio.gather(*(task.release() for task in self._tasks.values()))
 
@@ -108,7 +108,7 @@ class HostedTasks:
         task = self._find(namespace, task_id)
         if task is None:
             raise NotFound(f"there is no task {task_id} in {namespace}: start it first")
-        # Asked first: the log of one that is over is whole.
+        # Read before the log, so that the log of an ended task is complete.
         state = task.state
         name = task_log_name(task_id)
         lines = await self._driver.tail(namespace, task_id, name, tail_lines, MAX_ANSWER_BYTES)
@@ -119,11 +119,11 @@ class HostedTasks:
         return [TaskName(namespace=spec.namespace, task_id=spec.task_id) for spec in specs]
 
     def images(self) -> set[str]:
-        """The images that tasks run."""
+        """Return the images that tasks run."""
         return {task.spec.image for task in self._tasks.values() if task.is_running}
 
     def is_running(self, namespace: str, task_id: str) -> bool:
-        """Whether a task runs, so that its log may grow."""
+        """Return whether a task runs, so that its log may grow."""
         task = self._find(namespace, task_id)
         return task is not None and task.is_running
 
@@ -160,7 +160,7 @@ class HostedTasks:
         except Refusal as error:
             refusal = error.message
         except Unavailable as error:
-            # It may have begun all the same, and is not begun again: waiting for its end tells.
+            # The run may have started all the same, and is never started again: its end will tell.
             log.warning("task may not have started", task_id=spec.task_id, reason=error.message)
         task.keep(refusal=refusal)
 
@@ -179,13 +179,13 @@ class HostedTasks:
 
     @asynccontextmanager
     async def _ending(self, namespace: str, task_id: str) -> AsyncGenerator[HostedTask | None]:
-        """A task that is to end, in its turn; None when it is not known, and then nothing of it is left either."""
+        """Hold the lock of a task that is to end. Yields None if it is unknown; then nothing of it is left either."""
         name = TaskName(namespace=namespace, task_id=task_id)
         self._unwanted.add(name)
         try:
             async with self._locks.of(task_id):
                 if task_id not in self._tasks:
-                    # What a start left whose answer was lost, or that came too late.
+                    # Remains of a start whose answer was lost, or that came too late.
                     await self._task_driver.clear(namespace, task_id)
                 yield self._find(namespace, task_id)
         finally:

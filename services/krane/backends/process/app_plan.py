@@ -1,4 +1,4 @@
-"""The plan of an unpacked source, and what its image is to remember."""
+"""Plans the build of an unpacked source, and what its image stores about the app."""
 
 import os
 from dataclasses import replace
@@ -7,25 +7,25 @@ from pathlib import Path
 from services.domain.plan import MAX_TEXT_BYTES, Plan, SourceFiles, make_plan
 from services.krane.backends.building.app_config import FILES, AppConfig, parse_app_config, with_host
 
-# Where instances listen: the gateway is on the same machine.
+# The address that instances listen on: the gateway runs on the same machine.
 HOST = "127.0.0.1"
 STATIC_SERVER = "static_server.py"
 
 
 def plan_app(app: Path) -> tuple[Plan, AppConfig]:
-    """Read an app's folder. Raises Invalid saying what to correct; what is missing to start it, the config says."""
+    """Read an app's folder. Raises Invalid with what to correct. The config says if a start command is missing."""
     config = parse_app_config({name: (app / name).read_bytes() for name in FILES if (app / name).is_file()})
     plan = make_plan(read_source(app))
     command = plan.start.arguments if plan.start else ()
     if plan.static:
         page = ("--single-page",) if plan.static.is_single_page else ()
-        # It lies beside the app.
+        # Its script lies beside the app's folder.
         command = ("python", f"../{STATIC_SERVER}", plan.static.folder, *page)
     return plan, replace(config, command=with_host(command, HOST), missing_start=plan.missing_start)
 
 
 def read_source(folder: Path) -> SourceFiles:
-    """The files of a folder as the planner sees them; links count by their name alone."""
+    """Return the files of a folder for the planner. A link is a file, by its name."""
     names: list[str] = []
     for parent, _, files in os.walk(folder):
         below = Path(parent).relative_to(folder)

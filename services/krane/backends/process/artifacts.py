@@ -1,11 +1,11 @@
 """Images of the process backend: immutable folders, one per content address.
 
-    artifacts/<digest>/app/            the source, and the working directory of instances
-    artifacts/<digest>/venv/           a Python environment, with what the app requires when it is of Python
-    artifacts/<digest>/artifact.json   written last, by an atomic rename: the image is there once this file is
+artifacts/<digest>/app/            the source, and the working directory of instances
+    artifacts/<digest>/venv/           a Python environment, with the app's requirements if it is a Python app
+    artifacts/<digest>/artifact.json   written last, by an atomic rename: the image exists once this file does
 
-A Python environment cannot be moved, for its scripts name its path. So it is made where it stays, and the file
-that is written last, not a rename of the folder, makes the image appear.
+A Python environment cannot be moved, since its scripts contain its path. So it is built in place, and the image appears
+with the last file, not by renaming the folder.
 """
 
 import asyncio
@@ -22,20 +22,20 @@ from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.locks import Locks
 from services.krane.checks import REFERENCE
 
-# Part of every image's address: a change of the builder or of Python makes other images. Count up with the builder.
+# Part of every image's digest: another builder or Python makes another image. Increment it when the builder changes.
 BUILDER = f"process-3 {sys.implementation.cache_tag}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Artifact:
-    """An image, there or to be made."""
+    """An image that exists or will be built."""
 
     digest: str
     folder: Path
 
     @property
     def image(self) -> str:
-        """The name for krane's callers."""
+        """The reference that krane's callers use."""
         return f"artifact@sha256:{self.digest}"
 
     @property
@@ -50,21 +50,21 @@ class Artifact:
 
     @property
     def program_folders(self) -> tuple[Path, ...]:
-        """Where the programs are that it brings."""
+        """The folders that hold the image's programs."""
         modules = self.app / "node_modules" / ".bin"
         return (self.venv / "bin", modules) if modules.exists() else (self.venv / "bin",)
 
     @property
     def config(self) -> AppConfig | None:
-        """What the app says about itself; None while the image is not there."""
+        """What the app's files say about it; None if the image does not exist."""
         return self._record.read()
 
     def publish(self, config: AppConfig) -> None:
-        """Make the image appear. Everything else of it is in place."""
+        """Make the image exist. All its other files are in place."""
         self._record.write(config)
 
     def withdraw(self) -> None:
-        """Make the image disappear. What is left of it is for whoever makes it again, or removes it."""
+        """Make the image disappear. Its other files are for the next build, or for removal."""
         (self.folder / "artifact.json").unlink(missing_ok=True)
 
     @property
@@ -73,7 +73,7 @@ class Artifact:
 
 
 def artifact(artifacts: Path, digest: str) -> Artifact:
-    """The image of a digest."""
+    """Return the image of a digest."""
     return Artifact(digest=digest, folder=artifacts / digest)
 
 
@@ -85,15 +85,15 @@ class Artifacts:
         self._locks = Locks()
 
     def of_source(self, source_digest: str) -> Artifact:
-        """The image that a source becomes."""
+        """Return the image that is built from a source."""
         return artifact(self._folder, hashlib.sha256(f"{BUILDER} {source_digest}".encode()).hexdigest())
 
     def changing(self, digest: str) -> asyncio.Lock:
-        """The lock that whoever makes or removes an image holds."""
+        """Return the lock to hold while building or removing an image."""
         return self._locks.of(digest)
 
     def names(self, references: Iterable[str]) -> set[str]:
-        """The references, and the images that the sources among them become. Raises Invalid for what is neither."""
+        """Return the references, and the images of the sources among them. Raises Invalid for any other text."""
         names: set[str] = set()
         for reference in references:
             kind, digest = _parse(reference)
@@ -101,18 +101,18 @@ class Artifacts:
         return names
 
     async def stored(self) -> list[Stored]:
-        """Every image, half-made ones included."""
+        """Return every image, including unfinished ones."""
         folders = list(self._folder.iterdir()) if self._folder.exists() else []
         images = [(artifact(self._folder, folder.name).image, folder) for folder in folders]
         return [Stored(image, str(folder.stat().st_ino), frozenset([image])) for image, folder in images]
 
     async def remove(self, reference: str, is_needed: Callable[[], bool]) -> bool:
-        """Remove an image, unless it is needed at the last moment, and say whether it is gone."""
+        """Remove an image unless `is_needed` says otherwise at the last moment; returns whether it is gone."""
         image = artifact(self._folder, _parse(reference)[1])
         async with self.changing(image.digest):
             if is_needed():
                 return False
-            # At once, before anybody else is served: from here on nothing can be started from it.
+            # Before anything is awaited: from now on nothing can start from it.
             image.withdraw()
             await asyncio.to_thread(remove_tree, image.folder)
         return True

@@ -1,7 +1,7 @@
-"""The work of one build, run by `python -m` under a shim so that it can be stopped at any moment.
+"""Builds one image. Run with `python -m` under a shim, so that it can be stopped at any moment.
 
-Unpack, plan, install, build, make the result read-only, publish. A build that cannot succeed leaves one sentence in the
-failure file and exits with code 1.
+Unpacks, plans, installs, builds, makes the result read-only, publishes it. A build that cannot succeed writes one
+sentence into the failure file and exits with code 1.
 """
 
 import platform
@@ -29,16 +29,16 @@ from services.krane.backends.shared.files import make_read_only, remove_tree
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildJob:
-    """What to build; handed over as JSON."""
+    """What to build, as JSON."""
 
     archive: Path
     artifact: Artifact
-    # Gets the sentence on why the build cannot succeed.
+    # File that gets the sentence on why the build cannot succeed.
     failure: Path
     max_source_bytes: int
-    # What makes later builds faster.
+    # Caches of package installers, and layers.
     cache: Path
-    # Where krane itself finds programs.
+    # krane's own PATH.
     search_path: str
 
 
@@ -46,7 +46,7 @@ BUILD_JOB = TypeAdapter(BuildJob)
 
 
 def build(job: BuildJob) -> None:
-    """Make the image, replacing what an interrupted build left. Raises Invalid when the source cannot be built."""
+    """Build the image, replacing what an interrupted build left. Raises Invalid if the source cannot be built."""
     artifact = job.artifact
     _say("unpacking the source")
     remove_tree(artifact.folder)
@@ -64,12 +64,12 @@ def build(job: BuildJob) -> None:
     make_read_only(artifact.venv)
     artifact.publish(config)
     if config.settings.run.port:
-        _say(f"port {config.settings.run.port} is for containers: here each instance finds a port of its own in PORT")
+        _say(f"port {config.settings.run.port} is for containers: a process finds its own port in PORT")
     _say(f"built {artifact.image}")
 
 
 def _install(job: BuildJob, plan: Plan, tools: Toolchain) -> None:
-    """Make the environments, and install what the plan says: from a layer as far as one is kept."""
+    """Make the environments and install what the plan says, using a kept layer if there is one."""
     artifact = job.artifact
     is_of_node = plan.language.value == Language.NODE
     python = tools.make_environment(None if is_of_node else plan.version)
@@ -87,7 +87,7 @@ def _install(job: BuildJob, plan: Plan, tools: Toolchain) -> None:
 
 def _install_kept(steps: Sequence[Step], layer: Layer, folders: Sequence[Path], tools: Toolchain) -> None:
     if layer.restore(*folders):
-        _say("installed as in an earlier build: nothing that is required has changed")
+        _say("used what an earlier build installed: the requirements have not changed")
         return
     for step in steps:
         _run(step, tools, "installed")
@@ -101,7 +101,7 @@ def _run(step: Step, tools: Toolchain, what: str) -> None:
     if code == 0:
         return
     if step.may_fail:
-        _say(f"it ended with code {code}, and the build goes on without it: [build] command says it otherwise")
+        _say(f"it ended with code {code}, and the build goes on: set [build] command to decide otherwise")
         return
     raise Invalid(f"{step.source} could not be {what} (exit code {code}): the build log says why")
 
@@ -111,7 +111,7 @@ def _prepare_start(artifact: Artifact, plan: Plan, config: AppConfig, tools: Too
         if not (artifact.app / plan.static.folder).is_dir():
             raise Invalid(
                 f"there is no folder {plan.static.folder!r} to serve: "
-                "name the one that the build makes in interlock.toml, [static] folder"
+                "set [static] folder in interlock.toml to the one that the build makes"
             )
         shutil.copyfile(Path(__file__).with_name(STATIC_SERVER), artifact.folder / STATIC_SERVER)
     if config.command:
@@ -126,7 +126,7 @@ def _say(line: str) -> None:
 
 
 def main(job_path: Path) -> int:
-    """Build, and say on the way out whether it worked."""
+    """Build; returns the exit code."""
     job = BUILD_JOB.validate_json(job_path.read_bytes())
     try:
         build(job)

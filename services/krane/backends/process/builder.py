@@ -1,4 +1,4 @@
-"""Makes images as folders: the work of a build runs as a supervised command."""
+"""Builds images as folders. The work of a build runs as a supervised command."""
 
 import asyncio
 import os
@@ -16,13 +16,13 @@ from services.krane.backends.process.environment import SYSTEM_PATH, build_envir
 from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 
-# A cancelled build has nothing to finish.
+# A cancelled build needs no time to end.
 STOP_GRACE_SECONDS = 0.5
 FAILURE = "failure.txt"
 
 
 class ProcessBuilder:
-    """Makes the images of the process backend."""
+    """Builds the images of the process backend."""
 
     asks_registries = False
 
@@ -32,29 +32,29 @@ class ProcessBuilder:
         self._settings = settings
 
     async def find(self, source_digest: str) -> BuiltImage | None:
-        """The image that a source has become."""
+        """Return the image of a source; None if it does not exist."""
         artifact = self._artifacts.of_source(source_digest)
         app = artifact.config
         return BuiltImage(name=artifact.image, settings=app.settings) if app else None
 
     async def make(self, work: BuildWork) -> BuiltImage:
-        """Make an image under a shim."""
+        """Build an image under a shim."""
         artifact = self._artifacts.of_source(work.source_digest)
         async with self._artifacts.changing(artifact.digest):
             app = await self._run(work, artifact)
         return BuiltImage(name=artifact.image, settings=app.settings)
 
     async def trim_cache(self) -> None:
-        """Remove what installers keep. They do not say what was used last, so all of it goes."""
+        """Remove the installers' caches if they are too large: all of them, since none tells what was used last."""
         if await asyncio.to_thread(_size, self._cache) > self._settings.build_cache_mib << 20:
-            # Aside first: a build may begin meanwhile. What an earlier krane was killed over is in the way.
+            # Rename first: a build may start meanwhile. A killed krane may have left an old one in the way.
             aside = self._cache.with_name(f"{self._cache.name}.old")
             await asyncio.to_thread(remove_tree, aside)
             self._cache.rename(aside)
             await asyncio.to_thread(remove_tree, aside)
 
     async def clear(self, folders: list[Path]) -> None:
-        """End the processes of the builds; what they had made is replaced when they begin anew."""
+        """End the processes of the builds. The next build replaces their unfinished images."""
         await asyncio.gather(*(SupervisedProcess(folder).stop() for folder in folders))
 
     async def _run(self, work: BuildWork, artifact: Artifact) -> AppConfig:
@@ -100,7 +100,7 @@ class ProcessBuilder:
 
 
 def _size(folder: Path) -> int:
-    """Bytes of the files in a folder."""
+    """Return the bytes of the files in a folder."""
     return sum(path.lstat().st_size for path in folder.rglob("*") if not path.is_dir())
 
 

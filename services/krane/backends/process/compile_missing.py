@@ -1,4 +1,4 @@
-"""Compiles what is not compiled yet. Run as a file by the Python of an image: the library alone.
+"""Compiles Python files that have no compiled code. The Python of an image runs this file: standard library only.
 
 python compile_missing.py FOLDER...
 """
@@ -11,7 +11,7 @@ from pathlib import Path
 
 
 def main(folders: list[str]) -> None:
-    """Compile every file of the folders that has no compiled code; what cannot be compiled stays as it is."""
+    """Compile every such file in the folders. A file that cannot be compiled is left alone."""
     mode = py_compile.PycInvalidationMode.UNCHECKED_HASH
     for folder in folders:
         for parent, below, names in os.walk(folder):

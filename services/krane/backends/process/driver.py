@@ -1,4 +1,4 @@
-"""Deployments of the process backend: a folder each, with a record that is written before anything is started."""
+"""Deployments of the process backend. Each is a folder with a record that is written before anything is started."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
@@ -35,13 +35,13 @@ from services.krane.types import DeploymentSpec, FollowedLine, HostCredential, L
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessRecord:
-    """What is kept of a deployment."""
+    """The stored record of a deployment."""
 
     spec: DeploymentSpec
-    # Read from the image once, so that a deployment never changes.
+    # Copied from the image, so that the deployment never changes.
     app: AppConfig
     wanted: Wanted
-    # Given by its caller. Kept, since the next krane starts instances with it as well; the file is its owner's alone.
+    # From the caller. Kept because the next krane also starts instances; only the owner can read the file.
     environment: dict[str, str] = field(default_factory=dict[str, str], repr=False)
 
 
@@ -58,8 +58,8 @@ class ProcessDriver:
         self._ports = HeldPorts()
 
     async def recorded(self) -> list[HostedDeployment]:
-        """Every deployment that an earlier krane wrote down; folders without a record are removed."""
-        # What is below may hold secrets.
+        """Return every recorded deployment. Folders without a record are removed."""
+        # Folders of deployments may hold secrets.
         self._folders.deployments.mkdir(mode=0o700, parents=True, exist_ok=True)
         recorded: list[HostedDeployment] = []
         for folder in sorted(self._folders.deployments.iterdir()):
@@ -71,10 +71,10 @@ class ProcessDriver:
         return recorded
 
     async def resolve(self, image: str, credential: HostCredential | None) -> str:
-        """An image that a build made, as it is."""
+        """Return the reference of a built image unchanged."""
         if registry_of(image) is not None:
             raise PreconditionFailed(
-                f"image {image[:120]} is of a registry, and this krane runs an artifact of its own builds alone: "
+                f"image {image[:120]} is in a registry, but this krane runs only what it built: "
                 "deploy a source, or set INTERLOCK_KRANE__BACKEND=docker"
             )
         if artifact(self._folders.artifacts, check_reference("artifact", image)).config is None:
@@ -82,13 +82,13 @@ class ProcessDriver:
         return image
 
     async def pull(self, image: str, credential: HostCredential | None) -> bool:
-        """What a build made is here, or nowhere."""
+        """Return True: a build made the image, or `resolve` raises."""
         return await self.resolve(image, credential) == image
 
     async def plan(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
     ) -> HostedDeployment:
-        """A deployment of an image that a build made."""
+        """Return a deployment of a built image."""
         app = artifact(self._folders.artifacts, check_reference("artifact", spec.image)).config
         if app is None:
             raise PreconditionFailed(f"deployment {spec.deployment_id}: {spec.image} is not here: build it again")
@@ -98,24 +98,24 @@ class ProcessDriver:
         return self._deployment(record)
 
     async def sweep(self, namespace: str, deployment_id: str) -> None:
-        """Nothing is left without a record: it is the first thing that is written."""
+        """Do nothing: the record is written first, so nothing exists without it."""
 
     def logged(self, namespace: str, deployment_id: str) -> list[str]:
-        """The instances that have a log."""
+        """Return the instances that have a log."""
         return sorted(file.stem for file in self._folders.logs(namespace, deployment_id).glob("*.log"))
 
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
-        """The newest log lines of one instance."""
+        """Return the newest log lines of one instance."""
         return tail(self._log(namespace, deployment_id, instance_id), lines, max_bytes)
 
     def follow_log(
         self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
     ) -> AsyncGenerator[list[FollowedLine]]:
-        """What is new in the file that the shim writes."""
+        """Yield new lines of the file that the shim writes."""
         return follow_file(self._log(query.namespace, query.deployment_id, instance_id), place, is_over)
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the prober."""
         await self._prober.close()
 
     def _deployment(self, record: ProcessRecord) -> HostedDeployment:
@@ -162,14 +162,14 @@ class ProcessDriver:
 
 
 class DeploymentFolder:
-    """The record of one deployment: a file in its folder."""
+    """Stores the record of one deployment in its folder."""
 
     def __init__(self, folder: Path, record: ProcessRecord) -> None:
         self._folder = folder
         self._record = record
 
     async def want(self, wanted: Wanted) -> None:
-        """Write down what is wanted."""
+        """Store the wanted state."""
         record = replace(self._record, wanted=wanted)
         try:
             await asyncio.to_thread(_record(self._folder).write, record)
@@ -178,7 +178,7 @@ class DeploymentFolder:
             raise Unavailable(f"deployment {deployment_id} could not be written down: {error}") from error
 
     async def provide(self, credential: HostCredential | None) -> None:
-        """The image stays for as long as the deployment."""
+        """Do nothing: the image is kept as long as the deployment."""
 
     async def forget(self) -> None:
         """Remove the folder."""
@@ -186,7 +186,7 @@ class DeploymentFolder:
 
 
 class ProcessRunner:
-    """The runs of one instance: one supervised process after the other, on the same port as far as that can be had."""
+    """The runs of one instance: supervised processes, one after the other, on the same port if it can be had."""
 
     def __init__(self, folder: Path, command: CommandSpec, ports: HeldPorts) -> None:
         self._process = SupervisedProcess(folder)
@@ -197,7 +197,7 @@ class ProcessRunner:
 
     @property
     def address(self) -> str:
-        """The port that the shim reserved, on loopback."""
+        """The loopback port that the shim reserved."""
         port = self._process.port
         return f"{LOOPBACK}:{port}" if port else ""
 
@@ -207,22 +207,22 @@ class ProcessRunner:
         await self._process.start(replace(self._command, wanted_port=self._held_port))
 
     async def is_started(self) -> bool:
-        """Whether its shim is there."""
+        """Return whether its shim is there."""
         return await self._process.is_started()
 
     async def wait(self) -> Ending:
-        """Wait for its end, with nothing left of it."""
+        """Wait for its end; nothing of it is left then."""
         ending = await self._process.wait()
         self._hold_port()
         return ending
 
     async def stop(self) -> None:
-        """End its whole process tree."""
+        """End its process tree."""
         await self._process.stop()
         self._let_port_go()
 
     async def forget(self) -> None:
-        """Forget the run that ended."""
+        """Forget the ended run."""
         self._process.forget()
         self._let_port_go()
 

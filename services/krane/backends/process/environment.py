@@ -1,4 +1,4 @@
-"""The environments that commands get. Built from nothing: what krane itself was given never leaks into them."""
+"""The environments of commands. They are built from nothing: no variable of krane leaks into them."""
 
 import os
 from collections.abc import Mapping
@@ -7,7 +7,7 @@ from pathlib import Path
 from services.krane.backends.process.artifacts import Artifact
 
 SYSTEM_PATH = "/usr/local/bin:/usr/bin:/bin"
-# What a package installer needs to reach its registry: the only variables that are handed on, and to builds alone.
+# What package installers need to reach their registries. Only builds get these variables of krane.
 INSTALLER_VARIABLES = (
     "COREPACK_NPM_REGISTRY",
     "HTTP_PROXY",
@@ -34,16 +34,16 @@ INSTALLER_VARIABLES = (
 def instance_environment(
     *, deployment_id: str, instance_id: str, folder: Path, image: Artifact, given: Mapping[str, str]
 ) -> dict[str, str]:
-    """What an instance sees; the shim adds PORT. Its home and temporary folder lie in its own folder.
+    """Return the environment of an instance; the shim adds PORT. HOME and TMPDIR are in the instance's own folder.
 
-    What it was given wins over what is only usual here, such as PATH, and cannot hold the names that krane answers for.
+    Given variables override defaults such as PATH, but not the variables that krane defines.
     """
     return {
         **_basics(folder, ":".join((*map(str, image.program_folders), SYSTEM_PATH))),
         **({"NODE_ENV": "production"} if (image.app / "package.json").exists() else {}),
-        # The image holds compiled code already and is read-only.
+        # The image already holds compiled code and is read-only.
         "PYTHONDONTWRITEBYTECODE": "1",
-        # What an instance prints is in its log at once, and not lost when it is killed.
+        # Output reaches the log at once, and is not lost when the instance is killed.
         "PYTHONUNBUFFERED": "1",
         "VIRTUAL_ENV": str(image.venv),
         **given,
@@ -54,16 +54,16 @@ def instance_environment(
 
 
 def build_environment(*, folder: Path, cache: Path, own: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """What a build and the installers it runs see. `own` is krane's environment."""
+    """Return the environment of a build and its installers. `own` is krane's environment."""
     return {
         **_basics(folder, SYSTEM_PATH),
         **{name: own[name] for name in INSTALLER_VARIABLES if name in own},
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "PIP_NO_INPUT": "1",
         "PYTHONUNBUFFERED": "1",
-        # Links into the cache would let one image change under another.
+        # With links into the cache, one image could change another.
         "UV_LINK_MODE": "copy",
-        # Whoever runs krane may let uv fetch other versions of Python.
+        # The operator may let uv download other versions of Python.
         "UV_PYTHON_DOWNLOADS": own.get("UV_PYTHON_DOWNLOADS", "never"),
         "UV_PYTHON_INSTALL_DIR": own.get("UV_PYTHON_INSTALL_DIR", f"{own.get('HOME', '')}/.local/share/uv/python"),
         "XDG_CACHE_HOME": str(cache),

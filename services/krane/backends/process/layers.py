@@ -1,7 +1,7 @@
-"""What earlier builds installed, kept by all that it was made from: the same lock again installs nothing.
+"""Keeps what earlier builds installed, keyed by everything that determines it: an unchanged lock installs nothing.
 
-A layer is a copy, never a link: one image must not change under another. It lies in the cache of the installers, and
-goes with it.
+A layer is a copy, not a link: one image must not change another. Layers are in the installers' cache and are removed
+with it.
 """
 
 import hashlib
@@ -14,24 +14,24 @@ from pathlib import Path
 from services.domain.plan import Step
 from services.krane.backends.shared.files import remove_tree
 
-# Counts up when a layer is made in another way.
+# Increment it when layers are made in another way.
 _LAYERS = "layers-1"
 
 
 class Layer:
-    """The result of the first steps of a plan, which read few files."""
+    """The result of the first steps of a plan, which depend on few files."""
 
     def __init__(self, cache: Path, key: str) -> None:
         self._folder = cache / _LAYERS / key
 
     @classmethod
     def of(cls, cache: Path, steps: Sequence[Step], app: Path, tools: Sequence[str]) -> "Layer":
-        """The layer of steps that say which files they need; `tools` are the versions of what runs them."""
+        """Return the layer of steps that name the files they need. `tools` are the versions of the tools they use."""
         said = [(step.arguments, step.input, [_digest(app / name) for name in step.needs or ()]) for step in steps]
         return cls(cache, hashlib.sha256(json.dumps([said, list(tools)]).encode()).hexdigest())
 
     def restore(self, *folders: Path) -> bool:
-        """Put the folders in place, and say whether they were kept."""
+        """Copy the kept folders into place; returns whether there were any."""
         if not self._folder.exists():
             return False
         for folder in folders:
@@ -41,7 +41,7 @@ class Layer:
         return True
 
     def keep(self, *folders: Path) -> None:
-        """Keep the folders as they are now."""
+        """Keep copies of the folders."""
         aside = self._folder.with_name(f".{uuid.uuid4().hex}")
         for folder in folders:
             if folder.exists():
@@ -50,7 +50,7 @@ class Layer:
         try:
             aside.rename(self._folder)
         except OSError:
-            # Another build of the same lock was first.
+            # Another build of the same lock was faster.
             remove_tree(aside)
 
 

@@ -1,9 +1,9 @@
-"""Serves a folder of files. Run as a file by the Python of an image, which has nothing of ours: the library alone.
+"""Serves a folder of files. The Python of an image runs this file, without our packages: standard library only.
 
     python static_server.py FOLDER [--single-page]
 
-Answers with index.html of a folder, with 404.html where there is one, and, for a single page, with index.html for every
-path that is no file. Never leaves the folder, and lists none.
+Answers a folder with its index.html, and a missing path with 404.html if it exists; for a single page, any path that is
+not a file with index.html. Never leaves the folder, and never lists one.
 """
 
 import os
@@ -29,18 +29,18 @@ class Handler(SimpleHTTPRequestHandler):
         super().__init__(*args, directory=str(root))
 
     def send_head(self) -> Any:
-        """Answer with a page in place of a file that is not there."""
+        """Answer with a page if the wanted file does not exist."""
         wanted = Path(self.translate_path(self.path))
         is_inside = wanted.resolve().is_relative_to(self._root)
         if is_inside and (wanted.is_file() or (wanted / INDEX).is_file()):
             return super().send_head()
-        # What has an ending is a file that is missing, and no page.
+        # A path with an ending is a missing file, not a page.
         if self._is_single_page and not wanted.suffix:
             return self._send_page(INDEX, HTTPStatus.OK)
         return self._send_page(NOT_FOUND, HTTPStatus.NOT_FOUND)
 
     def end_headers(self) -> None:
-        """Have caches ask again: a file of the same name may be another one after the next deployment."""
+        """Make caches revalidate: the next deployment may have another file of the same name."""
         self.send_header("Cache-Control", "no-cache")
         super().end_headers()
 
@@ -58,7 +58,7 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 def main(folder: str, *options: str) -> None:
-    """Serve until the end."""
+    """Serve forever."""
     handler = partial(Handler, root=Path(folder).resolve(), is_single_page="--single-page" in options)
     ThreadingHTTPServer((os.environ["HOST"], int(os.environ["PORT"])), handler).serve_forever()
 

@@ -1,4 +1,4 @@
-"""Tasks of the process backend: each a supervised process in an image's folder, without a port."""
+"""Tasks of the process backend. Each is a supervised process in the image's folder, without a port."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -24,15 +24,15 @@ class ProcessTasks:
         self._stop_grace_seconds = min(settings.stop_grace_seconds, MAX_GRACE_SECONDS)
 
     async def unrecorded(self, known: Collection[str]) -> list[TaskSpec]:
-        """None: a task is written down before anything of it is there."""
+        """Return nothing: a task is recorded before anything of it exists."""
         return []
 
     def may_have_begun(self, spec: TaskSpec) -> bool:
-        """Whether its shim was ever asked for."""
+        """Return whether its shim was ever requested."""
         return self._process(spec).may_have_begun
 
     async def prepare(self, spec: TaskSpec, environment: Mapping[str, str]) -> Prepared:
-        """Look the image up."""
+        """Find the image."""
         image = artifact(self._folders.artifacts, check_reference("artifact", spec.image))
         if image.config is None:
             raise PreconditionFailed(f"task {spec.task_id}: {spec.image} is not here: build it again")
@@ -56,11 +56,11 @@ class ProcessTasks:
         return Prepared(process, partial(process.start, command))
 
     def find(self, spec: TaskSpec) -> SupervisedProcess:
-        """The run in the task's folder."""
+        """Return the run in the task's folder."""
         return self._process(spec)
 
     async def clear(self, namespace: str, task_id: str) -> None:
-        """Remove the folder of the run, and its environment with it."""
+        """Remove the folder of the run, which holds its environment."""
         await asyncio.to_thread(remove_tree, self._folders.task_run(task_id))
 
     def _process(self, spec: TaskSpec) -> SupervisedProcess:

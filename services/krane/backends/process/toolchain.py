@@ -1,4 +1,4 @@
-"""What a build runs: interpreters and package managers of this machine, each found before it is needed."""
+"""The tools that a build runs: this machine's interpreters and package managers, each checked before use."""
 
 import os
 import shutil
@@ -15,9 +15,9 @@ from services.krane.backends.process.artifacts import Artifact
 from services.krane.backends.process.environment import SYSTEM_PATH
 
 UV = Path(sys.executable).with_name("uv")
-# Package managers that Node brings by corepack, in the version that a package.json names.
+# Package managers that corepack, part of Node, runs in the version that package.json names.
 _BY_COREPACK = frozenset({"pnpm", "yarn"})
-# Of Python 3, the newest first.
+# Minor versions of Python 3, newest first.
 _MINORS = range(20, 7, -1)
 
 
@@ -26,18 +26,18 @@ class Toolchain:
     """The tools of one build."""
 
     artifact: Artifact
-    # Of the source, for the steps that run its own programs.
+    # The source's own variables, for the steps that run its programs.
     variables: Mapping[str, str]
-    # Where krane itself finds programs, and so other versions of Python.
+    # krane's own PATH, where other versions of Python are found.
     search_path: str
 
     @property
     def path(self) -> str:
-        """Where steps find programs."""
+        """The PATH of the steps."""
         return f"{':'.join(map(str, self.artifact.program_folders))}:{UV.parent}:{SYSTEM_PATH}"
 
     def make_environment(self, version: Version | None) -> str:
-        """Make the Python environment of the image, and say which Python it has. Raises Invalid when there is none."""
+        """Make the image's Python environment; returns its version. Raises Invalid if there is no such Python."""
         own = sys.version.split()[0]
         if version is None or python_satisfies(version.request, own):
             self._make(sys.executable)
@@ -53,11 +53,11 @@ class Toolchain:
 
     @property
     def node_version(self) -> str:
-        """The Node of this machine; empty when there is none."""
+        """This machine's version of Node; empty if it has none."""
         return self._answer("node", "--version") if self._find("node") else ""
 
     def check_node(self, version: Version | None) -> str:
-        """What is odd about the Node of this machine; empty when it is as asked. Raises Invalid when it is too old."""
+        """Return a warning on this machine's Node, empty if it is as requested. Raises Invalid if it is too old."""
         there = self.node_version
         if not there:
             raise Invalid("the source is for Node, which is not on this machine: install Node.js with npm")
@@ -69,24 +69,24 @@ class Toolchain:
                 f"{version.source} asks for Node {version.request}, and this machine has {there}: "
                 "install that, or ask for another one"
             )
-        return f"{version.source} asks for Node {version.request}, and this machine has {there}: it is used"
+        return f"{version.source} asks for Node {version.request}, but this machine has {there}: the build uses that"
 
     def run(self, step: Step) -> int:
-        """Run a step, its output in the log, and return its exit code. Raises Invalid when its program is not there."""
+        """Run a step, its output in the log; returns its exit code. Raises Invalid if its program does not exist."""
         return self._run(self._resolved(step), text=step.input)
 
     def compile(self, *folders: Path) -> None:
-        """Compile Python code that is not compiled yet, by the Python that will run it."""
+        """Compile Python files that are not compiled yet, with the Python that will run them."""
         script = Path(__file__).with_name("compile_missing.py")
         self._run((str(self.artifact.venv / "bin" / "python"), "-I", str(script), *map(str, folders)))
 
     def check_program(self, arguments: tuple[str, ...]) -> None:
-        """Refuse what could not be run, while its author is looking."""
+        """Raise Invalid if the program does not exist, while the author still watches the build."""
         words = arguments[2].split() if arguments[:2] == ("sh", "-c") and arguments[2].startswith("exec ") else None
         program = words[1] if words and len(words) > 1 else arguments[0]
         if self._find(program) is None:
             raise Invalid(
-                f"the start command names {program!r}, which is not there: add it to requirements.txt, "
+                f"the start command names {program!r}, which does not exist: add it to requirements.txt, "
                 "or name an executable file of the source with its path, such as ./run"
             )
 
@@ -94,7 +94,7 @@ class Toolchain:
         program, *rest = step.arguments
         if program == "uv" and not UV.exists():
             if rest[0] != "pip":
-                raise Invalid(f"{step.source} is obeyed by uv, which is not installed beside krane: install it")
+                raise Invalid(f"{step.source} needs uv, which is not installed beside krane: install it")
             python = str(self.artifact.venv / "bin" / "python")
             return (
                 sys.executable,
@@ -111,7 +111,7 @@ class Toolchain:
         raise Invalid(f"{step.source} needs {program!r}, which is not on this machine: install it")
 
     def _interpreter(self, request: str) -> str | None:
-        """A Python where krane finds programs; only those are asked whose name says that they may be the one."""
+        """Return a Python in krane's PATH; only programs with a fitting name are asked for their version."""
         for minor in _MINORS:
             if any(python_satisfies(request, f"3.{minor}.{patch}") for patch in range(100)):
                 program = shutil.which(f"python3.{minor}", path=f"{self.search_path}:{SYSTEM_PATH}")
@@ -131,11 +131,11 @@ class Toolchain:
             raise Invalid("the Python environment could not be made: the build log says why")
 
     def _uv_venv(self, *options: str) -> tuple[str, ...]:
-        # Its scripts find their Python wherever they lie, so that it can be copied.
+        # With relocatable scripts the environment can be copied.
         return ("uv", "venv", "--quiet", "--relocatable", "--no-project", *options, str(self.artifact.venv))
 
     def _find(self, program: str) -> str | None:
-        # A program with a slash in its name is looked up from the working directory, as it will be when it runs.
+        # A program with a slash is looked up from the working directory, as when it runs.
         if "/" in program:
             return shutil.which(self.artifact.app / program)
         return shutil.which(program, path=self.path)

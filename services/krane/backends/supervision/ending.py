@@ -1,4 +1,4 @@
-"""How one run of a command ended, whatever ran it."""
+"""How one run of a command ended."""
 
 import signal
 from dataclasses import dataclass
@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """How a run ended, or that it never began: that counts as stopped."""
+    """How a run ended. A run that never began counts as stopped."""
 
-    # Negative: by that signal. None: nobody saw it, because whatever held the run was lost with it.
+    # Negative: the signal that ended it. None: unknown, because the supervisor was lost with it.
     exit_code: int | None
     was_stopped: bool
-    # What happened, as the beginning of a sentence, when the exit code does not say it; empty otherwise.
+    # What happened, as the beginning of a sentence, if the exit code does not tell; else empty.
     cause: str = ""
 
     @property
     def is_own(self) -> bool:
-        """It ended by itself: nobody asked for it, and nothing befell what held it."""
+        """It ended by itself: nobody stopped it, and its supervisor was not lost."""
         return self.exit_code is not None and not self.was_stopped
 
     @property

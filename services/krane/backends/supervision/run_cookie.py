@@ -1,4 +1,4 @@
-"""Find what is left of a run whose shim was killed, by the run id that every process of it carries."""
+"""Kills what is left of a run whose shim was killed. Every process of a run carries the run's id."""
 
 import asyncio
 import contextlib
@@ -13,7 +13,7 @@ SWEEP_SECONDS = 5.0
 
 
 async def kill_run(run_id: str) -> None:
-    """Kill every process of a run; returns when none is left. Raises Unavailable when one cannot be killed."""
+    """Kill every process of a run; returns when none is left. Raises Unavailable if one cannot be killed."""
     deadline = time.monotonic() + SWEEP_SECONDS
     while _kill_seen(f"INTERLOCK_RUN_ID={run_id}".encode()):
         if time.monotonic() > deadline:
@@ -22,12 +22,12 @@ async def kill_run(run_id: str) -> None:
 
 
 def _kill_seen(cookie: bytes) -> int:
-    """Kill what carries the cookie now and say how many; a process that is dead but not yet reaped carries nothing."""
+    """Kill the processes that carry the cookie now, and return their number. A zombie carries nothing."""
     return sum(_kill_if_carrier(int(entry.name), cookie) for entry in Path("/proc").iterdir() if entry.name.isdigit())
 
 
 def _kill_if_carrier(pid: int, cookie: bytes) -> bool:
-    # Opened before it is looked at, so that the signal reaches the process that was looked at.
+    # Opened before it is checked, so that the signal reaches the process that was checked.
     try:
         handle = os.pidfd_open(pid)
     except OSError:

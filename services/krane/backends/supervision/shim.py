@@ -1,14 +1,14 @@
-"""Runs one command and answers for everything it starts.
+"""Runs one command and supervises its process tree.
 
-krane starts `python -I -S shim.py FOLDER` for each instance and each build, and may die while the command runs on.
-Standard library only, so that it starts in a few milliseconds and stays small.
+krane starts `python -I -S shim.py FOLDER` for each instance and each build, and may die while the command goes on. Only
+the standard library is used, so that the shim starts in a few milliseconds and stays small.
 
-Promises. One shim per folder, shown by the lock it holds. The command gets a port that nothing else was given, and an
-environment that holds what the command file says and nothing else. When the command ends, or is stopped, or takes too
-much memory, its whole process tree is gone before the exit is recorded, children that left the session included.
+Promises. Each folder has at most one shim, which holds its lock. The command gets a port that nothing else gets, and an
+environment with exactly the variables of the command file. When the command ends, is stopped, or uses too much memory,
+its whole process tree is gone before the exit is recorded, including children that left the session.
 
-A stop asks the command itself first, as `docker stop` does: a server ends its workers when their requests are answered.
-What the command leaves is asked next. The grace period counts for both, and what is left at its end is killed.
+A stop signals the command first, as `docker stop` does: a server ends its workers after their requests are answered.
+The processes that it leaves are signalled next. Both share one grace period; at its end the rest is killed.
 """
 
 # pathlib would add a third to the start-up time:
@@ -32,9 +32,9 @@ PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Seconds between looks at the memory of the tree, and at whether a grace period is over.
+# Seconds between checks of the tree's memory and of the grace period.
 TICK_SECONDS = 0.25
-# "$PORT" as a whole: "$PORTS" is another variable.
+# "$PORT" as a whole word: "$PORTS" is another variable.
 PORT = re.compile(r"\$\{PORT\}|\$PORT(?![A-Za-z0-9_])")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 EXIT_CANNOT_RUN = 127
@@ -43,9 +43,9 @@ EXIT_CANNOT_RUN = 127
 class ShimCommand(TypedDict):
     """What krane asks for (command.json)."""
 
-    # Names this run; carried by every process of it in INTERLOCK_RUN_ID.
+    # Id of this run. Each of its processes carries it in INTERLOCK_RUN_ID.
     run_id: str
-    # krane's pid: until the shim holds its lock it dies with krane.
+    # krane's pid. Until the shim holds its lock, it dies with krane.
     parent_pid: int
     # "$PORT" and "${PORT}" in arguments become the port.
     arguments: list[str]
@@ -55,36 +55,36 @@ class ShimCommand(TypedDict):
     # The log is at most `log_files` files of this size.
     log_file_bytes: int
     log_files: int
-    # Limit of the whole tree; 0 = none.
+    # Memory limit of the process tree; 0 = none.
     memory_bytes: int
-    # Seconds from SIGTERM to the command until all that is left is killed.
+    # Seconds from SIGTERM to the command until SIGKILL to the rest.
     stop_grace_seconds: float
-    # The port that the command gets, or another when somebody else has it; 0 = any, None = it needs none.
+    # The port to reserve, or any other if it is taken; 0 = any, None = the command needs no port.
     wanted_port: int | None
-    # Builds end with krane; instances do not.
+    # True for builds, which end with krane; False for instances.
     dies_with_krane: bool
 
 
 class ShimState(TypedDict):
-    """How it goes (state.json)."""
+    """State of the run (state.json)."""
 
     run_id: str
     is_ended: bool
-    # 0 = none reserved.
+    # 0 = no port was reserved.
     port: int
-    # Negative: ended by that signal. None while it runs.
+    # Negative: the signal that ended it. None: it runs.
     exit_code: int | None
     # krane asked for the end.
     was_stopped: bool
-    # Why the shim ended it without being asked; empty otherwise.
+    # Why the shim ended the command without being asked; else empty.
     reason: str
 
 
 class Log:
-    """Appends to a file and starts the next one when it is full, keeping the newest.
+    """Appends to a file, and starts a new one when it is full. Keeps the newest files.
 
-    Before each line stands when it was written: nanoseconds since the epoch, and a space. No other line of the run has
-    the same, so that it also names the line.
+    Each line begins with its time stamp in nanoseconds since the epoch and a space. Stamps are unique within a run, so
+    a stamp also names its line.
     """
 
     def __init__(self, path: str, file_bytes: int, files: int) -> None:
@@ -93,7 +93,7 @@ class Log:
         self._files = files
         self._open()
         self._stamp = 0
-        # A run whose shim was killed may have left half a line.
+        # A killed shim may have left an unfinished line.
         self._is_in_line = self._size > 0 and os.pread(self._descriptor, 1, self._size - 1) != b"\n"
         self.end_line()
 
@@ -106,7 +106,7 @@ class Log:
             self._size += os.write(self._descriptor, stamped)
 
     def end_line(self) -> None:
-        """Let what comes next begin a line."""
+        """End an unfinished line."""
         if self._is_in_line:
             self.write(b"\n")
 
@@ -137,7 +137,7 @@ class Log:
 
 
 class Shim:
-    """One command from its start to its recorded exit."""
+    """One command, from its start to its recorded exit."""
 
     def __init__(self, command: ShimCommand) -> None:
         self._command = command
@@ -159,7 +159,7 @@ class Shim:
         self._memory_check_at = 0.0
 
     def run(self) -> None:
-        """Start the command and stay until nothing of it is left."""
+        """Start the command and stay until none of its processes is left."""
         self._start()
         while self._state["exit_code"] is None:
             self._wait_for_news()
@@ -175,11 +175,11 @@ class Shim:
         self._save()
 
     def _start(self) -> None:
-        # Saved before the fork: a shim whose folder is gone, or whose disk is full, starts nothing.
+        # Before the fork: if the folder is gone or the disk is full, nothing must start.
         self._save()
         shim_pid = os.getpid()
-        # A signal that comes before the command is there waits for it: the fork's handlers, which are the shim's, would
-        # take it, and the command would never hear that it is to stop.
+        # Signals are blocked until the command is there. Before exec it would handle them with the shim's handlers, and
+        # never learn that it has to stop.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         self._pid = os.fork()
         if self._pid == 0:
@@ -189,7 +189,7 @@ class Shim:
 
     def _become_command(self, shim_pid: int) -> NoReturn:
         try:
-            # The kernel ends the command when the shim is killed, which may have happened already.
+            # The kernel kills the command if the shim is killed, which may already have happened.
             set_process_option(PR_SET_PDEATHSIG, signal.SIGKILL)
             if os.getppid() != shim_pid:
                 os._exit(EXIT_CANNOT_RUN)
@@ -237,7 +237,7 @@ class Shim:
                 os.kill(self._pid, signal.SIGTERM)
 
     def _let_the_rest_end(self) -> None:
-        """Ask what a stopped command left, and wait for it until the grace period is over."""
+        """Signal what a stopped command left, and wait until it ends or the grace period is over."""
         if not self._state["was_stopped"] or self._kill_at is None:
             return
         signal_descendants(signal.SIGTERM)
@@ -267,7 +267,7 @@ class Shim:
             self._kill_at = time.monotonic()
 
     def _drain_output(self) -> None:
-        # Not blocking: somebody outside of the tree may have been handed the pipe and hold it open.
+        # Non-blocking: a process outside of the tree may hold the pipe open.
         if self._output >= 0:
             os.set_blocking(self._output, False)
             with contextlib.suppress(BlockingIOError):
@@ -287,10 +287,10 @@ def set_process_option(option: int, value: int) -> None:
 
 
 def reserve_port(wanted: int) -> socket.socket:
-    """Bind a loopback port, the wanted one unless somebody else has it, and never listen.
+    """Bind a loopback port without listening: the wanted one, or another if it is taken.
 
-    The kernel gives it to nobody who asks for any port, while a server that sets SO_REUSEADDR, as servers do, can
-    still listen on it.
+    The kernel gives a bound port to nobody who asks for any port, but a server that sets SO_REUSEADDR, as servers do,
+    can still listen on it.
     """
     reservation = socket.socket()
     reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -304,7 +304,7 @@ def reserve_port(wanted: int) -> socket.socket:
 
 
 def open_signal_pipe() -> int:
-    """Turn signals into bytes on the descriptor that is returned."""
+    """Turn signals into bytes on the returned descriptor."""
     receiver, sender = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
     signal.set_wakeup_fd(sender)
     for number in SIGNALS:
@@ -313,11 +313,11 @@ def open_signal_pipe() -> int:
 
 
 def ignore(number: int, frame: FrameType | None) -> None:
-    """Leave a signal to the signal pipe."""
+    """Do nothing: the signal pipe receives the signal."""
 
 
 def descendants() -> list[int]:
-    """The pids below this process. As a subreaper it inherits every orphan, so nothing leaves the tree."""
+    """Return the pids below this process. It is a subreaper and inherits every orphan, so no process is missed."""
     found: list[int] = []
     parents = [os.getpid()]
     while parents:
@@ -328,7 +328,7 @@ def descendants() -> list[int]:
 
 
 def children_of(pid: int) -> list[int]:
-    """The pids started by any thread of a process; empty when it is gone."""
+    """Return the pids that any thread of a process started; empty if it is gone."""
     children: list[int] = []
     with contextlib.suppress(OSError):
         for thread in os.listdir(f"/proc/{pid}/task"):
@@ -344,12 +344,12 @@ def signal_descendants(number: int) -> None:
 
 
 def kill_descendants() -> None:
-    """Kill every process of the tree that can be seen now; one that is just forking is found the next time."""
+    """Kill every process of the tree that exists now. Repeat it: a process that is just forking is found next time."""
     signal_descendants(signal.SIGKILL)
 
 
 def end_descendants() -> None:
-    """Kill until no child is left. That is the kernel's word: it answers ECHILD."""
+    """Kill until the kernel says with ECHILD that no child is left."""
     while True:
         kill_descendants()
         try:
@@ -360,10 +360,10 @@ def end_descendants() -> None:
 
 
 def memory_above(limit: int) -> int:
-    """The bytes that the tree uses if that is more than the limit, else 0.
+    """Return the bytes that the tree uses if they exceed the limit, else 0.
 
-    Resident size counts shared pages once per process: cheap, and never too low. Only when it is over the limit are the
-    proportional sizes added up, which cost more and are exact.
+    Resident sizes are cheap to read, but count shared pages once per process, so their sum is never too low. Only if it
+    exceeds the limit are the exact but slower proportional sizes added up.
     """
     pids = descendants()
     if sum(map(resident_bytes, pids)) <= limit:
@@ -373,7 +373,7 @@ def memory_above(limit: int) -> int:
 
 
 def resident_bytes(pid: int) -> int:
-    """Resident size of one process; 0 when it is gone."""
+    """Return the resident size of a process; 0 if it is gone."""
     try:
         return int(read(f"/proc/{pid}/statm").split()[1]) * PAGE_BYTES
     except OSError:
@@ -381,7 +381,7 @@ def resident_bytes(pid: int) -> int:
 
 
 def proportional_bytes(pid: int) -> int:
-    """Resident size of one process, shared pages divided by those who share them; 0 when it is gone."""
+    """Return the proportional size of a process: each shared page divided by its users; 0 if it is gone."""
     try:
         lines = read(f"/proc/{pid}/smaps_rollup").splitlines()
     except PermissionError:
@@ -392,21 +392,21 @@ def proportional_bytes(pid: int) -> int:
 
 
 def read(path: str) -> str:
-    """A small text file."""
+    """Read a small text file."""
     with open(path) as file:
         return file.read()
 
 
 def main(folder: str) -> None:
-    """Supervise the command of one folder."""
+    """Supervise the command of a folder."""
     os.closerange(3, 1 << 20)
     set_process_option(PR_SET_PDEATHSIG, signal.SIGTERM)
     os.chdir(folder)
     command: ShimCommand = json.loads(read("command.json"))
     if os.getppid() != command["parent_pid"]:
         return
-    # A POSIX lock is not inherited by children, and asking for it names its holder. It is lost when any descriptor of
-    # the file is closed: it is opened here, once, and never again.
+    # Children do not inherit a POSIX lock, and F_GETLK names its holder. Closing any descriptor of the file drops the
+    # lock: so it is opened once, here.
     lock = os.open("lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     set_process_option(PR_SET_CHILD_SUBREAPER, 1)

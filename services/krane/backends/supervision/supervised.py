@@ -1,4 +1,4 @@
-"""krane's side of a shim: start one, find it again, ask how it goes, wait for its end, stop it."""
+"""krane's side of a shim: starts a shim, finds it again, reads its state, waits for its end, and stops it."""
 
 import asyncio
 import contextlib
@@ -23,7 +23,7 @@ from services.krane.backends.supervision.ending import NEVER_RAN, Ending
 from services.krane.backends.supervision.run_cookie import kill_run
 
 START_SECONDS = 10.0
-# Seconds beyond the grace period that a shim gets to kill the tree and record the exit.
+# Seconds after the grace period in which a shim has to kill the tree and record the exit.
 KILL_SECONDS = 5.0
 POLL_SECONDS = 0.005
 LOG_FILE_BYTES = 1024 * 1024
@@ -36,40 +36,40 @@ FLOCK = "hhqqi4x"
 class CommandSpec:
     """What to run under a shim."""
 
-    # "$PORT" and "${PORT}" become the reserved port.
+    # "$PORT" and "${PORT}" are replaced by the reserved port.
     arguments: tuple[str, ...]
     environment: dict[str, str]
     working_directory: Path
     log: Path
     stop_grace_seconds: float
-    # Limit of the whole process tree; 0 = none.
+    # Memory limit of the process tree; 0 = none.
     memory_bytes: int = 0
-    # The port it gets when nobody else has it; 0 = any, None = it needs none.
+    # The port to reserve, or any other if it is taken; 0 = any, None = the command needs no port.
     wanted_port: int | None = None
     dies_with_krane: bool = False
 
 
 class SupervisedProcess:
-    """One command under a shim, known by its folder."""
+    """One command under a shim, identified by its folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        # The shim that this krane started and has not reaped.
+        # pidfd of the shim, if this krane started it and has not reaped it.
         self._child: int | None = None
 
     @property
     def port(self) -> int:
-        """The reserved port of the run; 0 before it started."""
+        """The reserved port of the run; 0 before the start."""
         state = self._state()
         return state["port"] if state else 0
 
     @property
     def may_have_begun(self) -> bool:
-        """Whether a run was ever asked for."""
+        """Whether a run was ever requested."""
         return self._command() is not None
 
     async def start(self, spec: CommandSpec) -> None:
-        """Begin a run; returns when the shim is there and forks the command, raises Unavailable when it is not."""
+        """Begin a run; returns once the shim supervises it. Raises Unavailable if the shim does not start."""
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         spec.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(self._folder / "command.json", json.dumps(_command(spec)).encode())
@@ -79,7 +79,7 @@ class SupervisedProcess:
             raise Unavailable(f"the supervisor in {self._folder} did not start: see shim.log there")
 
     async def is_started(self) -> bool:
-        """Whether the run is there. Waits for one that is just beginning."""
+        """Return whether the run exists. Waits for one that is just starting."""
         deadline = time.monotonic() + START_SECONDS
         async with self._handle() as handle:
             while handle is not None and not _has_ended(handle) and time.monotonic() < deadline:
@@ -89,7 +89,7 @@ class SupervisedProcess:
         return False
 
     async def wait(self) -> Ending:
-        """Wait for the end, then make sure that nothing of the run is left. What never ran was stopped."""
+        """Wait for the end, and until no process of the run is left. A run that never began counts as stopped."""
         async with self._handle() as handle:
             if handle is not None:
                 await _ended(handle)
@@ -103,7 +103,7 @@ class SupervisedProcess:
         return Ending(exit_code=state["exit_code"], was_stopped=state["was_stopped"], cause=state["reason"])
 
     async def stop(self) -> Ending:
-        """End the whole process tree: asked first, killed when the grace period is over. Succeeds when it is gone."""
+        """End the process tree: SIGTERM, then SIGKILL after the grace period. Succeeds if it is gone."""
         command = self._command()
         grace = command["stop_grace_seconds"] if command else 0.0
         async with self._handle() as handle:
@@ -112,11 +112,11 @@ class SupervisedProcess:
         return await self.wait()
 
     def forget(self) -> None:
-        """Forget the run that ended: it counts as never begun."""
+        """Forget the ended run, as if it had never begun."""
         (self._folder / "command.json").unlink(missing_ok=True)
 
     def _spawn(self) -> int:
-        # posix_spawn, and not asyncio's subprocesses: those are killed when their event loop closes.
+        # posix_spawn, since asyncio kills its subprocesses when the event loop closes.
         pid = os.posix_spawn(
             sys.executable,
             [sys.executable, "-I", "-S", shim.__file__, str(self._folder)],
@@ -138,7 +138,7 @@ class SupervisedProcess:
 
     @asynccontextmanager
     async def _handle(self) -> AsyncGenerator[int | None]:
-        """A pidfd of the shim, which names that very process even when its pid is used again; None when it is gone."""
+        """Yield a pidfd of the shim, which names that process even if its pid is reused; None if the shim is gone."""
         handle = os.dup(self._child) if self._child is not None else self._adopt()
         try:
             yield handle
@@ -154,14 +154,14 @@ class SupervisedProcess:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
             return None
-        # Asked again: only now is it certain that the handle is the holder's.
+        # Check again: only now is it certain that the pidfd is the holder's.
         if self._holder() == pid:
             return handle
         os.close(handle)
         return None
 
     def _holder(self) -> int | None:
-        """The pid of the shim that holds the folder's lock."""
+        """Return the pid of the shim that holds the folder's lock."""
         try:
             descriptor = os.open(self._folder / "lock", os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -180,7 +180,7 @@ class SupervisedProcess:
             return None
 
     def _state(self) -> shim.ShimState | None:
-        """What the shim recorded of the current run."""
+        """Return what the shim recorded of the current run."""
         command = self._command()
         try:
             state: shim.ShimState = json.loads((self._folder / "state.json").read_bytes())
@@ -222,7 +222,7 @@ async def _ended(handle: int) -> None:
     """Wait until the process behind a pidfd has ended."""
     loop = asyncio.get_running_loop()
     ended = asyncio.Event()
-    # A descriptor of its own: the loop knows one reader for each.
+    # A descriptor of its own: the event loop allows one reader per descriptor.
     own = os.dup(handle)
     loop.add_reader(own, ended.set)
     try:
