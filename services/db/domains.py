@@ -136,14 +136,7 @@ async def _apply_change(session: AsyncSession, project: ProjectRouting, change: 
         return
     deployment = await session.get_one(Deployment, change.after)
     if is_routable(change.hostname, apex):
-        await session.merge(
-            GatewayConfig(
-                hostname=change.hostname,
-                workspace_id=project.workspace_id,
-                project_id=project.id,
-                deployment_id=deployment.id,
-            )
-        )
+        await session.merge(GatewayConfig(hostname=change.hostname, deployment_id=deployment.id))
     domain = await session.scalar(select(Domain).where(Domain.hostname == change.hostname))
     if domain is None:
         domain = Domain(

@@ -221,8 +221,6 @@ class GatewayConfig(Base):
     __tablename__ = "gateway_configs"
 
     hostname: Mapped[str] = mapped_column(primary_key=True)
-    workspace_id: Mapped[str] = mapped_column(ForeignKey("workspaces.id"))
-    project_id: Mapped[str] = mapped_column(ForeignKey("projects.id"))
     deployment_id: Mapped[str] = mapped_column(ForeignKey("deployments.id"), index=True)
 
 

@@ -23,8 +23,6 @@ class ReadyFile(BaseModel):
     ctrl_grpc: str
     krane_grpc: str
     database: str
-    # Token that callers of ctrl must send; None: no token.
-    token: str | None
     apex: str
     envoy_admin: str
     pids: dict[str, int]
@@ -40,7 +38,6 @@ def describe(settings: "Settings", pids: Mapping[str, int]) -> ReadyFile:
         ctrl_grpc=f"{settings.ctrl.host}:{settings.ctrl.grpc_port}",
         krane_grpc=settings.krane.address,
         database=settings.database,
-        token=None,
         apex=settings.apex,
         envoy_admin=settings.gateway.envoy_admin_url,
         pids=dict(pids),

@@ -133,7 +133,7 @@ class Installation:
 
     def _ready(self) -> dict[str, Any]:
         keys = ("ingress", "admin", "gateway", "ctrl", "krane_grpc", "database", "apex", "envoy_admin")
-        return dict.fromkeys(keys, "") | {"ctrl_grpc": self.grpc_address, "token": None, "pids": {}}
+        return dict.fromkeys(keys, "") | {"ctrl_grpc": self.grpc_address, "pids": {}}
 
 
 def answers(url: str) -> bool:

@@ -32,14 +32,7 @@ async def revision(database: Database) -> int:
 
 async def route(database: Database, deployment: Deployment) -> None:
     async with database.write() as session:
-        session.add(
-            GatewayConfig(
-                hostname="api.example.com",
-                workspace_id=deployment.workspace_id,
-                project_id=deployment.project_id,
-                deployment_id=deployment.id,
-            )
-        )
+        session.add(GatewayConfig(hostname="api.example.com", deployment_id=deployment.id))
 
 
 async def test_the_records_become_what_krane_reports(database: Database, deployment: Deployment) -> None:

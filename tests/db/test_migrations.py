@@ -92,6 +92,16 @@ def test_an_upgrade_keeps_routes_except_those_that_were_not_served(tmp_path: Pat
     config = alembic_config(sqlite_url(file))
     command.upgrade(config, "0006")
     with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("INSERT INTO workspaces VALUES ('w', 'w', 0)")
+        project = "id, workspace_id, slug, is_rolled_back, last_generation, created_at_ms"
+        connection.execute(f"INSERT INTO projects ({project}) VALUES ('p', 'w', 'p', 0, 1, 0)")
+        connection.execute("INSERT INTO environments VALUES ('e', 'p', 'e', 1)")
+        columns = "id, workspace_id, project_id, environment_id, status, generation, branch, commit_sha, message"
+        sizes = "replicas, cpu_millicores, memory_mib, health_path, created_at_ms"
+        connection.execute(
+            f"INSERT INTO deployments ({columns}, {sizes})"
+            " VALUES ('d', 'w', 'p', 'e', 'ready', 1, '', '', '', 1, 250, 64, '', 0)"
+        )
         connection.executemany(
             "INSERT INTO gateway_configs (hostname, workspace_id, project_id, deployment_id, is_enabled, revision)"
             " VALUES (?, 'w', 'p', 'd', ?, 1)",
@@ -101,8 +111,9 @@ def test_an_upgrade_keeps_routes_except_those_that_were_not_served(tmp_path: Pat
     command.upgrade(config, "head")
 
     with contextlib.closing(sqlite3.connect(file)) as connection:
-        rows = connection.execute("SELECT hostname, deployment_id FROM gateway_configs").fetchall()
-    assert rows == [("on.example.com", "d")]
+        connection.row_factory = sqlite3.Row
+        rows = [dict(row) for row in connection.execute("SELECT * FROM gateway_configs")]
+    assert rows == [{"hostname": "on.example.com", "deployment_id": "d"}]
 
 
 def test_the_migrations_make_the_tables_that_the_code_declares(migrated_file: Path) -> None:

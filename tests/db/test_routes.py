@@ -10,14 +10,7 @@ from tests.builders import add_deployment, add_project, running
 async def route(database: Database, hostname: str, deployment: Deployment) -> None:
     async with database.write() as session:
         await next_revision(session)
-        session.add(
-            GatewayConfig(
-                hostname=hostname,
-                workspace_id=deployment.workspace_id,
-                project_id=deployment.project_id,
-                deployment_id=deployment.id,
-            )
-        )
+        session.add(GatewayConfig(hostname=hostname, deployment_id=deployment.id))
 
 
 async def report(database: Database, deployment: Deployment, *instances: InstanceState) -> None:

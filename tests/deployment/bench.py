@@ -295,11 +295,16 @@ class Bench:
         (project,) = self.rows("select * from projects where id = :id", id=project_id)
         instances = self.rows("select * from instances")
         statuses = of_project("deployments", "id", "status")
+        configs = self.rows(
+            "select g.hostname, g.deployment_id from gateway_configs g join deployments d on d.id = g.deployment_id "
+            "where d.project_id = :id",
+            id=project_id,
+        )
         return Slate(
             live=project["live_deployment_id"] and name(project["live_deployment_id"]),
             is_rolled_back=bool(project["is_rolled_back"]),
             domains=of_project("domains", "hostname", "deployment_id"),
-            configs=of_project("gateway_configs", "hostname", "deployment_id"),
+            configs={name(row["hostname"]): name(row["deployment_id"]) for row in configs},
             served={name(host): name(target) for host, target in self.gateways.state.served.items() if target in ids},
             instances=frozenset(
                 (name(one["deployment_id"]), name(one["id"]), one["address"], bool(one["healthy"]))

@@ -270,7 +270,11 @@ class World:
         wanted = [("live", live), ("environment", live), ("branch", newest), *(("commit", d) for d in commits)]
         assert sorted((d["sticky"], d["deployment_id"]) for d in domains) == sorted(wanted)
         assert [d["config"] for d in domains] == [d["deployment_id"] for d in domains]
-        configs = await self.stack.sql("select * from gateway_configs where project_id = :id", id=project.id)
+        query = (
+            "select g.hostname from gateway_configs g join deployments d on d.id = g.deployment_id "
+            "where d.project_id = :id"
+        )
+        configs = await self.stack.sql(query, id=project.id)
         assert len(configs) == len(domains)
         row = (await self.stack.sql("select * from projects where id = :id", id=project.id))[0]
         assert (row["live_deployment_id"], bool(row["is_rolled_back"])) == (live, held)

@@ -159,12 +159,7 @@ class Routes:
 
 
 def _config(hostname: str, deployment_id: str) -> GatewayConfig:
-    return GatewayConfig(
-        hostname=hostname,
-        workspace_id="ws",
-        project_id="p",
-        deployment_id=deployment_id,
-    )
+    return GatewayConfig(hostname=hostname, deployment_id=deployment_id)
 
 
 def _instance(deployment_id: str, number: int, address: str) -> Instance:
