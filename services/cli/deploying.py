@@ -99,9 +99,9 @@ def deploy(
     idempotency_key: Annotated[
         str, typer.Option(help="Repeating the command with the same key creates no second deployment.")
     ] = "",
-    wait: Annotated[
-        bool, typer.Option(" /--no-wait", help="Return when the deployment is recorded.", show_default=False)
-    ] = True,
+    no_wait: Annotated[
+        bool, typer.Option("--no-wait", help="Return when the deployment is recorded.", show_default=False)
+    ] = False,
     timeout: TimeoutOption = "15m",
 ) -> None:
     """Deploy a folder, a tar, an image or a git repository, and wait until it is ready."""
@@ -137,7 +137,7 @@ def deploy(
         session.run(lambda client: client.list_variables(project, environment))
         request.source = _upload(session, origin)
     deployment = session.run(lambda client: client.create_deployment(request))
-    if not wait:
+    if no_wait:
         session.show(deployment, result_text(deployment))
         return
     _watch(session, deployment.id, patience)

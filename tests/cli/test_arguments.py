@@ -1,9 +1,11 @@
+import contextlib
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import typer
 
+from services.cli.__main__ import main
 from services.cli.arguments import Origin, hoist, parse_duration, parse_origin
 
 OPTIONS = frozenset({"-o", "--output"})
@@ -52,3 +54,17 @@ def test_durations_are_seconds_or_have_a_unit(text: str, seconds: int) -> None:
 def test_what_is_no_duration_is_refused(text: str) -> None:
     with pytest.raises(typer.BadParameter, match="90s, 15m or 2h"):
         parse_duration(text)
+
+
+def test_help_names_every_option_whole_on_a_narrow_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setattr("sys.argv", ["interlock", "deploy", "--help"])
+
+    with contextlib.suppress(SystemExit):
+        main()
+
+    shown = capsys.readouterr().out
+    assert "--no-release-command " in shown
+    assert "…" not in shown
