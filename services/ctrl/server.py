@@ -27,6 +27,7 @@ from services.ctrl.operations import OperationApi
 from services.ctrl.projects import ProjectApi
 from services.ctrl.registries import CredentialApi
 from services.db.engine import Database
+from services.deployment.secrets import Secrets
 from services.durable.client import RestateClient
 from services.keyring import Keyring
 from services.krane.client import KraneClient
@@ -53,7 +54,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         dispatcher = Dispatcher(database, restate, cancellation)
         keyring = Keyring(settings.secrets_dir)
         keyring.ensure()
-        images = ImagePinning(database, krane, keyring)
+        images = ImagePinning(krane, Secrets(database, keyring))
         deployments = DeploymentApi(database, krane, images, dispatcher, cancellation, settings.gateway.port)
         operations = OperationApi(database, restate, krane, cancellation)
         attention = AttentionApi(database, restate, krane, settings)

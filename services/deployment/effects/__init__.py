@@ -12,6 +12,7 @@ from services.deployment.effects.live import LiveEffects
 from services.deployment.effects.release import ReleaseEffects
 from services.deployment.effects.retention import RetentionEffects
 from services.deployment.effects.row import RowEffects
+from services.deployment.secrets import Secrets
 from services.keyring import Keyring
 from services.krane.client import KraneClient
 
@@ -33,12 +34,13 @@ class Effects:
         cls, database: Database, krane: KraneClient, keyring: Keyring, apex: str, settings: DeploySettings
     ) -> Self:
         """Create the effects for one installation."""
+        secrets = Secrets(database, keyring)
         return cls(
             row=RowEffects(database, krane),
-            image=ImageEffects(database, krane, keyring),
-            build=BuildEffects(database, krane, keyring),
-            release=ReleaseEffects(database, krane, keyring, settings),
-            instances=InstanceEffects(database, krane, keyring, settings),
+            image=ImageEffects(krane, secrets),
+            build=BuildEffects(krane, secrets),
+            release=ReleaseEffects(krane, secrets, settings),
+            instances=InstanceEffects(database, krane, secrets, settings),
             live=LiveEffects(database, apex),
             retention=RetentionEffects(database, settings),
         )

@@ -3,10 +3,8 @@
 from dataclasses import replace
 
 from services.db.deployments import Metadata
-from services.db.engine import Database
-from services.deployment.credentials import open_credentials
+from services.deployment.secrets import Secrets
 from services.domain.errors import PreconditionFailed
-from services.keyring import Keyring
 from services.krane.client import KraneClient
 from services.krane.types import BuildPriority, BuildState
 
@@ -14,10 +12,9 @@ from services.krane.types import BuildPriority, BuildState
 class BuildEffects:
     """The build of a deployment."""
 
-    def __init__(self, database: Database, krane: KraneClient, keyring: Keyring) -> None:
-        self._database = database
+    def __init__(self, krane: KraneClient, secrets: Secrets) -> None:
         self._krane = krane
-        self._keyring = keyring
+        self._secrets = secrets
 
     async def start(self, metadata: Metadata) -> None:
         """Start the build of the image."""
@@ -25,7 +22,7 @@ class BuildEffects:
         if origin is None:
             raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
         priority = BuildPriority.PRODUCTION if metadata.is_production else BuildPriority.NORMAL
-        credentials = await open_credentials(self._database, self._keyring, metadata.workspace_id)
+        credentials = await self._secrets.credentials(metadata.workspace_id)
         await self._krane.start_build(metadata.workspace_id, metadata.deployment_id, origin, priority, credentials)
 
     async def observe(self, namespace: str, build_id: str) -> BuildState | None:

@@ -7,12 +7,10 @@ from contextlib import suppress
 from services.config import DeploySettings
 from services.db import deployments, instances
 from services.db.engine import Database
-from services.deployment.credentials import open_credential
-from services.deployment.environment import open_environment
 from services.deployment.scrape import fetch_openapi
+from services.deployment.secrets import Secrets
 from services.domain.errors import NotFound, Unavailable
 from services.domain.readiness import InstanceState
-from services.keyring import Keyring
 from services.krane.client import KraneClient
 from services.krane.types import DeploymentSpec, DeploymentState, last_probe, without_probes
 
@@ -23,16 +21,16 @@ LAST_LOOK_SECONDS = 2.0
 class InstanceEffects:
     """The instances of a deployment."""
 
-    def __init__(self, database: Database, krane: KraneClient, keyring: Keyring, settings: DeploySettings) -> None:
+    def __init__(self, database: Database, krane: KraneClient, secrets: Secrets, settings: DeploySettings) -> None:
         self._database = database
         self._krane = krane
-        self._keyring = keyring
+        self._secrets = secrets
         self._settings = settings
 
     async def create(self, metadata: deployments.Metadata, image: str) -> None:
         """Start the instances, with the captured environment of the deployment."""
-        environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
-        credential = await open_credential(self._database, self._keyring, metadata.workspace_id, image)
+        environment = await self._secrets.environment(metadata.deployment_id)
+        credential = await self._secrets.credential(metadata.workspace_id, image)
         await self._krane.create(
             DeploymentSpec(
                 namespace=metadata.workspace_id,
@@ -46,7 +44,7 @@ class InstanceEffects:
 
     async def start(self, workspace_id: str, deployment_id: str, image: str) -> None:
         """Start stopped and failed instances; pulls the image if krane has lost it."""
-        credential = await open_credential(self._database, self._keyring, workspace_id, image)
+        credential = await self._secrets.credential(workspace_id, image)
         await self._krane.start(workspace_id, deployment_id, credential)
 
     async def stop(self, namespace: str, deployment_id: str) -> None:

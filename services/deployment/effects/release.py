@@ -4,9 +4,7 @@ from dataclasses import replace
 
 from services.config import DeploySettings
 from services.db.deployments import Metadata
-from services.db.engine import Database
-from services.deployment.environment import open_environment
-from services.keyring import Keyring
+from services.deployment.secrets import Secrets
 from services.krane.client import KraneClient
 from services.krane.types import TaskSpec, TaskState
 
@@ -14,15 +12,14 @@ from services.krane.types import TaskSpec, TaskState
 class ReleaseEffects:
     """The release command of a deployment."""
 
-    def __init__(self, database: Database, krane: KraneClient, keyring: Keyring, settings: DeploySettings) -> None:
-        self._database = database
+    def __init__(self, krane: KraneClient, secrets: Secrets, settings: DeploySettings) -> None:
         self._krane = krane
-        self._keyring = keyring
+        self._secrets = secrets
         self._settings = settings
 
     async def start(self, metadata: Metadata, image: str) -> None:
         """Start the release command, with the captured environment of the deployment."""
-        environment = await open_environment(self._database, self._keyring, metadata.deployment_id)
+        environment = await self._secrets.environment(metadata.deployment_id)
         await self._krane.start_task(
             TaskSpec(
                 namespace=metadata.workspace_id,
