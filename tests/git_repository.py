@@ -169,7 +169,7 @@ class GitServer(ThreadingHTTPServer):
     @property
     def credential(self) -> HostCredential:
         """The credential for /private."""
-        return HostCredential(registry=self.host, username=USERNAME, password=PASSWORD)
+        return HostCredential(host=self.host, username=USERNAME, password=PASSWORD)
 
     def handle_error(self, request: object, client_address: object) -> None:
         """Ignore clients that disconnect, because they do not trust the certificate or were killed."""

@@ -29,7 +29,7 @@ class RegistryServer:
 
     def __init__(self, folder: Path, engine_socket: Path) -> None:
         self.host = f"127.0.0.1:{free_port()}"
-        self.credential = HostCredential(registry=self.host, username=USERNAME, password=PASSWORD)
+        self.credential = HostCredential(host=self.host, username=USERNAME, password=PASSWORD)
         self._folder = folder
         self._engine_socket = engine_socket
         self._process: subprocess.Popen[bytes] | None = None

@@ -168,15 +168,15 @@ class ControlClient:
         return await self._call(self._control.ListRegistryCredentials, request)
 
     async def set_registry_credential(
-        self, registry: str, username: str, password: str
+        self, host: str, username: str, password: str
     ) -> pb.SetRegistryCredentialResponse:
         """Add or replace the credential of a host."""
-        request = pb.SetRegistryCredentialRequest(registry=registry, username=username, password=password)
+        request = pb.SetRegistryCredentialRequest(registry=host, username=username, password=password)
         return await self._call(self._control.SetRegistryCredential, request)
 
-    async def remove_registry_credential(self, registry: str) -> pb.RemoveRegistryCredentialResponse:
+    async def remove_registry_credential(self, host: str) -> pb.RemoveRegistryCredentialResponse:
         """Remove the credential of a host."""
-        request = pb.RemoveRegistryCredentialRequest(registry=registry)
+        request = pb.RemoveRegistryCredentialRequest(registry=host)
         return await self._call(self._control.RemoveRegistryCredential, request)
 
     async def list_domains(self, project: str) -> pb.ListDomainsResponse:

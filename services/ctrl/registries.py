@@ -11,7 +11,7 @@ from services.db.registry_credentials import (
     seal_context,
     set_credential,
 )
-from services.domain.images import check_registry, check_registry_login
+from services.domain.images import check_host, check_login
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.keyring import Keyring
 
@@ -34,13 +34,13 @@ class CredentialApi:
     async def SetRegistryCredential(self, request: pb.SetRegistryCredentialRequest) -> pb.SetRegistryCredentialResponse:
         """Add or replace the credential of one host."""
         workspace, actor = check_workspace(request.workspace), check_actor(request.actor)
-        registry = check_registry(request.registry)
-        check_registry_login(request.username, request.password)
+        host = check_host(request.registry)
+        check_login(request.username, request.password)
         async with self._database.write() as session:
             workspace_id = await ensure_workspace(session, workspace)
-            sealed = self._keyring.seal(request.password, seal_context(workspace_id, registry))
+            sealed = self._keyring.seal(request.password, seal_context(workspace_id, host))
             login = SealedLogin(username=request.username, password=sealed)
-            row = await set_credential(session, workspace_id, registry, login, updated_by=actor)
+            row = await set_credential(session, workspace_id, host, login, updated_by=actor)
             return pb.SetRegistryCredentialResponse(credential=registry_credential_message(row))
 
     async def RemoveRegistryCredential(
@@ -48,5 +48,5 @@ class CredentialApi:
     ) -> pb.RemoveRegistryCredentialResponse:
         """Remove the credential of one host."""
         async with self._database.write() as session:
-            await remove_credential(session, check_workspace(request.workspace), check_registry(request.registry))
+            await remove_credential(session, check_workspace(request.workspace), check_host(request.registry))
         return pb.RemoveRegistryCredentialResponse()

@@ -49,4 +49,4 @@ class Secrets:
     def _opened(self, row: SealedCredential) -> HostCredential:
         sealed = Sealed(key_id=row.key_id, ciphertext=row.ciphertext)
         password = self._keyring.open(sealed, registry_credentials.seal_context(row.workspace_id, row.host))
-        return HostCredential(registry=row.host, username=row.username, password=password)
+        return HostCredential(host=row.host, username=row.username, password=password)

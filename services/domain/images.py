@@ -32,7 +32,7 @@ def registry_of(image: str) -> str | None:
     return _canonical(first) if separator and _is_host(first) else DOCKER_HUB
 
 
-def check_registry(address: str) -> str:
+def check_host(address: str) -> str:
     """Return the host[:port] of a registry or git server as `registry_of` does; raises Invalid if it is none.
 
     Accepts addresses with a scheme and path, such as "https://index.docker.io/v1/".
@@ -41,18 +41,18 @@ def check_registry(address: str) -> str:
     host = _canonical(match["host"]) if match else ""
     if not is_registry(host):
         raise Invalid(
-            f"registry {address[:80]!r} is not a host: use host[:port] as in its image names or repository URLs, "
+            f"{address[:80]!r} is not a host: use host[:port] as in its image names or repository URLs, "
             f"for example ghcr.io, github.com, 127.0.0.1:5000 or {DOCKER_HUB}"
         )
     return host
 
 
 def is_registry(host: str) -> bool:
-    """Return whether a host[:port] has the form that `registry_of` and `check_registry` return."""
+    """Return whether a host[:port] has the form that `registry_of` and `check_host` return."""
     return _HOST.fullmatch(host) is not None and _is_host(host) and host == _canonical(host)
 
 
-def check_registry_login(username: str, password: str) -> None:
+def check_login(username: str, password: str) -> None:
     """Raise Invalid unless both are usable as a login. The message never holds the password."""
     if not username or len(username) > MAX_USERNAME or ":" in username or not username.isprintable():
         raise Invalid(f"username is not usable: send 1 to {MAX_USERNAME} printable characters without ':'")

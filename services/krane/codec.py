@@ -7,7 +7,7 @@ from services.domain.errors import (
     Invalid,
 )
 from services.domain.git import GitSource
-from services.domain.images import check_registry, check_registry_login
+from services.domain.images import check_host, check_login
 from services.domain.readiness import InstanceStatus, Probe
 from services.domain.settings import EffectiveSettings, RunSettings, only, resolve, settings_from
 from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, run_pb2, task_pb2
@@ -77,7 +77,7 @@ def decode_run(message: run_pb2.RunSettings) -> RunSettings:
 def encode_credential(credential: HostCredential) -> image_pb2.RegistryCredential:
     """Encode a credential."""
     return image_pb2.RegistryCredential(
-        registry=credential.registry, username=credential.username, password=credential.password
+        registry=credential.host, username=credential.username, password=credential.password
     )
 
 
@@ -85,9 +85,9 @@ def decode_credential(credential: image_pb2.RegistryCredential) -> HostCredentia
     """Decode and check a credential; None for an empty message. Raises Invalid."""
     if not credential.ByteSize():
         return None
-    check_registry_login(credential.username, credential.password)
+    check_login(credential.username, credential.password)
     return HostCredential(
-        registry=check_registry(credential.registry), username=credential.username, password=credential.password
+        host=check_host(credential.registry), username=credential.username, password=credential.password
     )
 
 

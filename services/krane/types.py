@@ -49,7 +49,7 @@ class HostCredential:
     """The login for a host, which is a registry or a git server."""
 
     # host[:port], as `services.domain.images.registry_of` and `GitSource.server` name it.
-    registry: str
+    host: str
     username: str
     password: str = field(repr=False)
 

@@ -2,7 +2,7 @@ import pytest
 
 from services.domain.errors import Invalid
 from services.domain.git import GitProtocol, check_git
-from services.domain.images import check_registry
+from services.domain.images import check_host
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
@@ -112,7 +112,7 @@ def test_what_is_no_repository_is_refused(url: str, complaint: str) -> None:
 )
 def test_a_server_is_asked_with_the_credential_of_its_host(url: str, server: str) -> None:
     assert check_git(url, "main").server == server
-    assert not server or check_registry(server) == server
+    assert not server or check_host(server) == server
 
 
 @pytest.mark.parametrize(

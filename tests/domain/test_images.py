@@ -1,7 +1,7 @@
 import pytest
 
 from services.domain.errors import Invalid
-from services.domain.images import check_registry, check_registry_login, is_pinned, registry_of
+from services.domain.images import check_host, check_login, is_pinned, registry_of
 
 HEX = "0123456789abcdef" * 4
 
@@ -56,7 +56,7 @@ def test_a_digest_means_the_same_for_ever_and_a_tag_does_not(image: str, pinned:
     ],
 )
 def test_registries_are_named_in_one_way(address: str, registry: str) -> None:
-    assert check_registry(address) == registry
+    assert check_host(address) == registry
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_registries_are_named_in_one_way(address: str, registry: str) -> None:
 )
 def test_what_no_image_can_be_named_by_is_no_registry(address: str) -> None:
     with pytest.raises(Invalid, match="use host"):
-        check_registry(address)
+        check_host(address)
 
 
 @pytest.mark.parametrize(
@@ -77,6 +77,6 @@ def test_what_no_image_can_be_named_by_is_no_registry(address: str) -> None:
 )
 def test_a_login_that_cannot_work_is_refused_without_being_shown(username: str, password: str) -> None:
     with pytest.raises(Invalid) as refused:
-        check_registry_login(username, password)
+        check_login(username, password)
 
     assert "s3cret" not in refused.value.message

@@ -6,13 +6,13 @@ import pytest
 
 from services.domain.settings import EffectiveSettings, RunSettings
 from services.krane.backends.building.app_config import APP_CONFIG, AppConfig
-from services.krane.backends.building.builds import BUILD_RECORD, BuildRecord
+from services.krane.backends.building.builds import BUILD_RECORD, CREDENTIALS, BuildRecord
 from services.krane.backends.docker.containers import RECORD_ADAPTER, ContainerRecord
 from services.krane.backends.docker.tasks import SPEC
 from services.krane.backends.hosted.deployment import Wanted
 from services.krane.backends.hosted.task import TASK_RECORD, TaskRecord
 from services.krane.backends.process.driver import DEPLOYMENT_RECORD, ProcessRecord
-from services.krane.types import AppSettings, BuildStatus, DeploymentSpec, TaskSpec, TaskStatus
+from services.krane.types import AppSettings, BuildStatus, DeploymentSpec, HostCredential, TaskSpec, TaskStatus
 
 IMAGE = "artifact@sha256:" + "a" * 64
 IMAGE_ID = "sha256:" + "b" * 64
@@ -131,6 +131,13 @@ def test_the_file_of_a_build() -> None:
         cached=True,
         settings=SETTINGS,
     )
+
+
+def test_the_credentials_of_a_build() -> None:
+    old = """[{"registry": "git.example.com", "username": "u", "password": "p"}]"""
+    today = (HostCredential(host="git.example.com", username="u", password="p"),)
+
+    assert CREDENTIALS.validate_json(old) == CREDENTIALS.validate_json(CREDENTIALS.dump_json(today)) == today
 
 
 @pytest.mark.parametrize("record", [SPEC_TODAY, TASK_TODAY], ids=["deployment", "task"])

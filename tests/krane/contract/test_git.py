@@ -133,7 +133,7 @@ async def test_a_private_repository_is_read_with_the_credential_of_its_server_wh
 ) -> None:
     commit = repository.commit({"app.py": ""})
     with git_server(tmp_path) as server:
-        url, others = f"{server.url}/private/repository/.git", replace(server.credential, registry="ghcr.io")
+        url, others = f"{server.url}/private/repository/.git", replace(server.credential, host="ghcr.io")
 
         built = await build_from_git(krane.client, "private", url, "main", others, server.credential)
 

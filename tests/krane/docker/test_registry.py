@@ -55,7 +55,7 @@ async def test_image_that_only_the_engine_has_is_its_id(krane: Krane) -> None:
 
 async def test_what_a_registry_refuses_is_told_apart(krane: Krane, registry: RegistryServer, app: str) -> None:
     wrong = replace(registry.credential, password="wrong")
-    other = replace(registry.credential, registry="ghcr.io")
+    other = replace(registry.credential, host="ghcr.io")
     name = f"{registry.host}/team/app"
 
     for credential in (None, wrong):
@@ -172,7 +172,7 @@ async def test_dockerfile_may_begin_with_a_private_image_and_copy_from_another(
 
 
 async def test_credentials_of_a_build_last_as_long_as_the_build(docker_kind: DockerKind, tmp_path: Path) -> None:
-    credential = HostCredential(registry="ghcr.io", username="u", password=PASSWORD)
+    credential = HostCredential(host="ghcr.io", username="u", password=PASSWORD)
     async with krane_process(docker_kind, tmp_path, free_port()) as (process, client):
         source = (await client.upload_source(in_chunks(docker_kind.slow_source("credentials")))).source
         await client.start_build(NAMESPACE, "slow", source, credentials=[credential])

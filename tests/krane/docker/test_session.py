@@ -48,8 +48,8 @@ def methods() -> Methods:
 async def engine(methods: Methods, tmp_path: Path) -> AsyncGenerator[grpc.aio.Channel]:
     """The client's end of a session."""
     credentials = [
-        HostCredential(registry="127.0.0.1:5000", username="u", password="p"),
-        HostCredential(registry=DOCKER_HUB, username="hub", password="h"),
+        HostCredential(host="127.0.0.1:5000", username="u", password="p"),
+        HostCredential(host=DOCKER_HUB, username="hub", password="h"),
     ]
     served = {CREDENTIALS: Auth(credentials).answer, "/t/Large": methods.large, "/t/Endless": methods.endless}
     is_over = asyncio.Event()

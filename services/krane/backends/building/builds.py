@@ -12,6 +12,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import TypeAdapter
 
@@ -27,6 +28,7 @@ from services.krane.backends.shared.files import Record, read_in_pieces
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.logs import tail
+from services.krane.backends.shared.records import NAMED_BY_HOST
 from services.krane.checks import check_reference
 from services.krane.types import AppSettings, BuildPriority, BuildState, BuildStatus, HostCredential, StoredSource
 from services.telemetry import get_logger
@@ -62,7 +64,7 @@ class BuildRecord:
 
 BUILD_RECORD = TypeAdapter(BuildRecord)
 CREDENTIALS_FILE = "credentials.json"
-CREDENTIALS = TypeAdapter(tuple[HostCredential, ...])
+CREDENTIALS = TypeAdapter(tuple[Annotated[HostCredential, NAMED_BY_HOST], ...])
 
 
 class SourceBuilds:
@@ -216,7 +218,7 @@ class SourceBuilds:
         try:
             async with self._queue.turn(record.namespace, record.priority, build_log.say):
                 kept = self._credentials(record.build_id).read() or ()
-                credential = next((one for one in kept if one.registry == record.git.server), None)
+                credential = next((one for one in kept if one.host == record.git.server), None)
                 async with _limited("fetching the source", self._fetch_timeout_seconds):
                     fetched = await self._fetcher.fetch(record.git, folder, build_log, credential)
                 stored = await self._sources.store(read_in_pieces(fetched.archive))
@@ -232,7 +234,7 @@ class SourceBuilds:
     def _needed(self, wanted: BuildRecord, credentials: Sequence[HostCredential]) -> tuple[HostCredential, ...]:
         """Return the credentials that a build uses: for the git server it fetches from, and for base images."""
         server = wanted.git.server if wanted.git else ""
-        return tuple(one for one in credentials if self._builder.asks_registries or one.registry == server)
+        return tuple(one for one in credentials if self._builder.asks_registries or one.host == server)
 
     async def _find_or_make(self, record: BuildRecord) -> tuple[BuiltImage, bool]:
         """Return the image, and whether it already existed."""

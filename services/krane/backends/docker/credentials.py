@@ -19,14 +19,14 @@ def registry_auth(image: str, credential: HostCredential | None) -> str:
     """
     if credential is None:
         return ""
-    if credential.registry != registry_of(image):
-        raise Invalid(f"the credential is for {credential.registry}, and image {image[:120]} is not of that registry")
-    return _encode(_login(credential) | {"serveraddress": _address(credential.registry)})
+    if credential.host != registry_of(image):
+        raise Invalid(f"the credential is for {credential.host}, and image {image[:120]} is not of that registry")
+    return _encode(_login(credential) | {"serveraddress": _address(credential.host)})
 
 
 def registry_config(credentials: Iterable[HostCredential]) -> str:
     """X-Registry-Config for a build; empty = all anonymous."""
-    logins = {_address(credential.registry): _login(credential) for credential in credentials}
+    logins = {_address(credential.host): _login(credential) for credential in credentials}
     return _encode(logins) if logins else ""
 
 

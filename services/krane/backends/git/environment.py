@@ -78,8 +78,8 @@ def stored_login(git: GitSource, credential: HostCredential) -> str:
     """Return a credential as a line of git's store. Raises PreconditionFailed for one that git cannot send."""
     if any(character in credential.password for character in "\r\n"):
         raise PreconditionFailed(
-            f"the password for {credential.registry} holds a line break, which git cannot send: set it again with "
-            f"`interlock credentials set {credential.registry}`"
+            f"the password for {credential.host} holds a line break, which git cannot send: set it again with "
+            f"`interlock credentials set {credential.host}`"
         )
     user, password = (quote(part, safe="") for part in (credential.username, credential.password))
     return f"{git.protocol}://{user}:{password}@{git.authority}\n"

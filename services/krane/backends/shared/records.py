@@ -36,4 +36,13 @@ def _fold_spec(spec: dict[str, Any]) -> dict[str, Any]:
     return {**spec, "run": run}
 
 
+def _name_by_host(credential: object) -> object:
+    """Return a credential whose host may be in an older field."""
+    if not isinstance(credential, dict) or "registry" not in credential:
+        return cast(object, credential)
+    kept = dict(cast(dict[str, object], credential))
+    return {"host": kept.pop("registry"), **kept}
+
+
 FOLDED: Final = BeforeValidator(fold)
+NAMED_BY_HOST: Final = BeforeValidator(_name_by_host)

@@ -14,7 +14,7 @@ class Auth:
     """The credentials of one build."""
 
     def __init__(self, credentials: Iterable[HostCredential]) -> None:
-        self._credentials = {credential.registry: credential for credential in credentials}
+        self._credentials = {credential.host: credential for credential in credentials}
 
     async def answer(self, call: Call) -> None:
         """Say who krane is for one registry; nobody, where it has no credential."""
