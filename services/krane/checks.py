@@ -8,8 +8,10 @@ from services.domain.settings import check_command, check_effective
 from services.krane.types import DeploymentSpec, TaskSpec
 
 MAX_TASK_SECONDS = 24 * 3600
+# Letters only, so that the name of a task's log is never the id of an instance.
+TASK_NAME = re.compile(r"[a-z]{1,32}")
 # Of an instance, or of the deployment's task.
-INSTANCE_ID = re.compile(rf"(?P<deployment_id>{ID.pattern})-(?:[0-9]{{1,3}}|release)")
+INSTANCE_ID = re.compile(rf"(?P<deployment_id>{ID.pattern})-(?:[0-9]{{1,3}}|{TASK_NAME.pattern})")
 REFERENCE = re.compile(r"(?P<kind>[a-z]+)@sha256:(?P<digest>[0-9a-f]{64})")
 
 
@@ -42,6 +44,8 @@ def check_task(spec: TaskSpec) -> None:
     """Raise Invalid if a task is not valid. The backend checks the image."""
     check_id("namespace", spec.namespace)
     check_id("task_id", spec.task_id)
+    if TASK_NAME.fullmatch(spec.name) is None:
+        raise Invalid(f"name {spec.name[:80]!r} is not usable for a task: use 1 to 32 lower-case letters")
     check_effective(spec.run)
     check_command("release_command", spec.run.release_command)
     if not 0 < spec.timeout_seconds <= MAX_TASK_SECONDS:

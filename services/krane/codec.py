@@ -13,6 +13,7 @@ from services.domain.settings import EffectiveSettings, RunSettings, only, resol
 from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, run_pb2, task_pb2
 from services.krane.types import (
     DEPLOYMENT_SETTINGS,
+    RELEASE,
     TASK_SETTINGS,
     AppSettings,
     BuildPriority,
@@ -266,6 +267,7 @@ def encode_task_spec(spec: TaskSpec, environment: Mapping[str, str]) -> task_pb2
         run=encode_run(spec.run),
         environment=environment,
         timeout_seconds=spec.timeout_seconds,
+        name=spec.name,
     )
 
 
@@ -278,6 +280,7 @@ def decode_task_spec(request: task_pb2.StartTaskRequest) -> TaskSpec:
         run=only(resolve(decode_run(request.run)), TASK_SETTINGS),
         timeout_seconds=request.timeout_seconds,
         environment_digest=digest_environment(request.environment),
+        name=request.name or RELEASE,
     )
 
 

@@ -199,6 +199,10 @@ class BuildState:
     settings: AppSettings = field(default_factory=AppSettings)
 
 
+# The name of a task that runs the release command.
+RELEASE = "release"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSpec:
     """A command to run once. The same spec again is the same run."""
@@ -214,6 +218,13 @@ class TaskSpec:
     timeout_seconds: float
     # As in a DeploymentSpec.
     environment_digest: str = ""
+    # What the task is for, in lower-case letters. Records of an older krane have none: they are releases.
+    name: str = RELEASE
+
+    @property
+    def log_name(self) -> str:
+        """The name of its log."""
+        return task_log_name(self.task_id, self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +248,11 @@ class TaskName:
     task_id: str
 
 
-def task_log_name(task_id: str) -> str:
+def task_log_name(task_id: str, name: str = RELEASE) -> str:
     """The name of a task's log, used like the id of an instance."""
-    return f"{task_id}-release"
+    return f"{task_id}-{name}"
+
+
+def is_task_log(log_name: str) -> bool:
+    """Whether a log is that of a task. The id of an instance ends in its index."""
+    return not log_name.rpartition("-")[2].isdigit()

@@ -6,7 +6,7 @@ from typing import Any
 
 from services.domain.settings import EffectiveSettings
 from services.krane.client import KraneClient
-from services.krane.types import TaskSpec, TaskState, TaskStatus
+from services.krane.types import RELEASE, TaskSpec, TaskState, TaskStatus
 from tests.krane.docker_image import PYTHON
 from tests.krane.support import NAMESPACE, named_processes, until
 
@@ -26,7 +26,12 @@ def task(task_id: str, image: str, code: str, **fields: Any) -> TaskSpec:
         release_command=given["command"], cpu_millicores=given["cpu_millicores"], memory_mib=given["memory_mib"]
     )
     return TaskSpec(
-        namespace=NAMESPACE, task_id=task_id, image=image, run=run, timeout_seconds=given["timeout_seconds"]
+        namespace=NAMESPACE,
+        task_id=task_id,
+        image=image,
+        run=run,
+        timeout_seconds=given["timeout_seconds"],
+        name=given.get("name", RELEASE),
     )
 
 

@@ -41,7 +41,7 @@ from services.krane.types import (
     TaskState,
     TaskStatus,
     WorkloadStatus,
-    task_log_name,
+    is_task_log,
 )
 from tests.krane.support import processes_with
 from tests.restate_server import free_port
@@ -396,7 +396,7 @@ class MemoryTask:
         self.state = TaskState(status=TaskStatus.RUNNING)
         self.log = log
         self._command = MemoryCommand(memory_mib=spec.run.memory_mib, log=log)
-        environment = _environment(spec.task_id, task_log_name(spec.task_id), given)
+        environment = _environment(spec.task_id, spec.log_name, given)
         self._keeper = asyncio.create_task(self._keep(image.folder, environment))
 
     async def cancel(self) -> None:
@@ -436,7 +436,7 @@ class MemoryTasks:
         known = self._tasks.get(spec.task_id)
         if known is None:
             image = self._images.find(spec.image)
-            log = self._logs.of(spec.namespace, spec.task_id).setdefault(task_log_name(spec.task_id), MemoryLog())
+            log = self._logs.of(spec.namespace, spec.task_id).setdefault(spec.log_name, MemoryLog())
             self._tasks[spec.task_id] = MemoryTask(spec, image, environment, log)
         elif known.spec != spec:
             raise Conflict(f"task {spec.task_id} exists and runs something else: use another id")
@@ -523,8 +523,7 @@ class MemoryLogs:
         return is_written or self.tasks.is_running(namespace, deployment_id)
 
     def _names(self, namespace: str, deployment_id: str) -> list[str]:
-        task = task_log_name(deployment_id)
-        return sorted(self.of(namespace, deployment_id), key=lambda name: (name != task, name))
+        return sorted(self.of(namespace, deployment_id), key=lambda name: (not is_task_log(name), name))
 
 
 def _environment(deployment_id: str, instance_id: str, given: Mapping[str, str]) -> dict[str, str]:

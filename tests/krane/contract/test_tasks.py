@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -40,6 +41,26 @@ async def test_a_task_that_ends_with_0_succeeded_and_its_lines_are_in_the_deploy
     assert followed == [("migrate-1-release", lines[0])]
     assert [line.text for line in await krane.client.logs(NAMESPACE, "migrate-1")] == [*lines]
     await krane.client.delete_task(NAMESPACE, "migrate-1")
+
+
+async def test_a_task_has_its_log_under_its_name(krane: Krane) -> None:
+    seed = task("migrate-named", krane.image, "print('seeded')", name="seed")
+    await krane.client.start_task(seed)
+
+    state = await ended(krane.client, "migrate-named")
+    await krane.client.start_task(seed)
+    with pytest.raises(Conflict):
+        await krane.client.start_task(replace(seed, name="release"))
+    with pytest.raises(Invalid, match="name '0' is not usable for a task"):
+        await krane.client.start_task(replace(seed, task_id="migrate-bad", name="0"))
+
+    assert (state.status, state.log_lines) == (TaskStatus.SUCCEEDED, ("seeded",))
+    query = LogQuery(namespace=NAMESPACE, deployment_id="migrate-named", follow=True)
+    followed = [(line.instance_id, line.text) async for line in krane.client.follow_logs(query)]
+    assert followed == [("migrate-named-seed", "seeded")]
+    named = await krane.client.logs(NAMESPACE, "migrate-named", instance_id="migrate-named-seed")
+    assert [line.text for line in named] == ["seeded"]
+    await krane.client.delete_task(NAMESPACE, "migrate-named")
 
 
 async def test_a_task_that_ends_otherwise_failed_with_its_exit_code_and_its_last_lines(krane: Krane) -> None:

@@ -28,7 +28,7 @@ from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.hosted.tasks import MAX_GRACE_SECONDS, Prepared
 from services.krane.backends.shared.records import FOLDED
 from services.krane.backends.supervision.ending import Ending
-from services.krane.types import TaskSpec, task_log_name
+from services.krane.types import TaskSpec
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -75,7 +75,7 @@ class DockerTasks:
     async def prepare(self, spec: TaskSpec, environment: Mapping[str, str]) -> Prepared:
         """Create the container."""
         image = await find_image(self._engine, spec.image, command=spec.run.release_command)
-        name = task_log_name(spec.task_id)
+        name = spec.log_name
         await self._archived_logs.begin(spec.namespace, spec.task_id, name)
         container = await self._containers.create_labelled(
             {
@@ -96,7 +96,7 @@ class DockerTasks:
 
     def find(self, spec: TaskSpec) -> "TaskContainer":
         """The run in the task's container."""
-        name = task_log_name(spec.task_id)
+        name = spec.log_name
         return TaskContainer(Lifetime(self._containers, self._watcher, name, self._stop_grace_seconds), spec)
 
     async def clear(self, namespace: str, task_id: str) -> None:

@@ -18,7 +18,7 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import POLL_SECONDS, follow_file
 from services.krane.backends.shared.log_lines import Place
 from services.krane.checks import check_instance_id
-from services.krane.types import BuildStatus, FollowedLine, LogLine, LogQuery, task_log_name
+from services.krane.types import BuildStatus, FollowedLine, LogLine, LogQuery, is_task_log
 
 Send = Callable[[FollowedLine], Awaitable[None]]
 BUILD = ""
@@ -69,7 +69,8 @@ class HostedLogs:
                 closing = tasks.create_task(self._break_off())
                 if query.build:
                     await self._follow_build(query, send)
-                await self._follow_task(query, send)
+                for name in filter(is_task_log, self._logged(query.namespace, query.deployment_id)):
+                    await self._follow_task(query, name, send)
                 await self._follow_instances(query, send, tasks)
                 closing.cancel()
         except ExceptionGroup as errors:
@@ -88,19 +89,15 @@ class HostedLogs:
         if self._builds.status(namespace, build_id) is not None:
             await _pass_on(follow_file(self._folders.build_log(build_id), Place(BUILD, query), is_over), send)
 
-    async def _follow_task(self, query: LogQuery, send: Send) -> None:
-        namespace, task_id, name = query.namespace, query.deployment_id, task_log_name(query.deployment_id)
-
+    async def _follow_task(self, query: LogQuery, name: str, send: Send) -> None:
         def is_over() -> bool:
-            return not query.follow or not self._tasks.is_running(namespace, task_id)
+            return not query.follow or not self._tasks.may_log(query.namespace, query.deployment_id, name)
 
-        if name in self._logged(namespace, task_id):
-            await _pass_on(self._driver.follow_log(query, name, Place(name, query), is_over), send)
+        await _pass_on(self._driver.follow_log(query, name, Place(name, query), is_over), send)
 
     async def _follow_instances(self, query: LogQuery, send: Send, tasks: asyncio.TaskGroup) -> None:
         one_at_a_time = asyncio.Lock()
         readers: dict[str, asyncio.Task[None]] = {}
-        task = task_log_name(query.deployment_id)
 
         def is_over() -> bool:
             return not query.follow or not self._may_grow(query.namespace, query.deployment_id)
@@ -112,7 +109,7 @@ class HostedLogs:
         while True:
             over = is_over()
             for instance_id in self._logged(query.namespace, query.deployment_id):
-                if instance_id != task and instance_id not in readers:
+                if not is_task_log(instance_id) and instance_id not in readers:
                     readers[instance_id] = tasks.create_task(read(instance_id))
             if over:
                 break
@@ -124,7 +121,7 @@ class HostedLogs:
         state = self._deployments.find(namespace, deployment_id)
         kept = self._driver.logged(namespace, deployment_id)
         there = [instance.id for instance in state.instances] if state else []
-        return sorted({*kept, *there}, key=lambda name: (name != task_log_name(deployment_id), name))
+        return sorted({*kept, *there}, key=lambda name: (not is_task_log(name), name))
 
     def _may_grow(self, namespace: str, deployment_id: str) -> bool:
         """Return whether an instance runs or will run."""

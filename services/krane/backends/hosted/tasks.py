@@ -23,7 +23,7 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.operations import BackgroundOperations
 from services.krane.checks import check_task
-from services.krane.types import TaskName, TaskSpec, TaskState, TaskStatus, task_log_name
+from services.krane.types import TaskName, TaskSpec, TaskState, TaskStatus
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
@@ -110,8 +110,7 @@ class HostedTasks:
             raise NotFound(f"there is no task {task_id} in {namespace}: start it first")
         # Read before the log, so that the log of an ended task is complete.
         state = task.state
-        name = task_log_name(task_id)
-        lines = await self._driver.tail(namespace, task_id, name, tail_lines, MAX_ANSWER_BYTES)
+        lines = await self._driver.tail(namespace, task_id, task.spec.log_name, tail_lines, MAX_ANSWER_BYTES)
         return replace(state, log_lines=tuple(lines))
 
     async def names(self) -> list[TaskName]:
@@ -122,10 +121,10 @@ class HostedTasks:
         """Return the images that tasks run."""
         return {task.spec.image for task in self._tasks.values() if task.is_running}
 
-    def is_running(self, namespace: str, task_id: str) -> bool:
-        """Return whether a task runs, so that its log may grow."""
+    def may_log(self, namespace: str, task_id: str, log_name: str) -> bool:
+        """Return whether a task runs that writes to this log."""
         task = self._find(namespace, task_id)
-        return task is not None and task.is_running
+        return task is not None and task.is_running and task.spec.log_name == log_name
 
     async def cancel(self, namespace: str, task_id: str) -> None:
         self._find(namespace, task_id)

@@ -13,7 +13,7 @@ from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 from services.krane.checks import check_reference
-from services.krane.types import TaskSpec, task_log_name
+from services.krane.types import TaskSpec
 
 
 class ProcessTasks:
@@ -36,7 +36,7 @@ class ProcessTasks:
         image = artifact(self._folders.artifacts, check_reference("artifact", spec.image))
         if image.config is None:
             raise PreconditionFailed(f"task {spec.task_id}: {spec.image} is not here: build it again")
-        name = task_log_name(spec.task_id)
+        name = spec.log_name
         command = CommandSpec(
             arguments=spec.run.release_command,
             environment=instance_environment(
