@@ -1,24 +1,25 @@
 """Checks of krane beyond the rules of the domain. Ids and digests are checked before they become folder names."""
 
 import re
+from collections.abc import Collection
 
 from services.domain.errors import Invalid
 from services.domain.ids import ID, check_id
 from services.domain.settings import check_command, check_effective
-from services.krane.types import DeploymentSpec, TaskSpec
+from services.krane.types import RELEASE, DeploymentSpec, TaskSpec
 
 MAX_TASK_SECONDS = 24 * 3600
 # Letters only, so that the name of a task's log is never the id of an instance.
 TASK_NAME = re.compile(r"[a-z]{1,32}")
-# Of an instance, or of the deployment's task.
-INSTANCE_ID = re.compile(rf"(?P<deployment_id>{ID.pattern})-(?:[0-9]{{1,3}}|{TASK_NAME.pattern})")
+# Of an instance, or of the deployment's release command.
+INSTANCE_ID = re.compile(rf"(?P<deployment_id>{ID.pattern})-(?:[0-9]{{1,3}}|{RELEASE})")
 REFERENCE = re.compile(r"(?P<kind>[a-z]+)@sha256:(?P<digest>[0-9a-f]{64})")
 
 
-def check_instance_id(deployment_id: str, value: str) -> str:
-    """Return the id if it is one of an instance of this deployment, or raise Invalid."""
+def check_instance_id(deployment_id: str, value: str, logged: Collection[str]) -> str:
+    """Return the id if it is that of an instance of this deployment, or of one of its logs; else raise Invalid."""
     match = INSTANCE_ID.fullmatch(value)
-    if match is None or match["deployment_id"] != deployment_id:
+    if value not in logged and (match is None or match["deployment_id"] != deployment_id):
         raise Invalid(
             f"instance_id {value[:80]!r} is not an instance of {deployment_id}: use '{deployment_id}-<index>'"
         )

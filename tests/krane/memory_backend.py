@@ -490,8 +490,8 @@ class MemoryLogs:
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
         check_id("namespace", namespace)
         check_id("deployment_id", deployment_id)
-        asked = [check_instance_id(deployment_id, instance_id)] if instance_id else []
         logs = self.of(namespace, deployment_id)
+        asked = [check_instance_id(deployment_id, instance_id, logs)] if instance_id else []
         if not logs:
             raise NotFound(f"there is no deployment {deployment_id} in {namespace}: create it first")
         names = [name for name in asked or self._names(namespace, deployment_id) if name in logs]

@@ -50,8 +50,8 @@ class HostedLogs:
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int) -> list[LogLine]:
         check_id("namespace", namespace)
         check_id("deployment_id", deployment_id)
-        asked = [check_instance_id(deployment_id, instance_id)] if instance_id else []
         logged = self._logged(namespace, deployment_id)
+        asked = [check_instance_id(deployment_id, instance_id, logged)] if instance_id else []
         if not logged:
             raise NotFound(f"there is no deployment {deployment_id} in {namespace}: create it first")
         names = asked or logged
