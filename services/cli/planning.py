@@ -13,7 +13,7 @@ from services.cli.render import printable
 from services.cli.selecting import select
 from services.cli.session import Output, session_of
 from services.domain.errors import Invalid
-from services.domain.plan import GivenSettings, SourceFiles, make_plan, plan_lines
+from services.domain.plan import MAX_TEXT_BYTES, GivenSettings, SourceFiles, make_plan, plan_lines
 from services.domain.settings import RunSettings
 
 
@@ -50,4 +50,9 @@ def _read(folder: Path) -> SourceFiles:
     if not folder.is_dir():
         raise Invalid(f"no such folder: {folder}")
     names = [path.relative_to(folder).as_posix() for path in select(folder).paths if path.is_file()]
-    return SourceFiles.collect(names, lambda name: (folder / name).read_bytes())
+    return SourceFiles.collect(names, lambda name: _beginning(folder / name))
+
+
+def _beginning(file: Path) -> bytes:
+    with file.open("rb") as content:
+        return content.read(MAX_TEXT_BYTES)

@@ -11,6 +11,7 @@
     python_start.py    detects the start command of a Python app
     node.py            an app with a package.json
     static_site.py     a folder of static files
+    not_fetched.py     submodules and files of Git LFS that the source lacks
     planning.py        combines all of this into the plan
     text.py            the plan as lines of text
 

@@ -2,8 +2,10 @@
 
 import codecs
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from itertools import islice
 from pathlib import PurePosixPath
 
 MAX_TEXT_BYTES = 1024 * 1024
@@ -28,6 +30,8 @@ _IGNORED_FOLDERS = frozenset(
 )
 _TOP = frozenset(
     {
+        ".gitattributes",
+        ".gitmodules",
         ".node-version",
         ".nvmrc",
         ".python-version",
@@ -72,6 +76,10 @@ _JAVASCRIPT_TOP = re.compile(r"[^/]+\.(?:[cm]?js|ts)")
 _JAVASCRIPT_BELOW = re.compile(r"src/(?:app|index|main|server)\.(?:[cm]?js|ts)")
 _REQUIREMENTS = re.compile(r"(?:[^/]*requirements[^/]*|requirements/[^/]+|requirements/[^/]+/[^/]+)\.(?:txt|in)")
 _MAX_DEPTH = 6
+_LFS_ATTRIBUTE = re.compile(r"^\s*(?P<pattern>[^#\s]\S*)\s.*\bfilter=lfs\b", re.MULTILINE)
+_LFS_POINTER = b"version https://git-lfs.github.com/spec/"
+# Either all files of Git LFS were fetched, or none: a few of them tell.
+_MAX_LFS_FILES = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,13 +88,17 @@ class SourceFiles:
 
     names: frozenset[str]
     texts: Mapping[str, str]
+    # A few of the files of which only the pointer of Git LFS is there.
+    lfs_pointers: tuple[str, ...] = ()
 
     @classmethod
     def collect(cls, names: Iterable[str], read: Callable[[str], bytes]) -> "SourceFiles":
         """Read the files that matter, at most `MAX_TEXT_BYTES` of each."""
         known = frozenset(names)
         texts = {name: _decode(read(name)[:MAX_TEXT_BYTES]) for name in sorted(known) if is_read(name)}
-        return cls(names=known, texts=texts)
+        tracked = islice(_lfs_files(known, texts.get(".gitattributes", "")), _MAX_LFS_FILES)
+        pointers = tuple(name for name in tracked if read(name).startswith(_LFS_POINTER))
+        return cls(names=known, texts=texts, lfs_pointers=pointers)
 
     def text(self, name: str) -> str:
         """The text of a file; empty if it does not exist or was not read."""
@@ -114,6 +126,17 @@ def is_read(name: str) -> bool:
         return True
     is_python = path.name in _PYTHON_BELOW or (path.suffix == ".py" and path.parent.name == "settings")
     return is_python or bool(_JAVASCRIPT_BELOW.fullmatch(name) or _REQUIREMENTS.fullmatch(name))
+
+
+def _lfs_files(names: Iterable[str], attributes: str) -> Iterator[str]:
+    """The files that Git LFS keeps, by the .gitattributes of the top folder."""
+    patterns = [match["pattern"].removeprefix("/") for match in _LFS_ATTRIBUTE.finditer(attributes)]
+    if not patterns:
+        return
+    for name in sorted(names):
+        last = name.rpartition("/")[2]
+        if any(fnmatchcase(name if "/" in pattern else last, pattern) for pattern in patterns):
+            yield name
 
 
 def _decode(content: bytes) -> str:

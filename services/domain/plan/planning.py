@@ -8,6 +8,7 @@ from services.domain.plan.files import SourceFiles
 from services.domain.plan.interlock_toml import INTERLOCK_TOML, TomlSettings, read_interlock_toml
 from services.domain.plan.model import Command, Language, Plan, PlanLine, ProcessLine, StaticFolder, Step
 from services.domain.plan.node import NodeApp, is_node, node_app
+from services.domain.plan.not_fetched import not_fetched
 from services.domain.plan.procfile import PROCFILE, RELEASE, WEB, parse_procfile, shell_words
 from services.domain.plan.python_packages import is_python, python_packages, python_version
 from services.domain.plan.python_start import (
@@ -55,7 +56,11 @@ def make_plan(files: SourceFiles, given: Sequence[GivenSettings] = (), *, builds
     Raises Invalid if a file of the source cannot be read or asks for something unsupported. A plan without a start
     command says in `missing_start` what to add.
     """
-    explicit = _explicit(files, given)
+    plan = _plan(files, _explicit(files, given), builds_dockerfiles=builds_dockerfiles)
+    return replace(plan, warnings=(*plan.warnings, *not_fetched(files)))
+
+
+def _plan(files: SourceFiles, explicit: _Explicit, *, builds_dockerfiles: bool) -> Plan:
     has_dockerfile = DOCKERFILE in files.names
     if has_dockerfile and builds_dockerfiles:
         return _dockerfile_plan(files, explicit)

@@ -225,6 +225,18 @@ async def test_the_log_of_a_build_begins_with_its_plan(krane: Krane) -> None:
     )
 
 
+async def test_the_log_of_a_build_names_what_git_did_not_fetch(krane: Krane) -> None:
+    modules = '[submodule "theme"]\n\tpath = themes/plain\n\turl = https://git.test/plain\n'
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n"
+    lfs = {".gitattributes": "*.png filter=lfs diff=lfs merge=lfs -text\n", "img/logo.png": pointer}
+
+    built = await succeeded(krane, "not-fetched", {**WEB, ".gitmodules": modules, **lfs})
+
+    warnings = [line for line in built.log_lines if line.startswith("  warning ")]
+    assert any(line.endswith("their folders are empty: themes/plain") for line in warnings)
+    assert any(line.endswith("only their pointers, such as img/logo.png") for line in warnings)
+
+
 async def test_the_same_lock_again_installs_nothing(krane: Krane) -> None:
     project = PROJECT.replace("demo", "layered")
     source = {**WEB, **wheels(), "pyproject.toml": project + WHEELS}
