@@ -112,10 +112,10 @@ async def test_what_cannot_be_pulled_is_refused_and_not_recorded(
             answer = await http.post("/ctrl.v1.ControlService/CreateDeployment", json=body)
         assert answer.status_code == HTTPStatus.SERVICE_UNAVAILABLE
     await project.control.set_registry_credential(registry.host, USERNAME, "wrong")
-    with pytest.raises(PreconditionFailed, match="denied it"):
+    with pytest.raises(PreconditionFailed, match="denies it"):
         await deploy(project, shop.tag)
     await project.control.remove_registry_credential(registry.host)
-    with pytest.raises(PreconditionFailed, match="denied it"):
+    with pytest.raises(PreconditionFailed, match="denies it"):
         await deploy(project, shop.tag)
 
     assert not (await project.control.list_deployments(project.slug)).deployments

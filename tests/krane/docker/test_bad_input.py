@@ -62,7 +62,7 @@ async def test_upload_of_2_gb_is_refused_at_the_cap(tmp_path: Path) -> None:
             yield bytes(MIB)
             largest = max(largest, written())
 
-    with pytest.raises(Invalid, match=f"larger than {MIB} bytes: leave out what is not needed"):
+    with pytest.raises(Invalid, match=f"larger than {MIB} bytes: leave out what the app does not need"):
         await sources.store(zeros())
 
     assert 0 < largest <= MIB
@@ -76,7 +76,7 @@ async def test_a_client_that_sends_too_much_is_told_so(krane: Krane) -> None:
 
     # One that is answered while it sends may hear of an internal error instead, now and then.
     for _ in range(5):
-        with pytest.raises(Invalid, match=f"larger than {MIB} bytes: leave out what is not needed"):
+        with pytest.raises(Invalid, match=f"larger than {MIB} bytes: leave out what the app does not need"):
             await krane.client.upload_source(zeros())
 
 
@@ -89,7 +89,7 @@ async def test_archive_that_unpacks_to_2_gb_is_refused_without_being_unpacked(kr
     zeros = gzip.compress(bytes(min(size, 16 * MIB)))
     heads = (gzip.compress(entry(str(number), size=size).tobuf()) for number in range(min(files, 8)))
 
-    with pytest.raises(Invalid, match=f"unpacks to more than {5 * MIB} bytes: leave out what is not needed"):
+    with pytest.raises(Invalid, match=f"unpacks to more than {5 * MIB} bytes: leave out what the app does not need"):
         await krane.client.upload_source(in_chunks(b"".join(head + zeros for head in heads)))
 
     assert time.monotonic() - began < 5
@@ -99,7 +99,7 @@ async def test_archive_that_unpacks_to_2_gb_is_refused_without_being_unpacked(kr
 async def test_dockerfile_that_is_a_link_is_refused(krane: Krane) -> None:
     built = await build(krane.client, "linked", pack_entries([(entry("Dockerfile", tarfile.SYMTYPE, "other"), b"")]))
 
-    assert built.error == "Dockerfile cannot be read: make it a file of at most 1048576 bytes, and no link"
+    assert built.error == "Dockerfile cannot be read: make it a regular file of at most 1048576 bytes"
 
 
 # -- images -----------------------------------------------------------------------------------------------------------

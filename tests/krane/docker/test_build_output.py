@@ -84,7 +84,11 @@ def test_parts_and_advice_are_said_once(heard: Heard) -> None:
             'RUN ["make"] failed with exit code 2: the build log says why',
         ),
         ("[internal] load metadata for x:1", "not found", "image x:1 cannot be pulled: the registry does not have it"),
-        ("[tools 1/2] FROM x:1@sha256:00", "denied: no", "image x:1@sha256:00 cannot be pulled: the registry denied"),
+        (
+            "[tools 1/2] FROM x:1@sha256:00",
+            "denied: no",
+            "image x:1@sha256:00 cannot be pulled: the registry denies it",
+        ),
         ("FROM docker.io/library/x:1", "connection refused", "image docker.io/library/x:1 cannot be pulled now"),
         ("[2/2] COPY x /", '"/x" not found: not found', 'COPY x / failed: "/x" not found: not found'),
         ("exporting to image", "failed to export: no space left on device", "the disk of the Docker Engine is full"),

@@ -95,7 +95,7 @@ async def test_image_remembers_as_much_as_a_source_may_say(krane: Krane, base: s
     refused = await build(krane.client, "talkative-2", saying('"' * 5000))
 
     assert built.settings.environment == {"QUOTES": '"' * 4500}
-    assert refused.error == "interlock.toml says more than an image can keep: set its variables with `interlock env`"
+    assert refused.error == "interlock.toml is too large for an image's labels: set its variables with `interlock env`"
 
 
 async def test_container_listens_where_its_deployment_says(krane: Krane) -> None:
@@ -271,8 +271,8 @@ async def test_command_that_takes_too_much_memory_is_killed_and_the_sentence_say
 
     built = await build(classic_krane.client, "greedy", pack({"Dockerfile": f"FROM {base}\n{command}\n"}))
 
-    assert built.error.startswith(f"{command} was killed, as a build is that uses more than 64 MiB: let it use less,")
-    assert built.error.endswith("or set INTERLOCK_KRANE__BUILD_MEMORY_MIB")
+    assert built.error.startswith(f"{command} was killed, probably because it used more than 64 MiB: use less memory,")
+    assert built.error.endswith("or raise INTERLOCK_KRANE__BUILD_MEMORY_MIB")
 
 
 async def test_log_of_buildkit_numbers_steps_and_says_what_was_cached(docker_krane: Krane, base: str) -> None:

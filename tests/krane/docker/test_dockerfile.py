@@ -109,7 +109,7 @@ def test_step_of_the_classic_builder_is_its_instruction() -> None:
             "FROM --platform=linux/amd64 nosuch AS one",
             "pull access denied for nosuch, repository does not exist",
             None,
-            "image nosuch cannot be pulled: the registry denied it, or does not know it",
+            "image nosuch cannot be pulled: the registry denies it, or does not have it",
         ),
         ("RUN x", "write /x: no space left on device", None, "the disk of the Docker Engine is full"),
         ("COPY a b", "COPY failed: file not\nfound", None, "COPY a b failed: COPY failed: file not found"),

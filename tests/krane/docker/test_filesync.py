@@ -35,7 +35,7 @@ def test_names_are_compared_part_by_part_and_by_their_bytes() -> None:
 
 
 def test_nothing_is_in_a_file() -> None:
-    with pytest.raises(Invalid, match="'a/b/c' is in something that is no folder"):
+    with pytest.raises(Invalid, match="'a/b/c' is inside of something that is not a folder"):
         in_order({PurePosixPath("a"): TreeNode(0o644), PurePosixPath("a/b/c"): TreeNode(0o644)})
 
 

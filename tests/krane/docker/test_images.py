@@ -104,8 +104,8 @@ async def test_image_of_another_architecture_is_refused_and_does_not_stay(engine
     ("status", "code", "kind", "sentence"),
     [
         (404, "MANIFEST_UNKNOWN", PreconditionFailed, "the registry does not have it"),
-        (401, "UNAUTHORIZED", PreconditionFailed, "the registry denied it"),
-        (403, "DENIED", PreconditionFailed, "the registry denied it"),
+        (401, "UNAUTHORIZED", PreconditionFailed, "the registry denies it"),
+        (403, "DENIED", PreconditionFailed, "the registry denies it"),
         (503, "UNAVAILABLE", Unavailable, "cannot be pulled now"),
     ],
 )
@@ -133,7 +133,7 @@ async def test_registry_that_does_not_answer_is_weather(engine: Engine, unused_t
         (
             "pull access denied for x, repository does not exist or may require 'docker login': denied: requested "
             "access to the resource is denied",
-            "denied it, or does not know it",
+            "denies it, or does not have it",
         ),
     ],
 )

@@ -59,7 +59,7 @@ async def test_what_a_registry_refuses_is_told_apart(krane: Krane, registry: Reg
     name = f"{registry.host}/team/app"
 
     for credential in (None, wrong):
-        with pytest.raises(PreconditionFailed, match=r"denied it, .*`interlock credentials ls`"):
+        with pytest.raises(PreconditionFailed, match=r"denies it, .*`interlock credentials ls`"):
             await krane.client.resolve_image(NAMESPACE, f"{name}:1", credential)
     for missing in (f"{name}:2", f"{registry.host}/team/other:1", f"{name}@sha256:{'0' * 64}"):
         with pytest.raises(PreconditionFailed, match="does not have it"):
@@ -80,7 +80,7 @@ async def test_private_image_is_pulled_and_its_credential_is_not_kept(
     krane: Krane, registry: RegistryServer, app: str
 ) -> None:
     wanted = spec("private-1", f"{registry.host}/team/app@{app}")
-    with pytest.raises(PreconditionFailed, match="denied it"):
+    with pytest.raises(PreconditionFailed, match="denies it"):
         await krane.client.create(wanted)
 
     await krane.client.create(wanted, {}, registry.credential)
@@ -104,7 +104,7 @@ async def test_image_that_the_engine_lost_is_pulled_again_at_a_start(
     await call(krane.kind, "DELETE", f"/containers/{stopped['Id']}", v="true")
     await asyncio.to_thread(registry.forget, image)
 
-    with pytest.raises(PreconditionFailed, match="denied it"):
+    with pytest.raises(PreconditionFailed, match="denies it"):
         await krane.client.start(NAMESPACE, "cold-1")
     await krane.client.start(NAMESPACE, "cold-1", registry.credential)
 
@@ -159,7 +159,7 @@ async def test_dockerfile_may_begin_with_a_private_image_and_copy_from_another(
         private = await built(client, "private", registry.credential)
         later = [await built(client, "later"), await built(client, "wrong", replace(registry.credential, password="-"))]
 
-    assert "the registry denied it" in denied.error
+    assert "the registry denies it" in denied.error
     assert private.status is BuildStatus.SUCCEEDED, private
     if builder == "buildkit":
         # What it has fetched for one is not for all. The classic builder keeps it as an image of the engine.

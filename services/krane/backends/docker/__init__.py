@@ -1,18 +1,18 @@
-"""Instances as containers of a Docker Engine on this machine.
+"""Runs instances as containers of the Docker Engine on this machine.
 
-Theory of operation. The engine is the truth: nothing that krane must know to take over is kept elsewhere.
+Theory of operation. The engine is the truth: everything that a new krane needs to take over is kept in it.
 
-    labels      what a container is part of, and the immutable record of its deployment: spec, image id, port in it
-    the name    "interlock-<installation>-<deployment id>-<index>" and a mark: what krane wants of it. A rename is the
-                one thing that the engine changes at once and remembers, so it is how krane writes down an intent
+    labels      what a container belongs to, and the immutable record of its deployment: spec, image id, port in it
+    the name    "interlock-<installation>-<deployment id>-<index>" and a mark: what krane wants of the container. A
+                rename is the only change that the engine makes atomically and keeps, so krane stores intents in names
     the state   running, or how it ended
 
-The first container of a deployment is its record: it is created first, removed last, and its mark says what is wanted
-of the whole deployment. Without a mark a run is wanted, so one that ended did so by itself; a container that krane ends
-is marked before it is asked. Losing krane's own folder loses the logs of deleted deployments, and how often an
-instance was restarted.
+The first container of a deployment holds its record: it is created first and removed last, and its mark tells what is
+wanted of the whole deployment. A container without a mark should run, so if it ended, it ended by itself; krane marks a
+container before it ends it. If krane's own folder is lost, only the logs of deleted deployments and the restart counts
+of instances are lost.
 
-krane restarts what ends, not the engine: its policy knows neither health nor that an instance which never became
-healthy has failed. The engine being away is weather: calls answer Unavailable, and instances are looked after again as
-soon as it is back.
+krane restarts containers, not the engine: the engine's restart policy does not know health, nor that an instance has
+failed if it was never healthy. If the engine is down, calls raise Unavailable, and supervision continues as soon as the
+engine is back.
 """

@@ -1,4 +1,4 @@
-"""The logs of containers that are gone. They are krane's to keep: with a container the engine removes its log."""
+"""Keeps the logs of removed containers: the engine deletes a container's log with it."""
 
 import asyncio
 from pathlib import Path
@@ -10,13 +10,13 @@ from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.logs import newest
 
-# Of each instance.
+# Limits for each instance.
 MAX_BYTES = 1024 * 1024
 MAX_LINES = 10_000
 
 
 class ArchivedLogs:
-    """One file for each instance that ever had its container removed, and for each task."""
+    """One file for each task, and for each instance that had a container removed."""
 
     def __init__(self, engine: Engine, containers: Containers, folders: Folders) -> None:
         self._engine = engine
@@ -24,28 +24,28 @@ class ArchivedLogs:
         self._folders = folders
 
     def kept(self, namespace: str, deployment_id: str) -> list[str]:
-        """The instances of which a log is kept."""
+        """Return the instances with a kept log."""
         return sorted(file.stem for file in self._folders.logs(namespace, deployment_id).glob("*.log"))
 
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
-        """The newest lines of an instance, of its container and of those before it."""
+        """Return the newest lines of an instance, from its container and those before it."""
         return newest(await self.read(namespace, deployment_id, instance_id, lines), lines, max_bytes)
 
     async def read(self, namespace: str, deployment_id: str, instance_id: str, lines: int | None = None) -> bytes:
-        """The stamped lines of an instance: of its container all or the newest, and what is kept of those before it."""
+        """Return an instance's stamped lines: all or the newest of its container, and all kept ones of earlier ones."""
         written = b""
         for container in await self._containers.of_instance(instance_id):
             if container.labels[NAMESPACE] == namespace:
                 written += await self._engine.container_log(container.id, lines)
-        # Read last: what is in no container any more was kept before.
+        # Read last: the log of a container that is gone by now was kept before its removal.
         return _joined(_kept(self._path(namespace, deployment_id, instance_id)), written)
 
     async def begin(self, namespace: str, deployment_id: str, instance_id: str) -> None:
-        """Let a log be found from now on, before there is anything to keep of it."""
+        """Create an empty log, so that it is found before anything is kept in it."""
         await asyncio.to_thread(_append, self._path(namespace, deployment_id, instance_id), b"")
 
     async def remove_container(self, container: ContainerSummary) -> None:
-        """Remove a container, once its log is kept."""
+        """Keep the log of a container, then remove the container."""
         path = self._path(container.labels[NAMESPACE], owner_of(container), container.labels[INSTANCE_ID])
         written = await self._engine.container_log(container.id, MAX_LINES)
         if written:
@@ -62,7 +62,7 @@ def _append(path: Path, written: bytes) -> None:
 
 
 def _joined(kept: bytes, written: bytes) -> bytes:
-    """What is kept, and behind it what is in a container: that may be kept already, when its end is just noticed."""
+    """Append a container's log to the kept one, unless it is already kept because the container is being removed."""
     return kept if kept.endswith(written) else kept + written
 
 

@@ -1,4 +1,4 @@
-"""The containers of one installation: their names, marks, labels and limits, and how they are found again."""
+"""The containers of one installation: names, marks, labels and limits, and how to find them."""
 
 import asyncio
 import hashlib
@@ -29,25 +29,25 @@ log = get_logger(__name__)
 INSTALLATION = "interlock.installation"
 NAMESPACE = "interlock.namespace"
 DEPLOYMENT_ID = "interlock.deployment-id"
-# On the container of a task, in the place of a deployment's id.
+# On a task's container, instead of DEPLOYMENT_ID.
 TASK_ID = "interlock.task-id"
 INSTANCE_ID = "interlock.instance-id"
 RECORD = "interlock.record"
 LOG_FILE_BYTES = 2 * 1024 * 1024
 LOG_FILES = 3
 MAX_PROCESSES = 512
-# What images of web servers do before they take traffic: own their folders, bind port 80, become another user.
+# What images of web servers need at their start: to own their folders, bind port 80, and switch to another user.
 CAPABILITIES = ("CHOWN", "DAC_OVERRIDE", "FOWNER", "KILL", "NET_BIND_SERVICE", "SETGID", "SETUID")
 
 
 class Mark(StrEnum):
-    """What krane wants of a container, at the end of its name."""
+    """What krane wants of a container. A suffix of its name."""
 
-    NONE = ""  # that it runs: when it ended, it did so by itself
-    HALTED = ".halted"  # that it is started: it never ran, or krane ended it
-    STOPPED = ".stopped"  # on the first container: that the deployment is stopped
-    DELETED = ".deleted"  # on the first container: that the deployment is deleted
-    NEXT = ".next"  # that it takes the place of one whose port was taken
+    NONE = ""  # keep it running; if it has ended, it ended by itself
+    HALTED = ".halted"  # start it: it never ran, or krane ended it
+    STOPPED = ".stopped"  # on the first container: the deployment is stopped
+    DELETED = ".deleted"  # on the first container: the deployment is being deleted
+    NEXT = ".next"  # it replaces a container whose port was taken
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +55,16 @@ class ContainerRecord:
     """What never changes about a deployment."""
 
     spec: DeploymentSpec
-    # What the spec's image meant when the deployment was created.
+    # The id of the spec's image at the creation of the deployment.
     image_id: str
-    # The fields below follow from the two above; they are not compared, since older versions kept less of them.
-    # Where instances listen in their container.
+    # The fields below follow from the two above. They are not compared, since older versions stored fewer of them.
+    # The port that instances listen on in their container.
     container_port: int = field(compare=False)
-    # What the image's source tree sets, and the command that it runs in the place of the CMD.
+    # Settings of the image's source, and the command that replaces the image's CMD.
     of_image: RunSettings = field(compare=False)
 
     def instance_id(self, index: int) -> str:
-        """The name of one instance for krane's callers."""
+        """Return the id of one instance, as krane's callers use it."""
         return f"{self.spec.deployment_id}-{index}"
 
 
@@ -73,69 +73,69 @@ RECORD_ADAPTER: TypeAdapter[ContainerRecord] = TypeAdapter(Annotated[ContainerRe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Container:
-    """A container as the engine has it."""
+    """A container, as the engine describes it."""
 
     id: str
     mark: Mark
     is_running: bool
-    # It ran, and does not any more.
+    # It ran before, and does not run now.
     has_ended: bool
     exit_code: int
     was_out_of_memory: bool
-    # Of this machine; 0 = none is published.
+    # Published port of this machine; 0 = none.
     port: int
 
 
 class Containers:
-    """The containers that carry this installation's label. Two installations on one engine do not see each other's."""
+    """The containers with this installation's label. Installations on the same engine do not see each other's."""
 
     def __init__(self, engine: Engine, folders: Folders) -> None:
         self._engine = engine
         self.environments = Environments(folders)
         self._locks = Locks()
-        # Of the path, not drawn and kept: an emptied folder finds its containers again.
+        # Derived from the path, not stored: after the folder was emptied, krane still finds its containers.
         self._installation = hashlib.sha256(str(folders.root).encode()).hexdigest()[:12]
 
     @property
     def labels(self) -> dict[str, str]:
-        """What every container of the installation carries."""
+        """The labels of every container of the installation."""
         return {INSTALLATION: self._installation}
 
     def changing(self, instance_id: str) -> asyncio.Lock:
-        """The lock that whoever changes the container of an instance, or what is wanted of it, holds."""
+        """Return the lock to hold while changing an instance's container or its mark."""
         return self._locks.of(instance_id)
 
     async def all(self) -> list[ContainerSummary]:
-        """Every container."""
+        """Return every container."""
         return await self._engine.list_containers(self.labels)
 
     async def of_deployment(self, namespace: str, deployment_id: str) -> list[ContainerSummary]:
-        """The containers of one deployment, the first instance's last."""
+        """Return the containers of one deployment, that of the first instance last."""
         labels = {NAMESPACE: namespace, DEPLOYMENT_ID: deployment_id}
         found = await self._engine.list_containers(self.labels | labels)
         return sorted(found, key=lambda summary: summary.labels[INSTANCE_ID] == f"{deployment_id}-0")
 
     async def of_instances(self) -> list[ContainerSummary]:
-        """Every container of a deployment."""
+        """Return every container of a deployment."""
         return [one for one in await self.all() if DEPLOYMENT_ID in one.labels]
 
     async def of_tasks(self) -> list[ContainerSummary]:
-        """Every container of a task."""
+        """Return every container of a task."""
         return [one for one in await self.all() if TASK_ID in one.labels]
 
     async def of_instance(self, instance_id: str) -> list[ContainerSummary]:
-        """The containers of one instance or task: one, or for a moment also the one that takes its place."""
+        """Return the containers of one instance or task: one, or for a moment also its replacement."""
         found = await self._engine.list_containers(self.labels | {INSTANCE_ID: instance_id})
         return sorted(found, key=lambda summary: mark_of(summary.names) is Mark.NEXT)
 
     async def find(self, instance_id: str) -> Container | None:
-        """The container of one instance."""
+        """Return the container of one instance."""
         found = await self.of_instance(instance_id)
         details = await self._engine.inspect_container(found[0].id) if found else None
         return _container(details) if details else None
 
     async def create(self, record: ContainerRecord, index: int, mark: Mark = Mark.NONE) -> Container:
-        """Create the container of one instance, or find it created. Raises Conflict when another has its name."""
+        """Create the container of one instance, unless it exists. Raises Conflict if its name is taken by another."""
         given = await self.environments.find(record.spec)
         labels = self._labels(record, record.instance_id(index))
         config = _config(record, record.instance_id(index), given)
@@ -148,15 +148,15 @@ class Containers:
         config: Mapping[str, JsonValue],
         mark: Mark = Mark.NONE,
     ) -> Container:
-        """Create a container with the labels, or find it created. `record` reads the label of that name.
+        """Create a container with the labels, unless it exists. `record` parses the label RECORD.
 
-        Raises Conflict when another container has its name.
+        Raises Conflict if its name is taken by another container.
         """
         name = self._name(labels[INSTANCE_ID], mark)
         try:
             created = await self._engine.create_container(name, {**config, "Labels": {**labels}})
         except Conflict:
-            # Perhaps by an earlier attempt, whose answer was lost.
+            # It may come from an earlier attempt whose answer was lost.
             created = name
         except NotFound as error:
             raise PreconditionFailed(f"{name} cannot be created: its image {config['Image']} was removed") from error
@@ -166,12 +166,12 @@ class Containers:
         return _container(details)
 
     async def mark(self, container: Container, instance_id: str, mark: Mark) -> None:
-        """Write down what is wanted of a container."""
+        """Store what is wanted of a container."""
         if container.mark is not mark:
             await self._engine.rename_container(container.id, self._name(instance_id, mark))
 
     async def halt(self, instance_id: str, grace_seconds: float) -> None:
-        """End the container of one instance, and return when it has ended. What ends by itself is not marked."""
+        """Mark and stop the container of one instance; returns when it has ended. An ended one is not marked."""
         async with self.changing(instance_id):
             container = await self.find(instance_id)
             if container is None or not container.is_running:
@@ -192,7 +192,7 @@ class Containers:
         }
 
     def labels_of(self, namespace: str, deployment_id: str, instance_id: str) -> dict[str, str]:
-        """What every container of a deployment carries, its task's too."""
+        """Return the labels of every container of a deployment, including its task's."""
         return {
             **self.labels,
             NAMESPACE: namespace,
@@ -205,7 +205,7 @@ class Containers:
 
 
 def environment_of(given: Mapping[str, str], deployment_id: str, instance_id: str) -> list[JsonValue]:
-    """What is in a container's environment: what it was given, and who it is."""
+    """Return a container's environment: the given variables, and its identity."""
     return [
         *(f"{name}={value}" for name, value in given.items()),
         f"INTERLOCK_DEPLOYMENT_ID={deployment_id}",
@@ -214,18 +214,18 @@ def environment_of(given: Mapping[str, str], deployment_id: str, instance_id: st
 
 
 def limits(*, memory_mib: int, cpu_millicores: int) -> dict[str, JsonValue]:
-    """What a container may use and do."""
+    """Return the limits of a container's resources and rights."""
     memory = memory_mib << 20
     return {
         "Memory": memory,
-        # Memory and swap together: no swap.
+        # Limit of memory plus swap: the same value allows no swap.
         "MemorySwap": memory,
         "NanoCpus": cpu_millicores * 1_000_000,
         "PidsLimit": MAX_PROCESSES,
         "CapDrop": ["ALL"],
         "CapAdd": list(CAPABILITIES),
         "SecurityOpt": ["no-new-privileges"],
-        # A first process that forwards signals and buries orphans, whatever the image runs.
+        # Run an init process first: it forwards signals and reaps orphans, whatever the image runs.
         "Init": True,
         "RestartPolicy": {"Name": "no"},
         "LogConfig": {"Type": "json-file", "Config": {"max-size": str(LOG_FILE_BYTES), "max-file": str(LOG_FILES)}},
@@ -233,12 +233,12 @@ def limits(*, memory_mib: int, cpu_millicores: int) -> dict[str, JsonValue]:
 
 
 def owner_of(container: ContainerSummary) -> str:
-    """The deployment that a container is of, or whose task it is."""
+    """Return the deployment that a container or its task belongs to."""
     return container.labels.get(DEPLOYMENT_ID) or container.labels[TASK_ID]
 
 
 def read_record(containers: Iterable[ContainerSummary]) -> ContainerRecord | None:
-    """The record that the containers of one deployment carry; None when it cannot be read."""
+    """Return the record in the labels of one deployment's containers; None if it cannot be read."""
     for container in containers:
         try:
             return RECORD_ADAPTER.validate_json(container.labels[RECORD])
@@ -248,7 +248,7 @@ def read_record(containers: Iterable[ContainerSummary]) -> ContainerRecord | Non
 
 
 def mark_of(names: Iterable[str]) -> Mark:
-    """The mark in a container's names."""
+    """Return the mark in a container's names."""
     suffixes = {name[name.index(".") :] for name in names if "." in name}
     return next((mark for mark in Mark if mark in suffixes), Mark.NONE)
 
@@ -266,19 +266,19 @@ def _config(record: ContainerRecord, instance_id: str, given: Mapping[str, str])
 
 
 def _command(record: ContainerRecord) -> dict[str, JsonValue]:
-    """What is run in the place of the image's CMD. Its ENTRYPOINT stays, as with `docker run`."""
+    """Return what replaces the image's CMD. The ENTRYPOINT stays, as with `docker run`."""
     command = with_port(record.spec.run.command or record.of_image.command or (), str(record.container_port))
     return {"Cmd": [*command]} if command else {}
 
 
 def _free_port() -> dict[str, JsonValue]:
-    """A port of loopback that is free now. It is part of the container, so that it stays over restarts."""
+    """Publish a loopback port that is free now. The container's configuration holds it, so it survives restarts."""
     with socket.create_server((LOOPBACK, 0)) as probe:
         return {"HostIp": LOOPBACK, "HostPort": str(probe.getsockname()[1])}
 
 
 def _is_labelled(details: ContainerDetails, labels: Mapping[str, str], record: TypeAdapter[Any]) -> bool:
-    """Whether a container has these labels. Another version may have written the same record otherwise."""
+    """Return whether a container has these labels. The record is parsed: another version may format it differently."""
     found = details.config.labels or {}
     plain = {name: value for name, value in labels.items() if name != RECORD}
     try:

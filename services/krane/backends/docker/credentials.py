@@ -1,4 +1,4 @@
-"""Credentials of registries as the engine wants them: in headers of the calls for which it asks a registry."""
+"""Formats credentials as the headers in which the engine takes them for calls to a registry."""
 
 import base64
 import json
@@ -13,19 +13,19 @@ _HUB_ADDRESS = "https://index.docker.io/v1/"
 
 
 def registry_auth(image: str, credential: HostCredential | None) -> str:
-    """X-Registry-Auth for a call about an image; empty = anonymous.
+    """Return X-Registry-Auth for a call about an image; empty = anonymous.
 
-    The engine would send whatever it gets to the image's registry: raises Invalid for a credential of another one.
+    Raises Invalid if the credential is for another registry: the engine would send it to the image's registry.
     """
     if credential is None:
         return ""
     if credential.host != registry_of(image):
-        raise Invalid(f"the credential is for {credential.host}, and image {image[:120]} is not of that registry")
+        raise Invalid(f"the credential is for {credential.host}, but image {image[:120]} is in another registry")
     return _encode(_login(credential) | {"serveraddress": _address(credential.host)})
 
 
 def registry_config(credentials: Iterable[HostCredential]) -> str:
-    """X-Registry-Config for a build; empty = all anonymous."""
+    """Return X-Registry-Config for a build; empty = anonymous for all."""
     logins = {_address(credential.host): _login(credential) for credential in credentials}
     return _encode(logins) if logins else ""
 

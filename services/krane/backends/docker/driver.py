@@ -1,4 +1,4 @@
-"""Deployments of the docker backend: a group of containers each, with its record in their labels."""
+"""Deployments of the docker backend. Each is a group of containers with its record in their labels."""
 
 import asyncio
 from collections import defaultdict
@@ -40,7 +40,7 @@ MARKS = {Wanted.STOPPED: Mark.STOPPED, Wanted.DELETED: Mark.DELETED}
 
 
 class DockerDriver:
-    """The deployments that one installation has on an engine."""
+    """The deployments of one installation on an engine."""
 
     def __init__(
         self,
@@ -63,7 +63,7 @@ class DockerDriver:
         self._pulls = Pulls(engine)
 
     async def recorded(self) -> list[HostedDeployment]:
-        """Every deployment that has a container; what its creation or deletion left undone follows from its marks."""
+        """Return every deployment with a container. Marks tell which creations and deletions are unfinished."""
         groups: defaultdict[str, list[ContainerSummary]] = defaultdict(list)
         for container in await self._containers.of_instances():
             groups[container.labels[DEPLOYMENT_ID]].append(container)
@@ -71,23 +71,23 @@ class DockerDriver:
         return [self._deployment(record, _wanted(group)) for record, group in records if record is not None]
 
     async def resolve(self, image: str, credential: HostCredential | None) -> str:
-        """What an image means to the engine or its registry."""
+        """Return the reference that the engine or the registry gives for an image."""
         return await resolve_image(self._engine, image, credential)
 
     async def pull(self, image: str, credential: HostCredential | None) -> bool:
-        """Whether the engine has an image, or is fetching it."""
+        """Return whether the engine has an image; if not, it pulls it."""
         return await self._pulls.is_here(image, credential)
 
     async def plan(
         self, spec: DeploymentSpec, environment: Mapping[str, str], credential: HostCredential | None
     ) -> HostedDeployment:
-        """A deployment of an image that the engine has or can pull."""
+        """Return a deployment of an image that the engine has or can pull."""
         image = await find_image(self._engine, spec.image, credential, command=spec.run.command)
         record = make_record(spec, image)
-        # Of a creation whose answer was lost; the same one is finished.
+        # Left by a creation whose answer was lost. The same creation is finished.
         leftover = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
         if leftover and read_record(leftover) != record:
-            raise Conflict(f"deployment {spec.deployment_id} was begun with something else: delete it first")
+            raise Conflict(f"an unfinished deployment {spec.deployment_id} runs something else: delete it first")
         await self._containers.environments.keep(spec, environment)
         return self._deployment(record, Wanted.RUNNING)
 
@@ -98,21 +98,21 @@ class DockerDriver:
         await asyncio.to_thread(remove_tree, self._folders.deployments / deployment_id)
 
     def logged(self, namespace: str, deployment_id: str) -> list[str]:
-        """The instances of which logs outlived their containers."""
+        """Return the instances whose logs outlived their containers."""
         return self._archived_logs.kept(namespace, deployment_id)
 
     async def tail(self, namespace: str, deployment_id: str, instance_id: str, lines: int, max_bytes: int) -> list[str]:
-        """The newest log lines of one instance."""
+        """Return the newest log lines of one instance."""
         return await self._archived_logs.tail(namespace, deployment_id, instance_id, lines, max_bytes)
 
     def follow_log(
         self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
     ) -> AsyncGenerator[list[FollowedLine]]:
-        """What is new in the logs of one instance's containers."""
+        """Yield new lines in the logs of one instance's containers."""
         return self._log_reader.follow(query, instance_id, place, is_over)
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close clients and connections."""
         await self._pulls.close()
         await self._prober.close()
 
@@ -138,24 +138,24 @@ class DockerDriver:
 
 
 def make_record(spec: DeploymentSpec, image: RunnableImage) -> ContainerRecord:
-    """What is kept of a deployment of an image."""
+    """Return the record of a deployment of an image."""
     port = spec.run.port or image.port
     return ContainerRecord(
         spec=spec,
         image_id=image.id,
         container_port=port,
-        # The image itself has the command with the port that it was built for.
+        # The image's own command names the port that it was built for.
         of_image=replace(image.app.settings.run, command=tuple(with_port(image.app.command, str(port)))),
     )
 
 
 def grace_of(record: ContainerRecord, settings: KraneSettings) -> float:
-    """Seconds that its instances get to end by themselves."""
+    """Return the grace period of its instances, in seconds."""
     return effective_grace(record.spec.run.stop_seconds, record.of_image.stop_seconds or 0, settings.stop_grace_seconds)
 
 
 class ContainerStore:
-    """The record of one deployment: the mark of its first container."""
+    """Stores one deployment: its wanted state is the mark of its first container."""
 
     def __init__(
         self,
@@ -172,7 +172,7 @@ class ContainerStore:
         self._record = record
 
     async def want(self, wanted: Wanted) -> None:
-        """Mark the first container, which is created when it is not there."""
+        """Mark the first container, and create it if it does not exist."""
         instance_id = self._record.instance_id(0)
         async with self._containers.changing(instance_id):
             container = await self._containers.find(instance_id)
@@ -184,7 +184,7 @@ class ContainerStore:
                 await self._containers.mark(container, instance_id, Mark.HALTED)
 
     async def provide(self, credential: HostCredential | None) -> None:
-        """Pull the image again when a container has to be made and the engine does not have it any more."""
+        """Pull the image again if a container is missing and the engine no longer has the image."""
         record, spec = self._record, self._record.spec
         found = await self._containers.of_deployment(spec.namespace, spec.deployment_id)
         if len({container.labels[INSTANCE_ID] for container in found}) == spec.run.replicas:
@@ -192,10 +192,10 @@ class ContainerStore:
         if await self._engine.inspect_image(record.image_id) is None:
             image = await find_image(self._engine, spec.image, credential, command=spec.run.command)
             if image.id != record.image_id:
-                raise PreconditionFailed(f"image {spec.image} is another one by now: create a new deployment")
+                raise PreconditionFailed(f"the name {spec.image} now means another image: create a new deployment")
 
     async def forget(self) -> None:
-        """Remove the containers, the first one last: until then it says that they are to be removed."""
+        """Remove the containers, the first one last: until then its mark says that the deployment is being deleted."""
         spec = self._record.spec
         for container in await self._containers.of_deployment(spec.namespace, spec.deployment_id):
             await self._archived_logs.remove_container(container)
@@ -204,6 +204,6 @@ class ContainerStore:
 
 def _wanted(containers: list[ContainerSummary]) -> Wanted:
     firsts = [one for one in containers if one.labels[INSTANCE_ID] == f"{one.labels[DEPLOYMENT_ID]}-0"]
-    # Without a first container somebody removed it by hand: a deletion removes it last.
+    # If there is no first container, somebody removed it by hand: a deletion removes it last.
     marks = [mark_of(first.names) for first in firsts]
     return next((WANTED[mark] for mark in marks if mark in WANTED), Wanted.RUNNING)

@@ -1,8 +1,8 @@
-"""A thin client of the Docker Engine API, over its unix socket: the calls that krane makes, and no others.
+"""A small client of the Docker Engine API over its unix socket, with only the calls that krane needs.
 
-Every call is bounded in time. What the engine refuses is raised as `problems` says; an engine that does not answer is
-Unavailable. What is asked for and not there is None, where that is an answer. The version of the API is settled with
-the engine on the first call, and again after the engine was away.
+Every call has a time limit. `problems` maps the engine's refusals to errors; an engine that does not answer raises
+Unavailable. A missing object is returned as None where that is a valid answer. The client negotiates the API version on
+its first call, and again after the engine was down.
 """
 
 import asyncio
@@ -35,17 +35,17 @@ from services.krane.backends.docker.shapes import (
 
 Shape = TypeVar("Shape", bound=BaseModel)
 
-# The newest version of the API that krane was written for. Engines of today refuse those before 1.44.
+# The newest API version that this client knows. Current engines refuse versions before 1.44.
 API_VERSION = (1, 44)
-# Docker Engine 18.09, on Linux.
+# API version of Docker Engine 18.09, on Linux.
 FIRST_WITH_BUILDKIT = (1, 39)
 CALL_SECONDS = 20.0
 PULL_SECONDS = 600.0
-# Removing many layers takes the engine its time; less than those wait who asked to prune.
+# Removing many layers takes time, but the caller of a prune should not wait longer than this.
 TRIM_SECONDS = 20.0
-# Less than callers wait, so that they hear which registry it is that does not answer.
+# Shorter than callers wait, so that their error names the registry that does not answer.
 REGISTRY_SECONDS = 8.0
-# Beyond the grace period: the engine kills, and records the exit.
+# In addition to the grace period: the engine kills the container and records its exit.
 KILL_SECONDS = 10.0
 SUMMARIES = TypeAdapter(list[ContainerSummary])
 LOG_QUERY = {"stdout": "true", "stderr": "true", "timestamps": "true"}
@@ -57,7 +57,7 @@ class Engine:
 
     def __init__(self, socket: Path) -> None:
         self._socket = socket
-        # No kept connection: one of an engine that was restarted would break the next call.
+        # No kept connection: a restarted engine would break it, and the next call would fail.
         self._client = httpx.AsyncClient(
             transport=httpx.AsyncHTTPTransport(uds=str(socket), limits=httpx.Limits(max_keepalive_connections=0)),
             base_url="http://docker",
@@ -66,28 +66,28 @@ class Engine:
         self._version: EngineVersion | None = None
 
     async def close(self) -> None:
-        """Close what is open."""
+        """Close the connections."""
         await self._client.aclose()
 
     async def version(self) -> EngineVersion:
-        """What the engine is."""
+        """Return the engine's version and platform."""
         if self._version is None:
             response = await self._send("ask for its version", "GET", "/version")
             self._version = EngineVersion.model_validate_json(response.content)
         return self._version
 
     async def has_buildkit(self) -> bool:
-        """Whether the engine can build with BuildKit."""
+        """Return whether the engine can build with BuildKit."""
         return _numbers((await self.version()).api_version) >= FIRST_WITH_BUILDKIT
 
     async def list_containers(self, labels: Mapping[str, str]) -> list[ContainerSummary]:
-        """Every container with all of the labels, whether it runs or not."""
+        """Return every container with all of the labels, running or not."""
         query = {"all": "true", "filters": json.dumps({"label": _label_filter(labels)})}
         response = await self._call("list containers", "GET", "/containers/json", params=query)
         return SUMMARIES.validate_json(response.content)
 
     async def inspect_container(self, name: str) -> ContainerDetails | None:
-        """A container by its id or name."""
+        """Return a container by id or name; None if it does not exist."""
         try:
             response = await self._call(f"look at container {name}", "GET", f"/containers/{name}/json")
         except NotFound:
@@ -95,19 +95,19 @@ class Engine:
         return ContainerDetails.model_validate_json(response.content)
 
     async def create_container(self, name: str, config: Mapping[str, JsonValue]) -> str:
-        """Create a container and return its id. Raises Conflict when the name is taken, NotFound without its image."""
+        """Create a container; returns its id. Raises Conflict if the name is taken, NotFound without the image."""
         response = await self._call(
             f"create container {name}", "POST", "/containers/create", params={"name": name}, body=config
         )
         return Created.model_validate_json(response.content).id
 
     async def start_container(self, container_id: str) -> None:
-        """Start a container; one that runs is left as it is. Raises PortTaken when its port is."""
+        """Start a container; succeeds if it runs. Raises PortTaken if its port is taken."""
         await self._call(f"start container {container_id}", "POST", f"/containers/{container_id}/start")
 
     async def stop_container(self, container_id: str, grace_seconds: float) -> None:
-        """Ask a container to end, kill it after the grace period, and return when it has ended or is gone."""
-        # The engine counts in whole seconds, and takes 0 as "at once".
+        """Stop a container: SIGTERM, then SIGKILL after the grace period. Returns when it has ended or is gone."""
+        # The engine takes whole seconds, and 0 means "at once".
         grace = max(1, round(grace_seconds))
         try:
             await self._call(
@@ -121,13 +121,13 @@ class Engine:
             return
 
     async def rename_container(self, container_id: str, name: str) -> None:
-        """Give a container another name."""
+        """Rename a container."""
         await self._call(
             f"rename container {container_id}", "POST", f"/containers/{container_id}/rename", params={"name": name}
         )
 
     async def remove_container(self, container_id: str) -> None:
-        """Remove a container and its anonymous volumes, killing it when it runs; succeeds when it is gone."""
+        """Remove a container with its anonymous volumes, even if it runs; succeeds if it is gone."""
         try:
             await self._call(
                 f"remove container {container_id}",
@@ -139,7 +139,7 @@ class Engine:
             return
 
     async def container_log(self, container_id: str, lines: int | None = None) -> bytes:
-        """What a container wrote to either stream, all or the newest lines, stamped; empty when it is gone or going."""
+        """Return a container's stamped output of both streams, all or the newest lines; empty if it is gone."""
         query = {**LOG_QUERY, "tail": "all" if lines is None else str(lines)}
         try:
             response = await self._call(
@@ -151,7 +151,7 @@ class Engine:
         return frames.feed(response.content) + frames.end()
 
     async def follow_container_log(self, container_id: str, since_ns: int) -> AsyncGenerator[bytes]:
-        """What a container wrote since then, and writes, stamped, until it ends or is gone.
+        """Yield a container's stamped output from `since_ns` on, until it ends or is gone.
 
         `since_ns` is in nanoseconds since the epoch.
         """
@@ -168,7 +168,7 @@ class Engine:
                 yield frames.feed(data)
 
     async def inspect_image(self, name: str) -> ImageDetails | None:
-        """An image that the engine has, by id, digest or tag."""
+        """Return an image that the engine has, by id, digest or tag; None if it has none."""
         try:
             response = await self._call(f"look at image {name}", "GET", f"/images/{name}/json")
         except NotFound:
@@ -176,9 +176,9 @@ class Engine:
         return ImageDetails.model_validate_json(response.content)
 
     async def ask_registry(self, name: str, *, registry_auth: str = "") -> RegistryImage:
-        """What the registry of an image has under its name, without pulling it. `registry_auth` as for a pull.
+        """Return what the registry has under an image's name, without a pull. `registry_auth` is as for a pull.
 
-        Raises PreconditionFailed when the registry will not say, Unavailable when it does not answer.
+        Raises PreconditionFailed if the registry refuses, Unavailable if it does not answer.
         """
         path = await self._versioned(f"/distribution/{name}/json")
         async with self._answering(f"ask the registry for {name}", REGISTRY_SECONDS):
@@ -188,15 +188,15 @@ class Engine:
         return RegistryImage.model_validate_json(response.content)
 
     async def list_images(self, labels: Mapping[str, str], *, with_layers: bool = False) -> list[ImageSummary]:
-        """Every image with all of the labels; what images are made of only when it is asked for."""
+        """Return every image with all of the labels; with `with_layers`, also their untagged layers."""
         query = {"all": str(with_layers).lower(), "filters": json.dumps({"label": _label_filter(labels)})}
         response = await self._call("list images", "GET", "/images/json", params=query)
         return IMAGES.validate_json(response.content)
 
     async def remove_image(self, image_id: str) -> None:
-        """Remove one image, and nothing that it is made of; succeeds when it is gone.
+        """Remove one image, but not its layers that are images too; succeeds if it is gone.
 
-        Raises Conflict while a container or another image is made of it.
+        Raises Conflict while a container or another image uses it.
         """
         try:
             await self._call(f"remove image {image_id}", "DELETE", f"/images/{image_id}", params={"noprune": "true"})
@@ -207,10 +207,10 @@ class Engine:
     async def build(
         self, query: Mapping[str, str], context: AsyncIterable[bytes] | None = None, *, registry_config: str = ""
     ) -> AsyncGenerator[AsyncGenerator[BuildProgress]]:
-        """Build an image of a tar, or of what a session has. Whoever stops listening ends the build.
+        """Build an image from a tar, or from a session. The build ends if the caller stops reading.
 
-        A refusal is the last line, as a failure. `registry_config` is the base64 of X-Registry-Config, which only the
-        classic builder reads; empty = anonymous.
+        A failed build is reported by the last line. `registry_config` is the base64 of X-Registry-Config, which only
+        the classic builder reads; empty = anonymous.
         """
         headers = {"Content-Type": "application/x-tar"} if context else {}
         if registry_config:
@@ -222,7 +222,7 @@ class Engine:
     async def session(
         self, session_id: str, methods: Iterable[str]
     ) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
-        """A connection on which BuildKit, as the client of HTTP/2, calls these methods for builds with this session."""
+        """Open a connection on which BuildKit, as an HTTP/2 client, calls these methods for builds of the session."""
         head = [
             f"POST {await self._versioned('/session')} HTTP/1.1",
             "Host: docker",
@@ -230,8 +230,8 @@ class Engine:
             "Connection: Upgrade",
             "Upgrade: h2c",
             f"X-Docker-Expose-Session-Uuid: {session_id}",
-            # BuildKit updates what it has of a session with the same key, and takes files of the same size and time
-            # for the same.
+            # BuildKit reuses files of earlier sessions with the same key, and takes files of the same size and time for
+            # unchanged. So each session has its own key.
             f"X-Docker-Expose-Session-Sharedkey: {session_id}",
             "X-Docker-Expose-Session-Name: interlock",
             *(f"X-Docker-Expose-Session-Grpc-Method: {method}" for method in methods),
@@ -247,22 +247,22 @@ class Engine:
                 raise Unavailable(f"{what}: the Docker Engine answered {status.decode(errors='replace')[:120]}")
             yield reader, writer
         finally:
-            # At once: nobody waits for what the engine does not take.
+            # abort, not close: nobody waits for data that the engine does not read.
             writer.transport.abort()
 
     async def cancel_build(self, build_id: str) -> None:
-        """Have BuildKit end the build that was begun with this `buildid`; succeeds when it has ended."""
+        """Cancel the build with this `buildid`; succeeds if it has ended."""
         await self._call("cancel a build", "POST", "/build/cancel", params={"id": build_id})
 
     async def trim_build_cache(self, keep_bytes: int) -> None:
-        """Have BuildKit remove what was not used for longest of its cache, until it is small enough or all in use."""
+        """Shrink BuildKit's cache to this size, least recently used first. What is in use stays."""
         query = {"keep-storage": str(keep_bytes)}
         await self._call("trim the build cache", "POST", "/build/prune", params=query, seconds=TRIM_SECONDS)
 
     async def pull_image(self, name: str, *, registry_auth: str = "") -> None:
-        """Have the engine fetch an image. `registry_auth` is the base64 of X-Registry-Auth; empty = anonymous.
+        """Pull an image. `registry_auth` is the base64 of X-Registry-Auth; empty = anonymous.
 
-        Raises PreconditionFailed when the registry will not give it, Unavailable when it does not answer.
+        Raises PreconditionFailed if the registry refuses, Unavailable if it does not answer.
         """
         query, headers = {"fromImage": name}, _auth_header(registry_auth)
         async with self._stream("POST", "/images/create", query, headers, PULL_SECONDS) as response:
@@ -275,8 +275,7 @@ class Engine:
 
     @asynccontextmanager
     async def events(self, labels: Mapping[str, str]) -> AsyncGenerator[AsyncGenerator[Event]]:
-        """The ends, also for want of memory, and removals of containers with all of the labels, from now on until the
-        engine goes away."""
+        """Yield events of containers with all of the labels until the engine goes away: end, out of memory, removal."""
         filters = {"type": ["container"], "event": ["die", "destroy", "oom"], "label": _label_filter(labels)}
         async with self._stream("GET", "/events", {"filters": json.dumps(filters)}, {}, None) as response:
             if response.is_error:
@@ -335,12 +334,12 @@ class Engine:
         except TimeoutError as error:
             raise Unavailable(f"{what}: the Docker Engine did not answer within {seconds} s") from error
         except (httpx.TransportError, OSError, EOFError) as error:
-            # Whatever comes back may be another version of the engine.
+            # The engine may come back in another version.
             self._version = None
             raise Unavailable(f"{what}: nothing answers at {self._socket}: start the Docker Engine") from error
 
     async def _versioned(self, path: str) -> str:
-        """The path in the newest version of the API that both sides know."""
+        """Return the path with the newest API version that both sides know."""
         version = await self.version()
         newest, oldest = _numbers(version.api_version), _numbers(version.min_api_version)
         major, minor = min(newest, max(API_VERSION, oldest))

@@ -1,7 +1,7 @@
-"""The environment variables that deployments were created with, for containers that are made later.
+"""Stores the environments of deployments, for containers that are created later.
 
-A container carries them itself, so that only one that has to be replaced needs them from here. They may be secret: one
-file for each deployment, for its owner alone, and never a label.
+A container holds its own environment; the stored one is needed only to replace a container. It may be secret, so each
+deployment has a file that only its owner can read, and never a label.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ _ENVIRONMENT = TypeAdapter(dict[str, str])
 
 
 class Environments:
-    """One file for each deployment that was given variables."""
+    """One file for each deployment with variables."""
 
     def __init__(self, folders: Folders) -> None:
         self._folders = folders
 
     async def keep(self, spec: DeploymentSpec, environment: Mapping[str, str]) -> None:
-        """Write them down. Raises Unavailable when that is not possible now."""
+        """Store the environment. Raises Unavailable if that is not possible now."""
         if not environment:
             return
         try:
@@ -33,7 +33,7 @@ class Environments:
             raise Unavailable(f"the environment of {spec.deployment_id} could not be written down") from error
 
     async def find(self, spec: DeploymentSpec) -> dict[str, str]:
-        """Read them back. Raises PreconditionFailed when they are lost."""
+        """Return the environment. Raises PreconditionFailed if it is lost."""
         environment = await asyncio.to_thread(self._record(spec).read) or {}
         if digest_environment(environment) != spec.environment_digest:
             raise PreconditionFailed(f"the environment of {spec.deployment_id} was lost: delete it and create it again")

@@ -1,4 +1,4 @@
-"""What the name of an image means, which image a deployment runs, and what that image says about itself."""
+"""Resolves image names, finds the image that a deployment runs, and reads what it says about its app."""
 
 import contextlib
 import re
@@ -16,7 +16,7 @@ from services.krane.backends.docker.shapes import ImageConfig, ImageDetails, Pla
 from services.krane.types import HostCredential
 
 DEFAULT_PORT = 8080
-# On an image: what its source says of itself, as JSON. Its command is there unless a Dockerfile alone says it.
+# Label of an image: its app's configuration as JSON. It holds the command, unless only a Dockerfile sets one.
 APP_LABEL = "interlock.app"
 IMAGE_ID = re.compile(r"sha256:[0-9a-f]{64}")
 _PART = r"[a-z0-9]+(?:[._-]+[a-z0-9]+)*"
@@ -26,7 +26,7 @@ NAME = re.compile(
     r"(?::(?P<tag>[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 MAX_NAME = 400
-# What would read as a repository: the kinds of the process backend's references, and an image id that is cut short.
+# Not repositories, though they look like one: kinds of process references, and the prefix of a shortened image id.
 NOT_REPOSITORIES = ("artifact", "source", "sha256")
 
 
@@ -34,17 +34,17 @@ NOT_REPOSITORIES = ("artifact", "source", "sha256")
 class RunnableImage:
     """An image that the engine has."""
 
-    # "sha256:<hex>": what a name meant when it was looked up.
+    # "sha256:<hex>": the image that the name meant when it was resolved.
     id: str
-    # Where its command listens in the container, unless that is said otherwise.
+    # The port that its command listens on in the container, unless a setting says otherwise.
     port: int
     app: AppConfig
 
 
 async def resolve_image(engine: Engine, name: str, credential: HostCredential | None) -> str:
-    """What a name means now: "name@sha256:<digest>" as its registry says, without pulling it.
+    """Resolve a name to "name@sha256:<digest>" by its registry, without a pull.
 
-    An image that never was in the registry of its name is what the engine has, by its id. Raises as `find_image`.
+    The name of a local image that its registry never had resolves to the image's id. Raises like `find_image`.
     """
     asked = complete_name(name)
     details = await engine.inspect_image(asked)
@@ -61,10 +61,10 @@ async def resolve_image(engine: Engine, name: str, credential: HostCredential | 
 async def find_image(
     engine: Engine, name: str, credential: HostCredential | None = None, *, command: Sequence[str] = ()
 ) -> RunnableImage:
-    """Look an image up by "name[:tag]", "name@sha256:<digest>" or "sha256:<id>", and pull a name that is not here.
+    """Return the image "name[:tag]", "name@sha256:<digest>" or "sha256:<id>"; pulls a name that the engine lacks.
 
-    `command` is what it is to run; empty: what it says itself. Raises Invalid for what names no image,
-    PreconditionFailed when it cannot be had or run, Unavailable when its registry does not answer.
+    `command` is what will run; empty: the image's own command. Raises Invalid if the name is invalid,
+    PreconditionFailed if the image cannot be pulled or run, Unavailable if its registry does not answer.
     """
     asked = complete_name(name)
     details = await engine.inspect_image(asked)
@@ -74,7 +74,7 @@ async def find_image(
     try:
         return await _runnable(engine, name, details, command)
     except Refusal:
-        # Nobody has a use for it. What was wrong with it matters more than whether it is gone.
+        # An unusable image is removed. Why it is unusable matters more than whether that succeeds.
         with contextlib.suppress(InterlockError):
             await engine.remove_image(asked)
         raise
@@ -92,7 +92,7 @@ async def _runnable(engine: Engine, name: str, details: ImageDetails, command: S
 
 
 def read_app_label(name: str, labels: Mapping[str, str]) -> AppConfig:
-    """What the labels of an image say of its app. Raises PreconditionFailed when it cannot be read or used."""
+    """Return the app configuration in an image's labels. Raises PreconditionFailed if it cannot be read or used."""
     label = labels.get(APP_LABEL)
     if label is None:
         return AppConfig(command=())
@@ -105,13 +105,13 @@ def read_app_label(name: str, labels: Mapping[str, str]) -> AppConfig:
 
 
 def complete_name(name: str) -> str:
-    """A name with its tag, or an id as it is. Raises Invalid for what names no image."""
+    """Return a name with a tag; ids are unchanged. Raises Invalid if it is no image name."""
     if IMAGE_ID.fullmatch(name):
         return name
     match = NAME.fullmatch(name) if len(name) <= MAX_NAME else None
     if match is None or match["repository"] in NOT_REPOSITORIES:
         raise Invalid(f"{name[:120]!r} names no image of the Docker Engine: use name:tag, name@sha256:… or sha256:…")
-    # Without a tag the engine would pull all that there are.
+    # Without a tag the engine would pull all tags.
     return name if match["tag"] or match["digest"] else f"{name}:latest"
 
 
@@ -130,7 +130,7 @@ def _not_here(name: str) -> PreconditionFailed:
 
 
 async def _check_machine(engine: Engine, name: str, platforms: Sequence[Platform]) -> None:
-    """Raise PreconditionFailed unless one of these platforms, if there are any, is the engine's."""
+    """Raise PreconditionFailed if platforms are given and none is the engine's."""
     machine = await engine.version()
     if platforms and not any(one.os == machine.os and one.architecture == machine.arch for one in platforms):
         made_for = ", ".join(sorted({one.architecture for one in platforms}))
@@ -138,7 +138,7 @@ async def _check_machine(engine: Engine, name: str, platforms: Sequence[Platform
 
 
 def _is_of_registry(details: ImageDetails, name: str) -> bool:
-    """Whether an image was pulled from the repository of its name, or pushed there."""
+    """Return whether an image was pulled from, or pushed to, the repository of its name."""
     known = {_short(digest.partition("@")[0]) for digest in details.repo_digests or []}
     return not IMAGE_ID.fullmatch(name) and _short(_repository(name)) in known
 
@@ -149,7 +149,7 @@ def _repository(name: str) -> str:
 
 
 def _short(repository: str) -> str:
-    """A repository as the engine prints it."""
+    """Return a repository as the engine prints it."""
     host, separator, path = repository.partition("/")
     if not separator or registry_of(repository) != DOCKER_HUB:
         return repository

@@ -1,29 +1,29 @@
-"""The engine's logs, as krane's log files have them: a line each, behind its stamp.
+"""Converts the engine's log frames to the format of krane's log files: one line each, after its stamp.
 
-The engine sends frames: which stream a piece came from, its length, when it was written, and the piece. A piece is a
-line, or a part of a long one; parts of the two streams may alternate.
+A frame has a header with the stream and a length, then a time stamp and text. The text is a line or part of a long
+line; frames of the two streams may alternate.
 """
 
 import struct
 from datetime import datetime
 
-# Which stream, three empty bytes, the length.
+# The stream, three empty bytes, the length.
 HEADER = struct.Struct(">BxxxI")
-# Of one line that goes on and on.
+# Longest line.
 MAX_LINE_BYTES = 1024 * 1024
 NANOSECONDS = 1_000_000_000
 
 
 class LogFrames:
-    """Takes the bytes of an answer as they come."""
+    """Parses the bytes of an answer as they arrive."""
 
     def __init__(self) -> None:
         self._bytes = b""
-        # The lines that were begun, by stream.
+        # Unfinished lines by stream.
         self._begun: dict[int, bytes] = {}
 
     def feed(self, data: bytes) -> bytes:
-        """The lines that the data completes."""
+        """Return the lines that the data completes."""
         self._bytes += data
         lines: list[bytes] = []
         start = 0
@@ -38,11 +38,11 @@ class LogFrames:
         return b"".join(lines)
 
     def end(self) -> bytes:
-        """The lines that nothing will complete."""
+        """Return the unfinished lines."""
         return b"".join(line + b"\n" for line in self._begun.values())
 
     def _add(self, stream: int, piece: bytes) -> bytes:
-        """The line that a piece completes; empty when it does not."""
+        """Return the line that a piece completes; empty if it completes none."""
         written_at, _, text = piece.partition(b" ")
         begun = self._begun.pop(stream, None)
         line = b"%d %b" % (_nanoseconds(written_at.decode()), text) if begun is None else begun + text
@@ -53,6 +53,6 @@ class LogFrames:
 
 
 def _nanoseconds(written_at: str) -> int:
-    """Nanoseconds since the epoch, of "2026-11-23T05:57:32.123456789Z"."""
+    """Convert "2026-11-23T05:57:32.123456789Z" to nanoseconds since the epoch."""
     seconds, _, fraction = written_at.removesuffix("Z").partition(".")
     return int(datetime.fromisoformat(f"{seconds}+00:00").timestamp()) * NANOSECONDS + int(fraction.ljust(9, "0"))

@@ -1,4 +1,4 @@
-"""Follows the log of an instance over its runs, and over the containers that take one another's place."""
+"""Follows the log of an instance across its runs and replaced containers."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -10,9 +10,9 @@ from services.krane.backends.docker.engine import Engine
 from services.krane.backends.shared.log_lines import Line, Place, Splitter
 from services.krane.types import FollowedLine, LogQuery
 
-# Between looks for a container that runs.
+# Between polls for a running container.
 POLL_SECONDS = 0.3
-# The engine writes lines of the two streams down in another order than it stamped them; never so far apart.
+# The engine may store lines of the two streams in another order than their stamps, but never this far apart.
 DISORDER_NS = 1_000_000_000
 
 
@@ -27,12 +27,13 @@ class LogReader:
     async def follow(
         self, query: LogQuery, instance_id: str, place: Place, is_over: Callable[[], bool]
     ) -> AsyncGenerator[list[FollowedLine]]:
-        """What is new in the log of one instance, until it is over and everything was read.
+        """Yield new lines of one instance's log until it is over and everything was read.
 
-        A run is followed until it ends. Whatever came with its end, or with another container, is found in the whole.
+        Each run is followed until it ends. Lines that came at its end or from another container are found by reading
+        the whole log.
         """
         while True:
-            # Asked first: what was written until then is read.
+            # Asked before reading, so that everything written until then is read.
             over = is_over()
             written = await self._archived_logs.read(query.namespace, query.deployment_id, instance_id)
             splitter = Splitter()
@@ -47,7 +48,7 @@ class LogReader:
                         yield [place.advance(line) for line in new]
 
     async def _running(self, instance_id: str, is_over: Callable[[], bool]) -> Container | None:
-        """The container of an instance, as soon as it runs; None when it will not."""
+        """Return the container of an instance once it runs; None if it will not run."""
         while not is_over():
             await asyncio.sleep(POLL_SECONDS)
             container = await self._containers.find(instance_id)
@@ -56,7 +57,7 @@ class LogReader:
         return None
 
     async def _new_lines(self, container: Container, known: list[Line]) -> AsyncGenerator[list[Line]]:
-        """The lines of a run that are not known, until it ends."""
+        """Yield the unknown lines of a run, until it ends."""
         since = max(0, known[-1].stamp - DISORDER_NS) if known else 0
         stamps = {line.stamp for line in known if line.stamp >= since}
         splitter = Splitter()

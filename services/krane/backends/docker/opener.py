@@ -1,4 +1,4 @@
-"""The docker backend as a whole, on folders that no other krane uses."""
+"""Opens the docker backend on folders that no other krane uses."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -20,7 +20,7 @@ from services.krane.backends.shared.folders import Folders
 
 
 class DockerOpener:
-    """Implements `BackendOpener`. Containers and images are kept on the engine."""
+    """Implements `BackendOpener`. The engine keeps containers and images."""
 
     def __init__(self, folders: Folders, settings: KraneSettings) -> None:
         self._folders = folders

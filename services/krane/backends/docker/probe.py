@@ -1,7 +1,7 @@
 """Probes ports that the engine publishes.
 
-Its proxy takes a connection whether or not something listens behind it, and closes it when nothing does. A connection
-counts once it stays open, and a closed one is looked at again before an instance is said to talk nonsense.
+The engine's proxy accepts a connection even if nothing listens behind it, and then closes it. So a connection counts
+only if it stays open, and after a closed one the port is checked before the instance is said to answer badly.
 """
 
 import asyncio
@@ -11,12 +11,12 @@ import httpx
 from services.domain.readiness import Probe
 from services.krane.backends.hosted.probe import Prober, connect
 
-# How long a fresh connection must stay open. The proxy finds out within a millisecond.
+# How long a new connection has to stay open. The proxy closes a dead one within a millisecond.
 OPEN_SECONDS = 0.05
 
 
 class PublishedPortProber(Prober):
-    """Tells a port that nothing listens behind from an instance that answers badly."""
+    """Distinguishes a port that nothing listens on from an instance that answers badly."""
 
     async def _get(self, address: str, path: str, protocol: str) -> Probe:
         try:

@@ -1,13 +1,13 @@
-"""What the engine's refusals mean to krane's callers."""
+"""Maps the engine's refusals to errors for krane's callers."""
 
 from services.domain.errors import Conflict, InterlockError, Invalid, NotFound, PreconditionFailed, Unavailable
 
 _FULL = "no space left on device"
 _TAKEN = ("port is already allocated", "address already in use")
-# What no other attempt changes: the image asks for what is not in it.
+# Fails at every attempt: the image lacks what its configuration asks for.
 _UNUSABLE = ("unable to find user", "unable to find group", "cannot mkdir")
 _STATUSES: dict[int, type[InterlockError]] = {400: Invalid, 404: NotFound, 409: Conflict}
-# What registries say, from the particular to the general: the first that is found counts.
+# Messages of registries, special ones first: the first match wins.
 _PULLS: tuple[tuple[tuple[str, ...], type[InterlockError], str], ...] = (
     ((_FULL,), PreconditionFailed, "the disk of the Docker Engine is full: make room with `docker system prune`"),
     (
@@ -18,10 +18,10 @@ _PULLS: tuple[tuple[tuple[str, ...], type[InterlockError], str], ...] = (
     (
         ("access denied", "unauthorized", "authentication required", "no basic auth credentials", "denied:"),
         PreconditionFailed,
-        "the registry denied it, or does not know it: check the name, and what `interlock credentials ls` lists for it",
+        "the registry denies it, or does not have it: check the name, and its credential in `interlock credentials ls`",
     ),
     (
-        # The last is what the engine makes of a plain 404.
+        # "http 404" is the engine's message for a plain 404.
         ("manifest unknown", "not found", "repository name not known", "http 404"),
         PreconditionFailed,
         "the registry does not have it: check the name, or push it",
@@ -30,11 +30,11 @@ _PULLS: tuple[tuple[tuple[str, ...], type[InterlockError], str], ...] = (
 
 
 class PortTaken(Unavailable):
-    """Something else listens on the port of this machine that a container was given; another may be free."""
+    """The port of this machine that a container was given is taken. Another one may be free."""
 
 
 def engine_problem(what: str, status: int, message: str) -> InterlockError:
-    """The error that an answer of the engine stands for; `what` is what was asked of it."""
+    """Return the error for an answer of the engine; `what` describes the call."""
     text = message.strip().lower()
     if any(phrase in text for phrase in _TAKEN):
         return PortTaken(f"{what}: its port is taken")
@@ -44,12 +44,12 @@ def engine_problem(what: str, status: int, message: str) -> InterlockError:
         )
     if any(phrase in text for phrase in _UNUSABLE):
         return PreconditionFailed(f"{what}: its image cannot be run: {message.strip()}")
-    # A status of the 500s may be gone at the next attempt.
+    # A 5xx status may not come again at the next attempt.
     return _STATUSES.get(status, Unavailable)(f"{what}: the Docker Engine said: {message.strip()}")
 
 
 def pull_problem(image: str, message: str) -> InterlockError:
-    """The error that a failed pull stands for, by what the engine reports of the registry."""
+    """Return the error for a failed pull, by what the engine reports of the registry."""
     text = message.lower()
     for phrases, kind, sentence in _PULLS:
         if any(phrase in text for phrase in phrases):

@@ -1,4 +1,4 @@
-"""Images that the engine is fetching, which may take longer than anybody wants to wait for one answer."""
+"""Pulls images in the background: a pull may take longer than a caller waits for one answer."""
 
 import asyncio
 
@@ -7,25 +7,25 @@ from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.images import complete_name
 from services.krane.types import HostCredential
 
-# Less than callers wait.
+# Shorter than callers wait.
 WAIT_SECONDS = 3.0
 
-# Who asks with another credential gets an answer of its own.
+# With another credential the pull is another one, with its own answer.
 _Key = tuple[str, HostCredential | None]
 
 
 class Pulls:
-    """The pulls of one krane. They go on between the calls that ask for them; a call after the end begins anew."""
+    """The running pulls. They go on between the calls that ask for them; a call after the end starts a new one."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._running: dict[_Key, asyncio.Task[None]] = {}
 
     async def is_here(self, name: str, credential: HostCredential | None) -> bool:
-        """Whether the engine has an image, after a moment; it is being pulled when it does not.
+        """Wait a moment and return whether the engine has an image; if not, the pull goes on.
 
-        Raises Invalid for what names no image, PreconditionFailed when it cannot be had, Unavailable when its registry
-        does not answer.
+        Raises Invalid if the name is invalid, PreconditionFailed if the image cannot be pulled, Unavailable if its
+        registry does not answer.
         """
         asked = complete_name(name)
         if await self._engine.inspect_image(asked) is not None:
@@ -35,7 +35,7 @@ class Pulls:
         return bool(ended) and pull.result() is None
 
     async def close(self) -> None:
-        """Give up what is running."""
+        """Cancel the running pulls."""
         for pull in self._running.values():
             pull.cancel()
         await asyncio.gather(*self._running.values(), return_exceptions=True)
@@ -48,7 +48,7 @@ class Pulls:
         def ended(_: asyncio.Task[None]) -> None:
             del self._running[name, credential]
             if not pull.cancelled():
-                # Nobody may ask any more.
+                # Perhaps nobody asks again: mark the exception as read.
                 pull.exception()
 
         pull.add_done_callback(ended)

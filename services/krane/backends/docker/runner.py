@@ -1,4 +1,4 @@
-"""The runs of one instance in its container."""
+"""Runs one instance in its container."""
 
 from services.config import LOOPBACK
 from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
@@ -12,7 +12,7 @@ from services.krane.backends.supervision.ending import NEVER_RAN, Ending
 
 
 class ContainerRunner:
-    """Starts, watches and ends one container. Its port is drawn when it is created, and stays."""
+    """Starts, watches and ends one container. Its port is chosen at creation and stays the same."""
 
     def __init__(
         self,
@@ -40,11 +40,11 @@ class ContainerRunner:
         return f"{LOOPBACK}:{self._port}" if self._port else ""
 
     async def start(self) -> None:
-        """Start the container, which is created when it is not there."""
+        """Start the container; creates it if it does not exist."""
         await undisturbed(self._start())
 
     async def is_started(self) -> bool:
-        """Whether the container runs."""
+        """Return whether the container runs."""
         container = await self._lifetime.look()
         if container is None or not container.is_running:
             return False
@@ -52,7 +52,7 @@ class ContainerRunner:
         return True
 
     async def wait(self) -> Ending:
-        """Wait until the container has ended, or was removed."""
+        """Wait until the container has ended or was removed."""
         container, is_seen = await self._lifetime.end()
         if container is None and self._port:
             return Ending(exit_code=None, was_stopped=False, cause="its container was removed")
@@ -61,11 +61,11 @@ class ContainerRunner:
         return own_ending(container, self._record.spec.run.memory_mib, is_seen=is_seen)
 
     async def stop(self) -> None:
-        """Ask the container to end, and kill it when the grace period is over."""
+        """Stop the container: SIGTERM, then SIGKILL after the grace period."""
         await self._lifetime.halt()
 
     async def forget(self) -> None:
-        """Mark the container: it is to be started."""
+        """Mark the container as one to start."""
         self._port = 0
         async with self._containers.changing(self._instance_id):
             container = await self._containers.find(self._instance_id)
@@ -78,10 +78,10 @@ class ContainerRunner:
             if container is None:
                 container = await self._containers.create(self._record, self._index)
             elif container.mark in (Mark.STOPPED, Mark.DELETED):
-                # It ended just when its deployment was stopped; the mark must stay.
+                # It ended just when its deployment was stopped, and must keep the mark.
                 raise PreconditionFailed("its deployment is being stopped")
             elif container.mark is Mark.NEXT:
-                # It has taken the other's place, and may have to be replaced itself.
+                # It has replaced another container, and may have to be replaced itself.
                 await self._containers.mark(container, self._instance_id, Mark.HALTED)
             try:
                 await self._engine.start_container(container.id)
@@ -89,12 +89,12 @@ class ContainerRunner:
                 container = await self._replace()
             except (NotFound, Conflict) as error:
                 raise Unavailable(f"the container of {self._instance_id} is being removed") from error
-            # Only now: a krane that is killed before starts it again, and does not take it for ended.
+            # Not earlier: if krane is killed before this, the next one starts it again, and does not take it for ended.
             await self._containers.mark(container, self._instance_id, Mark.NONE)
             self._port = container.port
 
     async def _replace(self) -> Container:
-        """Start another container, with another port; at every moment there is one with the record."""
+        """Start another container with another port. At every moment there is one with the record."""
         found = await self._containers.of_instance(self._instance_id)
         for leftover in found[1:]:
             await self._engine.remove_container(leftover.id)

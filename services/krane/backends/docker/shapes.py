@@ -1,4 +1,4 @@
-"""The few shapes of the Docker Engine API that krane reads. Fields that it does not need are ignored."""
+"""The objects of the Docker Engine API that krane reads. Unused fields are ignored."""
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic.alias_generators import to_pascal
@@ -17,7 +17,7 @@ class EngineVersion(_Shape):
     # "1.41"
     api_version: str
     min_api_version: str = Field(alias="MinAPIVersion")
-    # As images name them: "linux", "amd64".
+    # In the words of image manifests: "linux", "amd64".
     os: str
     arch: str
 
@@ -42,20 +42,20 @@ class PortBinding(_Shape):
 
 
 class HostConfig(_Shape):
-    """What a container takes of this machine."""
+    """Ports of this machine that a container uses."""
 
-    # By "<port>/tcp" of the container.
+    # By port of the container, "<port>/tcp".
     port_bindings: dict[str, list[PortBinding]] | None = None
 
 
 class ContainerConfig(_Shape):
-    """What a container was created with."""
+    """The configuration that a container was created with."""
 
     labels: dict[str, str] | None = None
 
 
 class ContainerRunState(_Shape):
-    """How a container is."""
+    """The state of a container."""
 
     status: str
     running: bool
@@ -75,7 +75,7 @@ class ContainerDetails(_Shape):
 
 
 class ImageConfig(_Shape):
-    """What an image says about its containers."""
+    """The configuration that an image gives its containers."""
 
     # "<port>/<protocol>"
     exposed_ports: dict[str, object] | None = None
@@ -91,20 +91,20 @@ class ImageDetails(_Shape):
     id: str
     os: str
     architecture: str
-    # "<repository>@sha256:<hex>", by the registries that it is known to be in.
+    # "<repository>@sha256:<hex>", for each registry that is known to have it.
     repo_digests: list[str] | None = None
     config: ImageConfig | None = None
 
 
 class Platform(BaseModel):
-    """A machine that an image was made for."""
+    """A platform that an image was built for."""
 
     architecture: str = ""
     os: str = ""
 
 
 class Descriptor(BaseModel):
-    """Names content."""
+    """Names content by its digest."""
 
     # "sha256:<hex>"
     digest: str
@@ -114,7 +114,7 @@ class RegistryImage(_Shape):
     """GET /distribution/{name}/json."""
 
     descriptor: Descriptor
-    # Empty when its registry does not say.
+    # Empty if the registry does not tell.
     platforms: list[Platform] | None = None
 
 
@@ -123,7 +123,7 @@ class ImageSummary(_Shape):
 
     # "sha256:<hex>"
     id: str
-    # Empty when it is made of none, or of one that came from elsewhere.
+    # Empty if it is a base image, or its parent is not on this engine.
     parent_id: str
     repo_tags: list[str] | None
     labels: dict[str, str] = {}
@@ -132,7 +132,7 @@ class ImageSummary(_Shape):
 
     @property
     def tags(self) -> list[str]:
-        """Its tags; old engines name one that does not exist for what has none."""
+        """Its tags. Old engines list a placeholder for an untagged image."""
         return [tag for tag in self.repo_tags or [] if tag != "<none>:<none>"]
 
     @field_validator("labels", mode="before")
@@ -144,12 +144,12 @@ class ImageSummary(_Shape):
 class BuildError(BaseModel):
     """Why a build failed."""
 
-    # Of the command that ended it.
+    # Exit code of the command that failed.
     code: int | None = None
 
 
 class BuiltId(BaseModel):
-    """The image that BuildKit made."""
+    """The image that BuildKit built."""
 
     id: str = Field(alias="ID")
 
@@ -157,9 +157,9 @@ class BuiltId(BaseModel):
 class BuildProgress(BaseModel):
     """A line of POST /build."""
 
-    # What the build printed.
+    # Output of the build.
     stream: str = ""
-    # How a pull goes on, and of what.
+    # Progress of a pull, and of which layer.
     status: str = ""
     id: str = ""
     error: str = ""
@@ -168,17 +168,17 @@ class BuildProgress(BaseModel):
 
     @property
     def trace(self) -> str:
-        """What BuildKit says instead, as base64 of a buildkit.v1.StatusResponse; empty when it is not BuildKit's."""
+        """BuildKit's progress, as base64 of a buildkit.v1.StatusResponse; empty for other lines."""
         return self.aux if self.id == BUILDKIT_TRACE and isinstance(self.aux, str) else ""
 
     @property
     def image_id(self) -> str:
-        """The image that BuildKit made, "sha256:<hex>"; empty when it is not there yet."""
+        """The image that BuildKit built, "sha256:<hex>"; empty for other lines."""
         return self.aux.id if self.id == BUILDKIT_IMAGE and isinstance(self.aux, BuiltId) else ""
 
     @property
     def text(self) -> str:
-        """For a person who reads the log."""
+        """The line as text for the build log."""
         return self.stream or (f"{self.id} {self.status}\n".lstrip() if self.status else "")
 
 
@@ -186,7 +186,7 @@ class EventActor(_Shape):
     """What an event is about."""
 
     id: str = Field(alias="ID")
-    # The labels of the container, its name and more.
+    # The container's labels, its name and more.
     attributes: dict[str, str]
 
 
@@ -205,12 +205,12 @@ class Created(_Shape):
 
 
 class PullProgress(BaseModel):
-    """A line of POST /images/create; only the problem matters."""
+    """A line of POST /images/create. Only its error matters."""
 
     error: str = ""
 
 
 class Problem(BaseModel):
-    """The body of an answer that is no success."""
+    """The body of an error response."""
 
     message: str

@@ -1,7 +1,7 @@
-"""Tasks of the docker backend: a container each, which is removed when its end is written down.
+"""Tasks of the docker backend. Each is a container, which is removed once the task's end is recorded.
 
-The container is created before the task is written down, and started after: what is written down may have begun, and
-what is not has not, unless krane's folder was emptied. Its label says then what it was asked for.
+The container is created before the task is recorded, and started after it. So a recorded task may have begun, and one
+without a record has not, unless krane's folder was emptied; then the container's label tells the task.
 """
 
 from collections.abc import Collection, Mapping
@@ -37,7 +37,7 @@ SPEC: TypeAdapter[TaskSpec] = TypeAdapter(Annotated[TaskSpec, FOLDED])
 
 
 class DockerTasks:
-    """The tasks that one installation has on an engine."""
+    """The tasks of one installation on an engine."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class DockerTasks:
         self._stop_grace_seconds = min(settings.stop_grace_seconds, MAX_GRACE_SECONDS)
 
     async def unrecorded(self, known: Collection[str]) -> list[TaskSpec]:
-        """The tasks that containers which ran are left of; a container that never did is removed."""
+        """Return the tasks of unknown containers that have run. A container that never ran is removed."""
         specs: list[TaskSpec] = []
         for container in await self._containers.of_tasks():
             if container.labels[TASK_ID] in known:
@@ -69,7 +69,7 @@ class DockerTasks:
         return specs
 
     def may_have_begun(self, spec: TaskSpec) -> bool:
-        """Yes: its container was there before it was written down."""
+        """Return True: its container existed before the record."""
         return True
 
     async def prepare(self, spec: TaskSpec, environment: Mapping[str, str]) -> Prepared:
@@ -95,19 +95,19 @@ class DockerTasks:
         return Prepared(self.find(spec), lambda: undisturbed(begin()))
 
     def find(self, spec: TaskSpec) -> "TaskContainer":
-        """The run in the task's container."""
+        """Return the run in the task's container."""
         name = spec.log_name
         return TaskContainer(Lifetime(self._containers, self._watcher, name, self._stop_grace_seconds), spec)
 
     async def clear(self, namespace: str, task_id: str) -> None:
-        """Remove the container, once its log is kept."""
+        """Keep the log of the container, and remove the container."""
         for container in await self._containers.of_tasks():
             if (container.labels[NAMESPACE], container.labels[TASK_ID]) == (namespace, task_id):
                 await self._archived_logs.remove_container(container)
 
 
 class TaskContainer:
-    """The one run of a container."""
+    """The only run of a container."""
 
     def __init__(self, lifetime: Lifetime, spec: TaskSpec) -> None:
         self._lifetime = lifetime
@@ -125,5 +125,5 @@ class TaskContainer:
         return own_ending(container, self._spec.run.memory_mib, is_seen=is_seen)
 
     async def stop(self) -> None:
-        """Ask the container to end, and kill it when the grace period is over."""
+        """Stop the container: SIGTERM, then SIGKILL after the grace period."""
         await self._lifetime.halt()

@@ -1,4 +1,4 @@
-"""Notices that containers ended: at once, by the engine's events, and in any case by looking every few seconds."""
+"""Notices ended containers: at once through the engine's events, and at the latest by polling every few seconds."""
 
 import asyncio
 import contextlib
@@ -13,39 +13,39 @@ from services.telemetry import get_logger
 log = get_logger(__name__)
 
 LOOK_SECONDS = 5.0
-# Before the events are followed again, once the engine went away.
+# Before a new attempt to follow the events, after the engine went away.
 RETRY_SECONDS = 0.2
 
 
 class Watcher:
-    """Wakes whoever waits for a container. An event is a hint: who is woken looks for himself."""
+    """Wakes the waiters of a container. An event is only a hint: a waiter checks the container itself."""
 
     def __init__(self, engine: Engine, containers: Containers) -> None:
         self._engine = engine
         self._containers = containers
         self._watched: dict[str, asyncio.Event] = {}
-        # Containers that went over their memory in the run that they are in, or whose end nobody took notice of yet.
+        # Containers that ran out of memory in their current run, or in one whose end was not handled yet.
         self._out_of_memory: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         # How often the engine went away.
         self.outages = 0
 
     def open(self) -> None:
-        """Begin to watch."""
+        """Start to watch."""
         self._tasks = [
             asyncio.create_task(self._follow_events(), name="follow the engine's events"),
             asyncio.create_task(self._look_around(), name="look at all containers"),
         ]
 
     async def close(self) -> None:
-        """Watch no more."""
+        """Stop to watch."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @contextlib.contextmanager
     def watch(self, instance_id: str) -> Generator[asyncio.Event]:
-        """An event that is set when an instance's container may have ended."""
+        """Yield an event that is set when an instance's container may have ended."""
         changed = self._watched[instance_id] = asyncio.Event()
         try:
             yield changed
@@ -53,7 +53,7 @@ class Watcher:
             del self._watched[instance_id]
 
     def hear(self, event: Event) -> None:
-        """Take notice of an event."""
+        """Handle an event of the engine."""
         container_id = event.actor.id
         match event.action:
             case "oom":
@@ -65,7 +65,7 @@ class Watcher:
         self._wake(event.actor.attributes.get(INSTANCE_ID, ""))
 
     def take_out_of_memory(self, container_id: str) -> bool:
-        """Whether a container's run ended for want of memory, as far as was heard; its next run begins anew."""
+        """Return whether an event said that the current run went out of memory, and reset that for the next run."""
         is_heard = container_id in self._out_of_memory
         self._out_of_memory.discard(container_id)
         return is_heard
@@ -81,7 +81,7 @@ class Watcher:
     async def _follow_until_away(self) -> None:
         async with self._engine.events(self._containers.labels) as events:
             log.info("engine answers")
-            # What happened before the events were followed.
+            # For what happened before the events were followed.
             self._wake_all()
             async for event in events:
                 self.hear(event)
@@ -90,7 +90,7 @@ class Watcher:
     async def _look_around(self) -> None:
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            # The events say that the engine is away.
+            # If the engine is down, the events tell.
             with contextlib.suppress(InterlockError):
                 containers = await self._containers.all()
                 running = {one.labels[INSTANCE_ID] for one in containers if one.state == "running"}

@@ -1,4 +1,4 @@
-"""Credentials for the registries that BuildKit asks while it builds, each told for its own registry alone."""
+"""Gives BuildKit the credentials of registries, each only for its own registry."""
 
 from collections.abc import Iterable
 
@@ -17,12 +17,12 @@ class Auth:
         self._credentials = {credential.host: credential for credential in credentials}
 
     async def answer(self, call: Call) -> None:
-        """Say who krane is for one registry; nobody, where it has no credential."""
+        """Answer with the login for one registry; without one, as anonymous."""
         for message in await call.receive():
             await call.send(framed(self._find(pb.CredentialsRequest.FromString(message).host).SerializeToString()))
 
     def _find(self, host: str) -> pb.CredentialsResponse:
-        # Hosts that stand for Docker Hub are found by the name of the registry of an image there.
+        # BuildKit asks for hosts of Docker Hub; an image name with that host leads to the registry's name.
         credential = self._credentials.get(registry_of(f"{host}/image") or "")
         if credential is None:
             return pb.CredentialsResponse()

@@ -1,4 +1,4 @@
-"""What becomes an image of the engine, and by which of the engine's builders."""
+"""Builds an image of a source with one of the engine's two builders."""
 
 import asyncio
 import hashlib
@@ -20,14 +20,14 @@ from services.krane.backends.docker.building.request import BuildRequest, Engine
 from services.krane.backends.docker.building.source import DOCKERFILE, DOCKERIGNORE, Source, read_source
 from services.krane.backends.docker.engine import Engine
 
-# Part of every image's key: a change of how krane builds makes other images. Count up with it.
+# Part of every image's key. Increment it when krane builds in another way.
 BUILDER = "docker-6"
-# Characters of the address of a request, which holds them; httpx takes 64 KiB of it.
+# Most characters of labels: they are in the URL of a request, of which httpx accepts 64 KiB.
 MAX_LABELS = 60_000
 
 
 class DockerBuilder:
-    """Makes the images of the docker backend: by BuildKit where the engine has it and no build is to be limited."""
+    """Builds the images of the docker backend: with BuildKit if the engine has it and builds have no memory limit."""
 
     asks_registries = True
 
@@ -42,11 +42,11 @@ class DockerBuilder:
         self._classic = ClassicBuilder(engine, images, settings.build_memory_mib)
 
     async def find(self, source_digest: str) -> BuiltImage | None:
-        """The image that a source has become."""
+        """Return the image of a source; None if it does not exist."""
         return await self._images.find(self._key(source_digest))
 
     async def make(self, work: BuildWork) -> BuiltImage:
-        """Have the engine build an image."""
+        """Build an image on the engine."""
         source = await asyncio.to_thread(read_source, work.archive, self._max_source_bytes)
         app, key = self._app(source), self._key(work.source_digest)
         request = BuildRequest(
@@ -58,7 +58,7 @@ class DockerBuilder:
             labels=self._images.labels(work, key, app),
         )
         if len(quote(json.dumps(request.labels))) > MAX_LABELS:
-            raise Invalid("interlock.toml says more than an image can keep: set its variables with `interlock env`")
+            raise Invalid("interlock.toml is too large for an image's labels: set its variables with `interlock env`")
         builder = await self._engine_builder()
         image_id = await builder.build(request)
         if image_id:
@@ -69,11 +69,11 @@ class DockerBuilder:
         return image
 
     async def clear(self, folders: list[Path]) -> None:
-        """Remove what builds had made when an earlier krane was killed. It carries labels, whichever build it was."""
+        """Remove what builds left when an earlier krane was killed. Labels identify it, whichever build made it."""
         await self._images.clear_all()
 
     async def trim_cache(self) -> None:
-        """Bring BuildKit's cache down to its size. What others build on the engine is in it too."""
+        """Trim BuildKit's cache to its size limit. It also holds what other users of the engine build."""
         if await self._engine.has_buildkit():
             await self._engine.trim_build_cache(self._cache_bytes)
 
@@ -87,7 +87,7 @@ class DockerBuilder:
         return hashlib.sha256(" ".join(inputs).encode()).hexdigest()
 
     def _app(self, source: Source) -> AppConfig:
-        """What the image is to remember. With a Dockerfile, a Procfile says nothing of it."""
+        """Return the app configuration that the image stores. With a Dockerfile, a Procfile is ignored."""
         if DOCKERFILE in source.files:
             return parse_app_config({name: text for name, text in source.files.items() if name != PROCFILE})
         app = parse_app_config(source.files)

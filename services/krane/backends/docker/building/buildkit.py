@@ -1,4 +1,4 @@
-"""Builds by BuildKit. It makes no images but whole ones, so there is little to clear up; but it must be told to end."""
+"""Builds with BuildKit. It leaves no layer images, so there is little to remove, but a build must be cancelled."""
 
 import asyncio
 import json
@@ -23,14 +23,14 @@ log = get_logger(__name__)
 
 
 class BuildKitBuilder:
-    """The builder of today's engines."""
+    """The builder of current engines."""
 
     def __init__(self, engine: Engine, images: BuiltImages) -> None:
         self._engine = engine
         self._images = images
 
     async def build(self, request: BuildRequest) -> str:
-        """Build and tag an image; labels cost nothing here."""
+        """Build and tag an image. Here labels can be part of the request."""
         dockerfile = prepare_dockerfile(request.dockerfile)
         output = BuildKitOutput(request.work.log)
         try:
@@ -45,9 +45,9 @@ class BuildKitBuilder:
         return output.image_id
 
     async def _run_to_the_end(self, request: BuildRequest, folders: Mapping[str, Tree], output: BuildKitOutput) -> None:
-        """Build, until the end is heard, also when cancelled.
+        """Build, and wait until the build has ended, also when cancelled.
 
-        What BuildKit runs is no container that could be looked for. It ends with the answer to the request to build.
+        BuildKit's commands run in no container that krane could find. They have ended when the request is answered.
         """
         build_id = secrets.token_hex(16)
         building = asyncio.create_task(self._run(build_id, request, folders, output))
@@ -88,6 +88,6 @@ class BuildKitBuilder:
         except InterlockError as error:
             log.warning("a build could not be cancelled", reason=error.message)
         finally:
-            # Nobody listens to it any more, which ends it as well.
+            # Closing the request also ends the build.
             building.cancel()
             await asyncio.gather(building, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Builds by the engine's classic builder, each instruction in a container that may be limited, each layer an image."""
+"""Builds with the engine's classic builder: each instruction runs in a container, and each layer is an image."""
 
 from services.domain.errors import PreconditionFailed
 from services.krane.backends.docker.building.context import DOCKERFILE
@@ -12,24 +12,24 @@ from services.krane.backends.docker.engine import Engine
 
 
 class ClassicBuilder:
-    """The builder of old engines, and the only one that keeps to a limit of memory."""
+    """The builder of old engines, and the only one that supports a memory limit."""
 
     def __init__(self, engine: Engine, images: BuiltImages, memory_mib: int | None) -> None:
-        """`memory_mib` is what each instruction may use, without swap; None = what there is."""
+        """`memory_mib` is the memory limit of each instruction, without swap; None = no limit."""
         self._engine = engine
         self._images = images
         self._memory_mib = memory_mib
 
     async def build(self, request: BuildRequest) -> str:
-        """Build and tag an image, and clear up after the build unless it succeeds."""
+        """Build and tag an image. Unless that succeeds, remove everything that the build left."""
         dockerfile = prepare_dockerfile(request.dockerfile, self._images.stage_label, request.labels)
-        # Both are left out of what is copied.
+        # The .dockerignore keeps both out of the image.
         added = {DOCKERFILE: dockerfile.text, DOCKERIGNORE: f"{DOCKERFILE}\n{DOCKERIGNORE}\n"}
         query = {
             "version": "1",
             "dockerfile": DOCKERFILE,
             "t": request.tag,
-            # No container stays, whether its instruction succeeds or not.
+            # Remove the container of each instruction, even if the instruction fails.
             "rm": "1",
             "forcerm": "1",
             **self._limits,
@@ -38,7 +38,7 @@ class ClassicBuilder:
             output = ClassicOutput(request.work.log, traces, self._memory_mib)
             is_built = False
             try:
-                # Whoever stops listening ends the build.
+                # The build ends if krane stops reading.
                 async with self._engine.build(
                     query, request.context(added), registry_config=registry_config(request.work.credentials)
                 ) as progress:
@@ -57,5 +57,5 @@ class ClassicBuilder:
         if self._memory_mib is None:
             return {}
         memory = str(self._memory_mib << 20)
-        # The second is memory and swap together: no swap.
+        # memswap limits memory plus swap: the same value allows no swap.
         return {"memory": memory, "memswap": memory}

@@ -1,4 +1,4 @@
-"""What .dockerignore leaves out, and the source as a tar that is made while it is sent, from its checked entries."""
+"""Reads .dockerignore, and streams the source as a tar of its checked entries."""
 
 import asyncio
 import io
@@ -10,7 +10,7 @@ from services.domain.errors import Invalid
 from services.domain.ignoring import read_dockerignore
 from services.krane.backends.building.archive import checked_entries
 
-# A name that no source has a use for: it is krane's.
+# A name that no source uses.
 DOCKERFILE = ".interlock.dockerfile"
 CHUNK_BYTES = 256 * 1024
 
@@ -18,15 +18,15 @@ Ignored = Callable[[PurePosixPath], bool]
 
 
 def read_ignore(text: str) -> Ignored:
-    """What a .dockerignore leaves out. Raises Invalid when a line is no pattern."""
+    """Parse a .dockerignore. Raises Invalid if a line is not a pattern."""
     rules = read_dockerignore(PurePosixPath(), text)
     return lambda path: bool(rules.decide(path, is_folder=False))
 
 
 def pack_context(archive: Path, max_source_bytes: int, ignored: Ignored, added: Mapping[str, str]) -> Generator[bytes]:
-    """A tar of a source in pieces; `added` are files at its top, which may replace some of its own.
+    """Yield a source as a tar, in pieces. `added` are files at its top; they replace files of the same name.
 
-    Raises Invalid when the archive is refused.
+    Raises Invalid if the archive is refused.
     """
     for name, text in added.items():
         content = text.encode()
@@ -43,7 +43,7 @@ def pack_context(archive: Path, max_source_bytes: int, ignored: Ignored, added: 
 
 
 async def in_background(pieces: Iterable[bytes]) -> AsyncGenerator[bytes]:
-    """Pieces that are made in a thread, put together to larger ones."""
+    """Yield pieces that a thread makes, joined into larger ones."""
     larger = _joined(pieces)
     while (chunk := await asyncio.to_thread(next, larger, None)) is not None:
         yield chunk
@@ -60,14 +60,14 @@ def _joined(pieces: Iterable[bytes]) -> Generator[bytes]:
 
 
 def check_link(entry: tarfile.TarInfo, ignored: Ignored) -> None:
-    """Raise Invalid for another name of a file that is left out."""
+    """Raise Invalid for a hard link to an ignored file."""
     if entry.islnk() and ignored(PurePosixPath(entry.linkname)):
         path = PurePosixPath(entry.name)
         raise Invalid(f"{path} is a hard link to a file that .dockerignore leaves out: make it a file of its own")
 
 
 def _plain(entry: tarfile.TarInfo, path: PurePosixPath, ignored: Ignored) -> tarfile.TarInfo:
-    """An entry without its owner, its times and its set-id bits, so that the same source is the same layer."""
+    """Return an entry without owner, times and set-id bits, so that the same source gives the same layer."""
     check_link(entry, ignored)
     plain = _entry(str(path), entry.size if entry.isreg() else 0)
     plain.type, plain.linkname = (tarfile.REGTYPE if entry.isreg() else entry.type), entry.linkname

@@ -1,9 +1,8 @@
-"""Writes a Dockerfile for a source that has none: Python or Node, by the files that such apps have.
+"""Writes a Dockerfile for a source without one: for Python or Node, depending on its files.
 
-Commands are lists of arguments, so that base images without a shell serve as well. What an app requires is installed
-before its source is copied wherever that is possible: then a change of the source alone does not install again. What is
-only said of the image comes before anything is copied, since the classic builder takes its time for each instruction
-that follows a change.
+Commands are lists of arguments, so that base images without a shell work. Where possible, requirements are installed
+before the source is copied, so that a change of the source alone does not install them again. Instructions that only
+set properties of the image come before every COPY, since the classic builder runs all instructions after a change.
 """
 
 import json
@@ -32,9 +31,9 @@ PYTHON_ENVIRONMENT = {
 }
 NODE_ENVIRONMENT = {"NODE_ENV": "production"}
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# Versions of npm packages that are folders or archives of the source.
+# Beginnings of npm versions that are folders or archives in the source.
 _LOCAL = ("file:", "link:", ".", "/", "~/")
-# Scripts of an app that npm runs when it installs what the app requires.
+# Scripts of an app that npm runs when it installs requirements.
 _HOOKS = frozenset({"preinstall", "install", "postinstall", "prepublish", "preprepare", "prepare", "postprepare"})
 # "app = FastAPI()" or "application: Application = ..." at the top of a module.
 _APPLICATION = re.compile(r"^(?P<name>app|application)\s*(?::[^=\n]+)?=(?!=)", re.MULTILINE)
@@ -42,7 +41,7 @@ _APPLICATION = re.compile(r"^(?P<name>app|application)\s*(?::[^=\n]+)?=(?!=)", r
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseImages:
-    """What apps are put on."""
+    """The base images of apps."""
 
     python: str
     node: str
@@ -70,9 +69,9 @@ class _Pyproject(BaseModel):
 
 
 def start_command(source: Source, app: AppConfig) -> tuple[str, ...]:
-    """How an app is started, as it says itself or by what it requires; "$PORT" stands for its port.
+    """Return the command that the app names or that its requirements imply; "$PORT" stands for its port.
 
-    Raises Invalid saying what to add or correct.
+    Raises Invalid with what to add or correct.
     """
     if app.command:
         return app.command
@@ -80,7 +79,7 @@ def start_command(source: Source, app: AppConfig) -> tuple[str, ...]:
 
 
 def write_dockerfile(source: Source, app: AppConfig, base: BaseImages) -> str:
-    """A Dockerfile for a source whose command is known. Raises Invalid saying what to correct."""
+    """Return a Dockerfile for a source with a known command. Raises Invalid with what to correct."""
     port = str(app.settings.run.port or DEFAULT_PORT)
     if _is_node(source):
         lines = [*_beginning(base.node, NODE_ENVIRONMENT, app.command, port), *_node_installation(source)]
@@ -104,7 +103,7 @@ def _python_installation(source: Source) -> list[str]:
 
 
 def _stands_alone(requirements: str) -> bool:
-    """Whether every line names a package, and none a file of the source."""
+    """Return whether every line names a package, and none a file of the source."""
     lines = (line.strip() for line in requirements.splitlines())
     return all(
         line.startswith("#") or (_REQUIREMENT.match(line) and "/" not in line.partition("@")[0])
@@ -114,7 +113,7 @@ def _stands_alone(requirements: str) -> bool:
 
 
 def _python_start(source: Source) -> tuple[str, ...]:
-    """How an app is started that does not say it: by the server that it requires."""
+    """Return the start command of an app that names none, by the server among its requirements."""
     required = _python_requirements(source)
     if "uvicorn" in required:
         return ("python", "-m", "uvicorn", _application(source), "--host", "0.0.0.0", "--port", "$PORT")
@@ -134,7 +133,7 @@ def _python_requirements(source: Source) -> set[str]:
 
 
 def _application(source: Source) -> str:
-    """Where the app is, as "<module>:<name>"."""
+    """Return the app object as "<module>:<name>"."""
     for module in PYTHON_MODULES:
         if match := _APPLICATION.search(source.text(module)):
             return f"{module.removesuffix('.py')}:{match['name']}"
@@ -161,10 +160,10 @@ def _node_installation(source: Source) -> list[str]:
 
 
 def _node_requirements(source: Source, package: _Package) -> list[str]:
-    """Installs what an app requires, and copies its source."""
+    """Return the instructions that install the requirements and copy the source."""
     if not package.dependencies and not package.devDependencies:
         return [_copy(".", ".")]
-    # What builds an app is often a development dependency.
+    # Build tools are often development dependencies.
     kinds = "--include=dev" if "build" in package.scripts else "--omit=dev"
     is_locked = "package-lock.json" in source.names
     install = _run("npm", "ci" if is_locked else "install", kinds, "--no-audit", "--no-fund")
@@ -174,7 +173,7 @@ def _node_requirements(source: Source, package: _Package) -> list[str]:
 
 
 def _needs_its_source(package: _Package) -> bool:
-    """Whether npm looks at other files of the source when it installs."""
+    """Return whether npm reads other files of the source when it installs."""
     wanted = [*package.dependencies.values(), *package.devDependencies.values()]
     is_local = any(version.startswith(_LOCAL) for version in wanted)
     return is_local or package.workspaces is not None or not _HOOKS.isdisjoint(package.scripts)

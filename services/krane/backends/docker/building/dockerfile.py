@@ -1,16 +1,16 @@
-"""The Dockerfile that the engine gets: the author's own, with two changes.
+"""Prepares a Dockerfile for the engine: the author's own, with two changes.
 
-It fetches no frontend (`# syntax=`), since a registry may not be there and what it sends would run in the engine; and
-for the classic builder every stage begins with a label, so that what a build that failed left is known to be krane's,
-and the last ends with what the whole image says of itself. Labels that come with the request would do as well, but each
-is an instruction of its own, and takes as long as one.
+It loads no frontend (`# syntax=`), since a registry may be unreachable and the frontend's code would run in the engine.
+For the classic builder, every stage begins with a label that marks the remains of failed builds as krane's, and the
+last stage ends with the labels of the image. Labels in the request would do the same, but each would be a slow
+instruction of its own.
 """
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-# Ends what the engine reads as directives.
+# A comment ends the part that the engine reads as directives.
 HEADER = "# Built by krane."
 _DIRECTIVE = re.compile(r"#\s*(?P<name>[A-Za-z]+)\s*=\s*(?P<value>.+?)\s*$")
 _FROM = re.compile(r"\s*FROM\s", re.IGNORECASE)
@@ -19,14 +19,14 @@ _LINE = re.compile(r"\bline (?P<number>[0-9]+)")
 
 @dataclass(frozen=True, slots=True)
 class Dockerfile:
-    """What the engine gets, and which of the author's lines each of its lines was."""
+    """The Dockerfile for the engine, and the author's line number of each line."""
 
     text: str
-    # Counted from 1; 0 = krane added it.
+    # From 1; 0 = krane added the line.
     origins: tuple[int, ...]
 
     def with_own_lines(self, message: str) -> str:
-        """A message of the engine, with the numbers of lines that the author knows."""
+        """Return a message of the engine with the author's line numbers."""
         return _LINE.sub(lambda match: f"line {self._origin(int(match['number']))}", message)
 
     def _origin(self, number: int) -> int:
@@ -34,9 +34,9 @@ class Dockerfile:
 
 
 def prepare_dockerfile(text: str, stage_label: str = "", image_labels: Mapping[str, str] | None = None) -> Dockerfile:
-    """A Dockerfile for the engine. `stage_label` is the label of every stage, "<name>=<value>"; empty = none.
+    """Return a Dockerfile for the engine. `stage_label` is "<name>=<value>", the label of every stage; empty = none.
 
-    `image_labels` are those of the image; no value has a single quote, or more than a line.
+    `image_labels` are the image's labels. No value has a single quote or a line break.
     """
     lines = list(enumerate(text.removeprefix("\ufeff").splitlines(), start=1))
     escape = "\\"
@@ -75,13 +75,13 @@ def _ended(lines: list[tuple[int, str]], escape: str, labels: Mapping[str, str])
     *_, last = (index for index, (_, line) in enumerate(lines) if _says_something(line))
     number, line = lines[last]
     if line.rstrip(" \t").endswith(escape):
-        # An instruction that goes on where the file ends, ends there.
+        # An instruction that continues at the end of the file ends there.
         line = line.rstrip(" \t").removesuffix(escape)
-    # Between single quotes every character stands for itself.
+    # Between single quotes no character is special.
     label = "LABEL " + " ".join(f"{name}='{value}'" for name, value in labels.items())
     return [*lines[:last], (number, line), *lines[last + 1 :], (0, label)]
 
 
 def _says_something(line: str) -> bool:
-    """Whether it is part of an instruction; in one the engine skips empty lines and comments."""
+    """Return whether a line is part of an instruction. The engine skips empty lines and comments in instructions."""
     return bool(line.strip()) and not line.lstrip().startswith("#")

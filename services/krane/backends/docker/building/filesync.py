@@ -1,6 +1,6 @@
-"""How BuildKit fetches a folder: it hears of every entry, asks for the files that it wants, and says when it has them.
+"""Sends folders to BuildKit: it gets a list of all entries, asks for files by number, and says when it is done.
 
-An entry goes by its number, counted from 0 in the order in which they were told of.
+Entries are numbered from 0 in the order of the list.
 """
 
 import os
@@ -15,10 +15,10 @@ from services.telemetry import get_logger
 log = get_logger(__name__)
 
 DIFF_COPY = "/moby.filesync.v1.FileSync/DiffCopy"
-# The folders that a build asks for.
+# The names of the folders that a build requests.
 CONTEXT, DOCKERFILES = "context", "dockerfile"
 PIECE_BYTES = 32 * 1024
-# Asked for before the context, to leave out of it what this says. krane has done so: it says nothing.
+# BuildKit asks for this file before the context, to apply it. krane has applied it already, and sends nothing.
 ONLY_DOCKERIGNORE = [".dockerignore"]
 
 
@@ -29,7 +29,7 @@ class FileSync:
         self._folders = folders
 
     async def diff_copy(self, call: Call) -> None:
-        """Send a folder, whole: patterns of what would do are not read, as they only spare work."""
+        """Send a whole folder. The request's patterns are ignored: they would only save work."""
         tree = self._folders.get(call.metadata.get("dir-name", [""])[0])
         if tree is None or call.metadata.get("followpaths") == ONLY_DOCKERIGNORE:
             tree = Tree({})
@@ -50,14 +50,14 @@ class FileSync:
 
 
 def stat_packets(tree: Tree) -> Generator[bytes]:
-    """Every entry, and that there are no more."""
+    """Yield every entry, then the end of the list."""
     for path, node in tree.nodes:
         yield _packet(pb.PACKET_TYPE_STAT, stat=_stat(os.fsencode(path), node))
     yield _packet(pb.PACKET_TYPE_STAT)
 
 
 def data_packets(tree: Tree, numbers: Iterable[int]) -> Generator[bytes]:
-    """The content of files."""
+    """Yield the content of files."""
     for number in numbers:
         for piece in tree.pieces(tree.nodes[number][1], PIECE_BYTES):
             yield _packet(pb.PACKET_TYPE_DATA, number=number, data=piece)

@@ -1,4 +1,4 @@
-"""What a builder of the engine says while it works: lines of the build's log, and a sentence when it fails."""
+"""Turns the progress of a builder into lines of the build log, and a sentence if it fails."""
 
 import base64
 import binascii
@@ -18,24 +18,24 @@ _CONTAINER = re.compile(r" ---> Running in (?P<id>[0-9a-f]{12})\n")
 # BuildKit's names of steps: "[2/3] RUN make", "[tools 1/2] FROM python:3.11", "FROM python:3.11".
 _NUMBERED = re.compile(r"\[(?:\S+ )?[0-9]+/[0-9]+\] (?P<instruction>.*)", re.DOTALL)
 _LOOKED_UP = "[internal] load metadata for "
-# What becomes of the other steps when one fails.
+# The error of the other steps when one fails.
 _CANCELLED = "context canceled"
 
 
 @dataclass(slots=True)
 class ClassicOutput:
-    """Follows the classic builder, which takes one step after the other."""
+    """Follows the classic builder, which runs one step after the other."""
 
     log: BuildLog
     traces: Traces
-    # What each instruction may use; None = what there is.
+    # Memory limit of each instruction; None = no limit.
     memory_mib: int | None
     failure: str = ""
-    # The instruction that runs; empty before the first.
+    # The running instruction; empty before the first.
     step: str = ""
 
     def take(self, progress: BuildProgress) -> None:
-        """Log what was printed, and note which layers and containers it speaks of."""
+        """Log the output, and note the layers and containers in it."""
         self.log.write(progress.text)
         self.step = read_step(progress.stream) or self.step
         if layer := _LAYER.fullmatch(progress.stream):
@@ -53,32 +53,32 @@ class _Step:
     """What was logged of one step."""
 
     number: int
-    # What is pulled or exported.
+    # Ids of what is being pulled or exported.
     parts: set[str] = field(default_factory=set[str])
-    # By stream of its command: the line that was begun.
+    # Unfinished line of each stream.
     begun: dict[int, bytes] = field(default_factory=dict[int, bytes])
     has_ended: bool = False
 
 
 class BuildKitOutput:
-    """Follows BuildKit, whose steps run side by side: each line of the log has the number of its step.
+    """Follows BuildKit, whose steps run in parallel: each line of the log begins with the number of its step.
 
-    The lines are those of `docker build --progress=plain`. A step is numbered when it begins: what is only planned, and
-    never comes to run, is not in the log.
+    The lines are those of `docker build --progress=plain`. A step gets its number when it begins, so a step that never
+    runs is not in the log.
     """
 
     def __init__(self, log: BuildLog) -> None:
         self.failure = ""
-        # Empty until it is made.
+        # Empty until the image exists.
         self.image_id = ""
         self._log = log
-        # By digest.
+        # Steps by digest.
         self._steps: dict[str, _Step] = {}
-        # The first that failed by itself.
+        # The first step that failed by itself.
         self._failed: pb.Vertex | None = None
 
     def take(self, progress: BuildProgress) -> None:
-        """Log what happened."""
+        """Log one progress message."""
         if progress.trace:
             self._follow(_decode(progress.trace))
         self.image_id = progress.image_id or self.image_id
@@ -88,7 +88,7 @@ class BuildKitOutput:
             self.failure = describe_failure(step, self._failed.error if self._failed else progress.error, None)
 
     def _follow(self, status: pb.StatusResponse) -> None:
-        # The end of a step may come together with the last that its command printed.
+        # A step may end in the same message as its last output.
         for vertex in status.vertexes:
             self._begin(vertex)
         for part in status.statuses:
@@ -142,12 +142,12 @@ def _decode(trace: str) -> pb.StatusResponse:
     try:
         return pb.StatusResponse.FromString(base64.b64decode(trace))
     except (binascii.Error, DecodeError):
-        # Of an engine of another time. The build does not fail for the log.
+        # From an engine of another version. The log must not fail the build.
         return pb.StatusResponse()
 
 
 def _instruction(name: str) -> str:
-    """The instruction of the Dockerfile that a step stands for; empty when it is one of the builder's own."""
+    """Return the instruction of the Dockerfile that a step runs; empty for internal steps of the builder."""
     if name.startswith(_LOOKED_UP):
         return f"FROM {name.removeprefix(_LOOKED_UP)}"
     numbered = _NUMBERED.fullmatch(name)

@@ -1,8 +1,8 @@
-"""A session of BuildKit: the engine calls krane while it builds, by gRPC over one connection of HTTP/2.
+"""A BuildKit session: during a build the engine calls krane, with gRPC over one HTTP/2 connection.
 
-krane opens the connection, and the engine is the client on it: it calls the methods that krane serves. A call is a
-stream of messages in either direction. HTTP/2 is grpclib's. What the engine sends is small, and taken as it comes; what
-it gets is sent as far as it has room. Calls end with the connection, and the connection with the block that serves it.
+krane opens the connection, but the engine is the client on it and calls methods that krane serves. A call is a stream
+of messages in both directions. grpclib implements HTTP/2. What the engine sends is small and is read at once; what it
+gets is sent with flow control. Calls end with the connection, and the connection ends with the block that serves it.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from services.telemetry import get_logger
 log = get_logger(__name__)
 
 HEALTH = "/grpc.health.v1.Health/Check"
-# Of gRPC.
+# Status codes of gRPC.
 OK, UNIMPLEMENTED = "0", "12"
 READ_BYTES = 64 * 1024
-# Before each message: whether it is compressed, and its length.
+# Prefix of each message: whether it is compressed, and its length.
 _PREFIX = struct.Struct(">BI")
 
 Headers = list[tuple[str, str]]
 
 
 def framed(message: bytes) -> bytes:
-    """A message as it goes over the wire."""
+    """Return a message with its prefix."""
     return _PREFIX.pack(0, len(message)) + message
 
 
@@ -45,11 +45,11 @@ class Call:
     async def send(self, data: bytes) -> None:
         """Send framed messages, in pieces of any size."""
         await self._stream.send_data(data)
-        # grpclib heeds the room that the engine has, but not that of a socket which is not its own.
+        # grpclib respects the engine's flow control, but not a full buffer of a socket that it did not open.
         await self._writer.drain()
 
     async def receive(self) -> list[bytes]:
-        """The messages that came since the last time, at least one; none when there are to be no more."""
+        """Return the messages since the last call, at least one; none after the last."""
         messages: list[bytes] = []
         prefix = await self._stream.recv_data(_PREFIX.size)
         while prefix:
@@ -69,7 +69,7 @@ Method = Callable[[Call], Awaitable[None]]
 async def serving(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, methods: Mapping[str, Method]
 ) -> AsyncGenerator[None]:
-    """Serve methods, by their paths, on a connection while the block runs."""
+    """Serve methods, by path, on a connection while the block runs."""
     session = asyncio.create_task(_serve(reader, writer, {**methods, HEALTH: _answer_health}))
     try:
         yield
@@ -77,7 +77,7 @@ async def serving(
         session.cancel()
         (ended,) = await asyncio.gather(session, return_exceptions=True)
         if isinstance(ended, Exception):
-            # What the engine says of the build is the answer.
+            # The answer to the build request says how the build ended.
             log.warning("a session with the engine broke off", exc_info=ended)
 
 
@@ -93,7 +93,7 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, met
                 protocol.data_received(data)
             calls.close()
     finally:
-        # The engine ends the build of a session that is gone.
+        # The engine ends the build of a closed session.
         writer.transport.abort()
 
 
@@ -117,7 +117,7 @@ class _Calls(AbstractHandler):
         self._tasks[stream].add_done_callback(forget)
 
     def cancel(self, stream: Stream) -> None:
-        """End a call that the engine gave up."""
+        """End a call that the engine cancelled."""
         if task := self._tasks.get(stream):
             task.cancel()
 

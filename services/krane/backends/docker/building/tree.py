@@ -1,4 +1,4 @@
-"""The source as a tree: its entries in the order in which BuildKit wants to hear of them, and what is in its files."""
+"""The source as BuildKit takes it: its entries in BuildKit's order, and the contents of its files."""
 
 import io
 import os
@@ -15,22 +15,22 @@ from services.domain.errors import Invalid
 from services.krane.backends.building.archive import checked_entries
 from services.krane.backends.docker.building.context import Ignored, check_link
 
-# A source of this size is not worth a file.
+# Smaller sources are kept in memory, larger ones in a file.
 MEMORY_BYTES = 1024 * 1024
 FOLDER_MODE = 0o755
-# Beside the permissions, as in Go's os.FileMode.
+# Type bits of Go's os.FileMode.
 FOLDER, SYMBOLIC_LINK = 1 << 31, 1 << 27
 
 
 @dataclass(frozen=True, slots=True)
 class TreeNode:
-    """An entry without its owner, its times and its set-id bits, so that the same source is the same layer."""
+    """An entry without owner, times and set-id bits, so that the same source gives the same layer."""
 
-    # With the bits of os.FileMode.
+    # Includes the type bits of os.FileMode.
     mode: int
-    # Where a symbolic link leads, or the earlier path of the same file; empty for all others.
+    # Target of a symbolic link, or the earlier path of a hard link; else empty.
     link: str = ""
-    # Of a file: where its content is.
+    # Where a file's content begins.
     offset: int = 0
     size: int = 0
 
@@ -39,32 +39,32 @@ class Tree:
     """Files, folders and links."""
 
     def __init__(self, nodes: Mapping[PurePosixPath, TreeNode], content: IO[bytes] | None = None) -> None:
-        """`content` is that of all files, one after the other."""
+        """`content` holds the contents of all files, one after the other."""
         self.nodes = list(in_order(nodes).items())
         self._content = content or io.BytesIO()
         self._reading = threading.Lock()
 
     def pieces(self, node: TreeNode, size: int) -> Generator[bytes]:
-        """The content of a file, in pieces of this size at most."""
+        """Yield a file's content in pieces of at most this size."""
         for offset in range(node.offset, node.offset + node.size, size):
             yield self._read(offset, min(size, node.offset + node.size - offset))
 
     def close(self) -> None:
-        """Give up the contents."""
+        """Close the contents."""
         self._content.close()
 
     def _read(self, offset: int, size: int) -> bytes:
-        # Two calls may be answered at once, each in a thread.
+        # Two calls may read at once, each in a thread.
         with self._reading:
             self._content.seek(offset)
             return self._content.read(size)
 
 
 def read_tree(archive: Path, max_source_bytes: int, ignored: Ignored, folder: Path) -> Tree:
-    """The tree of a source, without what is ignored. Whoever has it closes it.
+    """Return the tree of a source, without ignored entries. The caller closes it.
 
-    What is in a large one is kept in `folder`, in a file without a name: nothing of it is left when krane is killed.
-    Raises Invalid when the archive is refused.
+    A large source is kept in `folder`, in a file without a name, so that nothing is left if krane is killed. Raises
+    Invalid if the archive is refused.
     """
     with ExitStack() as until_read:
         content = until_read.enter_context(SpooledTemporaryFile(MEMORY_BYTES, dir=str(folder)))
@@ -74,28 +74,28 @@ def read_tree(archive: Path, max_source_bytes: int, ignored: Ignored, folder: Pa
 
 
 def one_file(name: str, text: str) -> Tree:
-    """A folder with one file."""
+    """Return a folder with one file."""
     content = text.encode()
     return Tree({PurePosixPath(name): TreeNode(0o644, size=len(content))}, io.BytesIO(content))
 
 
 def in_order(nodes: Mapping[PurePosixPath, TreeNode]) -> dict[PurePosixPath, TreeNode]:
-    """Entries as a walk finds them: folders before what they hold, and names beside each other by their bytes.
+    """Return the entries in the order of a walk: folders before their contents, siblings sorted by bytes.
 
-    Folders that are only named by what they hold are there too. Raises Invalid for what a file is to hold.
+    Adds folders that are only named by their contents. Raises Invalid if an entry is inside of a file.
     """
     whole = dict(nodes)
     for path in nodes:
         for parent in path.parents[:-1]:
             if not whole.setdefault(parent, TreeNode(FOLDER | FOLDER_MODE)).mode & FOLDER:
-                raise Invalid(f"the source is refused: {str(path)[:120]!r} is in something that is no folder")
+                raise Invalid(f"the source is refused: {str(path)[:120]!r} is inside of something that is not a folder")
     ordered = sorted(whole, key=lambda path: [os.fsencode(part) for part in path.parts])
     first: dict[int, PurePosixPath] = {}
     return {path: _as_link(path, whole[path], first) for path in ordered}
 
 
 def _as_link(path: PurePosixPath, node: TreeNode, first: dict[int, PurePosixPath]) -> TreeNode:
-    """A file, or another name of it: the one that comes first is the file, whichever it was in the archive."""
+    """Return a file, or a hard link to its first name in this order, whichever was the file in the archive."""
     known = first.setdefault(node.offset, path) if node.size else path
     return node if known == path else replace(node, link=str(known))
 
