@@ -1,7 +1,7 @@
-"""Stands between the endpoint and krane, and lets weather happen to single calls.
+"""A proxy between the endpoint and krane that disturbs single calls.
 
-Calls go through as bytes. A weather is for one method and for what concerns one deployment; it decides when, whether
-and with what answer the call is made.
+The proxy passes calls on as bytes. A `Weather` disturbs the calls of one method for one deployment: it decides when and
+whether krane gets the call, and with what status the call is answered.
 """
 
 import asyncio
@@ -13,13 +13,13 @@ import grpc
 from services.config import LOOPBACK
 from services.rpc.calling import open_channel
 
-# Makes the call and returns krane's answer.
+# Makes the call, and returns krane's answer.
 Call = Callable[[], Awaitable[bytes]]
 Weather = Callable[[Call], Awaitable[bytes]]
 
 
 class Fails(Exception):
-    """What a weather raises for the call to be answered with a status."""
+    """Raised by a weather to answer the call with a status."""
 
     def __init__(self, code: grpc.StatusCode) -> None:
         super().__init__(code)
@@ -27,7 +27,7 @@ class Fails(Exception):
 
 
 def slow(seconds: float) -> Weather:
-    """krane is asked late, also when nobody waits for the answer any more."""
+    """Pass the call on late, even if the caller has given up."""
 
     async def weather(call: Call) -> bytes:
         await asyncio.sleep(seconds)
@@ -37,7 +37,7 @@ def slow(seconds: float) -> Weather:
 
 
 def refused(code: grpc.StatusCode) -> Weather:
-    """krane is not asked."""
+    """Answer with the status, and do not pass the call on."""
 
     async def weather(_: Call) -> bytes:
         raise Fails(code)
@@ -46,7 +46,7 @@ def refused(code: grpc.StatusCode) -> Weather:
 
 
 def failed_afterwards(code: grpc.StatusCode) -> Weather:
-    """krane does what it is asked, and answers that it could not."""
+    """Pass the call on, and answer with the status although krane succeeded."""
 
     async def weather(call: Call) -> bytes:
         await call()
@@ -56,7 +56,7 @@ def failed_afterwards(code: grpc.StatusCode) -> Weather:
 
 
 def seen(event: asyncio.Event, weather: Weather) -> Weather:
-    """A weather that tells when it happens."""
+    """Set the event when the weather disturbs a call."""
 
     async def telling(call: Call) -> bytes:
         event.set()
@@ -66,14 +66,14 @@ def seen(event: asyncio.Event, weather: Weather) -> Weather:
 
 
 async def unanswered(call: Call) -> bytes:
-    """krane does what it is asked, and the answer is lost."""
+    """Pass the call on, and never answer."""
     await call()
     await asyncio.Event().wait()
     raise AssertionError("nobody sets the event")
 
 
 def first(weathers: Sequence[Weather]) -> Weather:
-    """One weather after the other, a call each, then none."""
+    """Use each weather for one call, in order, then none."""
     left = iter(weathers)
 
     async def weather(call: Call) -> bytes:
@@ -84,7 +84,7 @@ def first(weathers: Sequence[Weather]) -> Weather:
 
 
 class KraneProxy(grpc.GenericRpcHandler):
-    """The proxy's handler of all methods, and where weathers are set."""
+    """Handles all methods, and keeps the weathers."""
 
     def __init__(self) -> None:
         self.port = 0
@@ -93,11 +93,11 @@ class KraneProxy(grpc.GenericRpcHandler):
         self._calls: set[asyncio.Future[bytes]] = set()
 
     def connect(self, address: str) -> None:
-        """Say where krane is; until then nothing is answered."""
+        """Set krane's address; no call is answered before."""
         self._channel = open_channel(address)
 
     def let(self, method: str, deployment_id: str, weather: Weather) -> None:
-        """Let a weather happen to the calls of a method ("CreateDeployment") that name a deployment."""
+        """Disturb the calls of a method ("CreateDeployment") for a deployment."""
         self._weathers[method, deployment_id] = weather
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "grpc.RpcMethodHandler[bytes, bytes]":
@@ -114,7 +114,7 @@ class KraneProxy(grpc.GenericRpcHandler):
         return grpc.unary_unary_rpc_method_handler(handle)
 
     async def close(self) -> None:
-        """Give up what is under way."""
+        """Cancel the running calls."""
         for call in self._calls:
             call.cancel()
         await asyncio.gather(*self._calls, return_exceptions=True)
@@ -130,7 +130,7 @@ class KraneProxy(grpc.GenericRpcHandler):
         running = asyncio.ensure_future(self._weather(path, request)(call))
         self._calls.add(running)
         running.add_done_callback(self._calls.discard)
-        # What was begun happens, although the one who asked has given up.
+        # The call goes on, even if its caller has given up.
         return await asyncio.shield(running)
 
     def _weather(self, path: str, request: bytes) -> Weather:
@@ -142,7 +142,7 @@ class KraneProxy(grpc.GenericRpcHandler):
 
 @asynccontextmanager
 async def serving() -> AsyncGenerator[KraneProxy]:
-    """A proxy that listens on a port of its own."""
+    """Serve a proxy on a free port."""
     proxy, server = KraneProxy(), grpc.aio.server()
     server.add_generic_rpc_handlers([proxy])
     proxy.port = server.add_insecure_port(f"{LOOPBACK}:0")

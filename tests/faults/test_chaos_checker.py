@@ -1,4 +1,4 @@
-"""The checker of chaos runs sees what is wrong, and nothing else. Histories are written by hand, of one project."""
+"""The checker of chaos runs finds every violation and nothing else, in histories of one project written by hand."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -167,7 +167,7 @@ class TestProbes:
 
 
 class TestAnswers:
-    """I5 for callers, and live being known."""
+    """I5 for the answers to callers, and that live is known."""
 
     def test_an_operation_without_an_answer_is_seen(self) -> None:
         bad = history()
@@ -235,7 +235,7 @@ class TestRest:
 
 
 class TestLive:
-    """The live pointer is a register."""
+    """The live pointer behaves like a register."""
 
     def test_a_rollback_and_a_promote_that_take_their_turns_are_fine(self) -> None:
         reads = [("d2", False), ("d1", True), ("d2", False)]
@@ -294,7 +294,7 @@ def history(
     processes: Mapping[str, int] | None = None,
     krane: Mapping[str, str] | None = None,
 ) -> History:
-    """d1 is live, and from the second 10 on d2, which was deployed then; all are ready."""
+    """Return a history: d1 is live, and from second 10 on d2, which was deployed then; all are ready."""
     both = {"d1": READY, "d2": READY}
     return History(
         seed=0,

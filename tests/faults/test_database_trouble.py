@@ -1,4 +1,4 @@
-"""The database is locked or away while deploys and rollbacks stand at their failpoints and then go on."""
+"""The database is locked or blocked while deploys and rollbacks are held at failpoints, and then continue."""
 
 import asyncio
 import sqlite3
@@ -19,7 +19,7 @@ from tests.faults.world import World
 pytestmark = [pytest.mark.restate, pytest.mark.envoy, pytest.mark.timeout(900)]
 
 MOMENT_SECONDS = 2.0
-# Longer than a step is tried.
+# Longer than a step is retried.
 LONG_SECONDS = 70.0
 
 Trouble = Callable[[Path], AbstractAsyncContextManager[None]]
@@ -27,7 +27,7 @@ Trouble = Callable[[Path], AbstractAsyncContextManager[None]]
 
 @asynccontextmanager
 async def locked(file: Path) -> AsyncGenerator[None]:
-    """Nobody else writes."""
+    """Block all other writers."""
     connection = sqlite3.connect(file, isolation_level=None, timeout=10)
     connection.execute("begin immediate")
     try:
@@ -38,7 +38,7 @@ async def locked(file: Path) -> AsyncGenerator[None]:
 
 @asynccontextmanager
 async def away(file: Path) -> AsyncGenerator[None]:
-    """Nobody else reads or writes."""
+    """Block all other readers and writers."""
     pipe = asyncio.subprocess.PIPE
     argv = (sys.executable, "-m", "tests.faults.hold_database", str(file))
     holder = await asyncio.create_subprocess_exec(*argv, stdin=pipe, stdout=pipe, cwd=ROOT)

@@ -1,6 +1,6 @@
-"""An endpoint is frozen in the middle of a switch, given up, and another takes over; then it wakes up.
+"""An endpoint freezes during a switch, another takes over, and then the first one continues.
 
-What it was about to write belongs to operations that nobody answers for any more. It must not land.
+By then its operations were abandoned, so what it was about to write must not be written.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ from tests.faults.world import SERVICES, TwoDeployments, World, installation
 
 pytestmark = [pytest.mark.restate, pytest.mark.envoy, pytest.mark.timeout(900)]
 
-# The transaction has not begun, or is committed and nobody knows.
+# Before the transaction begins, and after it was committed but not reported.
 MOMENTS = (Moment.BEFORE, Moment.EFFECT)
 
 
@@ -63,7 +63,7 @@ async def test_what_wakes_up_writes_nothing_over_what_came_after(tmp_path: Path,
 
 @asynccontextmanager
 async def frozen(world: World, seconds: float) -> AsyncGenerator[int]:
-    """The endpoint does nothing while the block runs, and for so long at least; yields its process id."""
+    """Freeze the endpoint during the block, at least for this time; yields its process id."""
     pid, until = world.stack.kill("endpoint", signal.SIGSTOP), time.monotonic() + seconds
     try:
         yield pid
@@ -74,7 +74,7 @@ async def frozen(world: World, seconds: float) -> AsyncGenerator[int]:
 
 @asynccontextmanager
 async def second_endpoint(world: World, first_pid: int) -> AsyncGenerator[None]:
-    """Another endpoint, that nothing holds, on a port of its own; Restate sends to it what begins from now on."""
+    """Run another endpoint without failpoints, and register it: Restate sends new invocations to it."""
     variables = (Path("/proc") / str(first_pid) / "environ").read_text().rstrip("\0").split("\0")
     environment = dict(variable.split("=", 1) for variable in variables)
     with socket.create_server((LOOPBACK, 0)) as probe:
@@ -94,7 +94,7 @@ async def second_endpoint(world: World, first_pid: int) -> AsyncGenerator[None]:
 
 
 async def _abandon(world: World, project: Project) -> None:
-    """Have Restate forget what the project is doing, without any undo."""
+    """Make Restate drop the project's invocations without an undo."""
     async with world.stack.restate() as restate, httpx.AsyncClient(trust_env=False, verify=False) as client:
         for invocation in await restate.unfinished_invocations(SERVICES[0]):
             if invocation.key != project.id:
@@ -105,7 +105,7 @@ async def _abandon(world: World, project: Project) -> None:
 
 
 async def _move_on(world: World, two: TwoDeployments) -> TwoDeployments:
-    """Replace the newer deployment of a project by a still newer one."""
+    """Deploy once more, and make that the project's newer deployment."""
     if await two.project.live() == two.old:
         await two.project.control.promote(two.project.slug, two.new)
     newer = await world.deploy(two.project, "newer")

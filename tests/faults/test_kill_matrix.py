@@ -1,4 +1,4 @@
-"""The endpoint is killed at every failpoint of every handler, and started again: everything happens, once."""
+"""The endpoint is killed at every failpoint of every handler and restarted: every effect happens exactly once."""
 
 from pathlib import Path
 

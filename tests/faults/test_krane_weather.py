@@ -1,4 +1,4 @@
-"""krane is slow, refuses, or fails after it did what it was asked: deploys get through, or leave nothing."""
+"""krane is slow, refuses, or fails after it did the work: each deploy succeeds, or leaves nothing behind."""
 
 import asyncio
 import time
@@ -30,7 +30,7 @@ from tests.faults.world import World, installation
 
 pytestmark = [pytest.mark.restate, pytest.mark.envoy, pytest.mark.timeout(900)]
 
-# What a deploy asks of krane.
+# The calls of a deploy to krane.
 METHODS: Final = ("StartBuild", "GetBuild", "CreateDeployment", "GetDeployment")
 UNAVAILABLE: Final = grpc.StatusCode.UNAVAILABLE
 INTERNAL: Final = grpc.StatusCode.INTERNAL
@@ -46,7 +46,7 @@ async def proxy() -> AsyncGenerator[KraneProxy]:
 
 @pytest.fixture(scope="module")
 async def weathered(proxy: KraneProxy, tmp_path_factory: pytest.TempPathFactory) -> AsyncGenerator[World]:
-    """An installation whose endpoint reaches krane through the proxy."""
+    """Run an installation whose endpoint reaches krane through the proxy."""
     environment = SETTINGS | HASTY | {KRANE_PORT_VARIABLE: str(proxy.port)}
     async with installation(tmp_path_factory.mktemp("weathered"), environment) as world:
         proxy.connect(world.stack.ready["krane_grpc"])
@@ -88,7 +88,7 @@ async def test_calls_that_the_endpoint_gave_up_do_no_harm(weathered: World, prox
     )
 
     await asyncio.gather(unheard.assert_done(), slowly.assert_done(), undone.assert_undone())
-    # krane creates only now what was undone already; the reconciler removes it.
+    # Only now does krane create what was already undone. The reconciler removes it.
     is_undone.set()
     await asyncio.wait_for(is_heard.wait(), LATE_SECONDS)
     await eventually(lambda: _is_gone(weathered, undone), "what was created late to be removed")
@@ -105,7 +105,7 @@ async def test_a_cancel_does_not_wait_for_what_krane_will_not_say(weathered: Wor
     await asyncio.gather(*(deploy.cancel() for deploy in deploys))
     await asyncio.gather(*(deploy.assert_cancelled() for deploy in deploys))
 
-    # Less than one call to krane that hangs would take.
+    # Less than a single hanging call to krane would take.
     assert time.monotonic() - began < DEADLINE_SECONDS
 
 
@@ -123,7 +123,7 @@ async def test_deploys_undo_themselves_in_weather_that_stays(weathered: World, p
 
 
 async def _deploy(world: World, proxy: KraneProxy, weathers: Mapping[str, Weather]) -> HeldDeploy:
-    """Begin a deploy in these weathers, by the method that each is for."""
+    """Start a deploy with these weathers, given by method."""
     deploy = await hold_deploy(world, "Deploy/fetch metadata/before")
     for method, weather in weathers.items():
         proxy.let(method, deploy.deployment_id, weather)

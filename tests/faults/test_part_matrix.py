@@ -1,6 +1,6 @@
-"""Parts other than the endpoint are killed while deploys and rollbacks stand at their failpoints.
+"""Other parts than the endpoint are killed while deploys and rollbacks are held at failpoints.
 
-The endpoint goes on while the part is still away. A kill hits several operations, each in a phase of its own.
+The operations continue while the part is still down. Each kill hits several operations, each in another phase.
 """
 
 import asyncio

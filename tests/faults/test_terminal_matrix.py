@@ -1,4 +1,4 @@
-"""Every step of every handler is refused, before its effect and after: nothing is left, and live is untouched."""
+"""Every step of every handler is refused, before and after its effect: nothing is left, and live does not change."""
 
 from collections.abc import Awaitable, Callable
 
@@ -12,7 +12,7 @@ from tests.faults.world import TwoDeployments, World
 
 pytestmark = [pytest.mark.restate, pytest.mark.envoy, pytest.mark.timeout(900)]
 
-# What comes after the commit of a saga: it is repeated until it is done, and nothing there refuses.
+# Steps after the commit of a saga. They are repeated until they succeed, so a test cannot refuse them.
 COMMITTED = ("status ready", "update live deployment", "select surplus")
 
 
@@ -69,7 +69,7 @@ async def test_promote_is_refused(world: World) -> None:
 
 
 def _refusable(names: list[str]) -> list[str]:
-    """What comes before the commit, without the moments at which a step has been journaled as done."""
+    """Return the failpoints before the commit, except those after a step was journaled."""
     return [name for name in names if not name.endswith(f"/{Moment.JOURNALED}") and name.split("/")[1] not in COMMITTED]
 
 

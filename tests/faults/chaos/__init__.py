@@ -1,5 +1,5 @@
-"""A seeded chaos run: operations, faults and probes on one installation, recorded, then checked.
+"""A seeded chaos run: operations, faults and probes on one installation, which are recorded and then checked.
 
-`schedule` decides what happens and when, from the seed alone; `operator`, `saboteur`, `prober` and `sampler` do it and
-record it; `checker` says afterwards which promises the recorded history breaks.
+`schedule` derives all actions and their times from the seed. `operator`, `saboteur`, `prober` and `sampler` carry them
+out and record them. `checker` finds the promises that the recorded history breaks.
 """

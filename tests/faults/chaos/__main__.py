@@ -1,4 +1,4 @@
-"""`make chaos SEED=… MINUTES=…`: run, print what came out, write the history; exit code 1 when a promise was broken."""
+"""`make chaos SEED=… MINUTES=…`: runs, prints the result, writes the history. Exit code 1 if a promise was broken."""
 
 import argparse
 import asyncio

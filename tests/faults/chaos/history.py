@@ -1,4 +1,4 @@
-"""What a run records. Times are seconds since its beginning, on one monotonic clock."""
+"""The records of a run. Times are seconds since its start, on one monotonic clock."""
 
 import json
 import time
@@ -12,7 +12,7 @@ from typing import Final
 from services.domain.status import DeploymentStatus
 from tests.faults.chaos.schedule import Act, Blow
 
-# A probe that got no answer at all.
+# Status of a probe without an answer.
 NO_ANSWER: Final = 0
 
 
@@ -21,14 +21,14 @@ class Outcome(StrEnum):
 
     OK = "ok"
     REFUSED = "refused"
-    UNKNOWN = "unknown"  # late, or refused after an attempt without an answer: it may or may not have happened
-    UNANSWERED = "unanswered"  # however often it was asked for
+    UNKNOWN = "unknown"  # late, or refused after an unanswered attempt: it may have happened or not
+    UNANSWERED = "unanswered"  # after all attempts
     NOTHING_TO_DO = "nothing to do"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Span:
-    """From a call to its answer."""
+    """The time from a call to its answer."""
 
     begin: float
     end: float
@@ -36,31 +36,31 @@ class Span:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """One operation: what was asked for and what was answered."""
+    """One operation: the request and its result."""
 
     act: Act
     project_id: str
     span: Span
     outcome: Outcome
-    # The deployment that was created, cancelled, or made live; empty when unknown.
+    # The deployment that was created, cancelled, or made live; empty if unknown.
     deployment_id: str = ""
-    # Of a rollback: what was live before.
+    # For a rollback: the deployment that was live before.
     source_id: str = ""
     idempotency_key: str = ""
-    # Of a cancel: whether it was accepted.
+    # For a cancel: whether it was accepted.
     is_cancelling: bool = False
     detail: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Struck:
-    """One fault, from when it began until the part was back at work; `hit` is false when there was nothing to hit."""
+    """One fault, from its start until the part worked again. `hit` is False if there was nothing to hit."""
 
     blow: Blow
     part: str
     span: Span
     hit: bool
-    # Of a killed app.
+    # The deployment of a killed app.
     deployment_id: str = ""
 
 
@@ -71,7 +71,7 @@ class Probe:
     hostname: str
     span: Span
     status: int
-    # Which deployment answered; empty when none did.
+    # The deployment that answered; empty if none did.
     deployment_id: str = ""
     # The deployment that a commit hostname names; empty for hostnames that move.
     named_id: str = ""
@@ -88,7 +88,7 @@ class ProjectRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostnameRow:
-    """A domain that moves, and the gateway config of its hostname."""
+    """A domain that can move, and the gateway config of its hostname."""
 
     project_id: str
     sticky: str
@@ -99,16 +99,16 @@ class HostnameRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
-    """What one read transaction saw; equal reads in a row are one snapshot, from its first read to its last."""
+    """What one read transaction saw. Equal consecutive reads become one snapshot, from the first to the last."""
 
     first: Span
     last: Span
     revision: int
-    # What every gateway has acknowledged.
+    # The revision that every gateway has acknowledged.
     acknowledged: int
     projects: Mapping[str, ProjectRow]
     hostnames: Mapping[str, HostnameRow]
-    # Statuses that differ from the snapshot before.
+    # Statuses that differ from those in the previous snapshot.
     statuses: Mapping[str, DeploymentStatus]
 
 
@@ -150,9 +150,9 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rest:
-    """What is there once everything has come to rest."""
+    """The state after everything has come to rest."""
 
-    # Seconds from the end of the last operation and fault until nothing moved any more; None: it never did.
+    # Seconds from the end of the last operation and fault until everything was at rest; None: never.
     settled_after: float | None
     deployments: tuple[DeploymentRow, ...]
     ledger: tuple[Ledger, ...]
@@ -164,7 +164,7 @@ class Rest:
 
 @dataclass(slots=True, kw_only=True)
 class History:
-    """All of a run."""
+    """All records of a run."""
 
     seed: int
     seconds: float
@@ -175,7 +175,7 @@ class History:
     rest: Rest | None = None
 
     def write(self, file: Path) -> None:
-        """As JSON lines, one record a line under the name of its class."""
+        """Write JSON lines: one record per line, under the name of its class."""
         records = [*self.operations, *self.faults, *self.probes, *self.snapshots, *([self.rest] if self.rest else [])]
         with file.open("w") as lines:
             lines.write(json.dumps({"record": "Run", "seed": self.seed, "seconds": self.seconds}) + "\n")
@@ -183,24 +183,24 @@ class History:
                 lines.write(json.dumps({"record": type(record).__name__, **asdict(record)}, sort_keys=True) + "\n")
 
     def count_operations(self) -> Counter[tuple[Act, Outcome]]:
-        """Operations by kind and outcome."""
+        """Count operations by kind and outcome."""
         return Counter((done.act, done.outcome) for done in self.operations)
 
     def count_faults(self) -> Counter[tuple[Blow, str]]:
-        """Faults that hit something, by kind and part."""
+        """Count faults that hit something, by kind and part."""
         return Counter((struck.blow, struck.part) for struck in self.faults if struck.hit)
 
 
 class Clock:
-    """Seconds since the beginning of a run."""
+    """Measures seconds since the start of a run."""
 
     def __init__(self) -> None:
         self._began = time.monotonic()
 
     def now(self) -> float:
-        """Seconds since the beginning."""
+        """Return the seconds since the start."""
         return time.monotonic() - self._began
 
     def since(self, begin: float) -> Span:
-        """From `begin` until now."""
+        """Return the span from `begin` until now."""
         return Span(begin=begin, end=self.now())

@@ -1,6 +1,6 @@
-"""Does what users do, through the public API, as stubborn as a good client.
+"""Acts as users do, through the public API, with the retries of a good client.
 
-When there is no answer it asks again, under the same idempotency key.
+A request without an answer is repeated under the same idempotency key.
 """
 
 import asyncio
@@ -17,11 +17,11 @@ from tests.faults.chaos.history import Clock, DeploymentRow, Done, Outcome
 from tests.faults.chaos.sampler import Sampler
 from tests.faults.chaos.schedule import Act, Operation, choose
 
-# How long a user tries again when there is no answer, and how often. An operation in the queue of a project whose
-# endpoint dies every few seconds takes its time.
+# How long, and how often, a user retries without an answer. Operations wait long in the queue of a project whose
+# endpoint dies every few seconds.
 PATIENCE_SECONDS: Final = 90.0
 PAUSE_SECONDS: Final = 0.3
-# When a deployment is cancelled: in any phase, and sometimes too late.
+# Latest time of a cancel after its deploy: in any phase, and sometimes too late.
 LATEST_CANCEL_SECONDS: Final = 4.0
 
 Answer = TypeVar("Answer")
@@ -29,13 +29,13 @@ _SERVABLE: Final = frozenset({DeploymentStatus.READY, DeploymentStatus.STOPPED})
 
 
 class Operator:
-    """Runs operations, one or several at once, and records them."""
+    """Runs operations, several at once if asked, and records them."""
 
     def __init__(
         self, stack: Stack, projects: Sequence[str], sources: Mapping[str, str], sampler: Sampler, clock: Clock
     ) -> None:
         self._stack = stack
-        # Ids of the projects, and sources by behaviour.
+        # Project ids, and sources by behaviour.
         self._projects = projects
         self._sources = sources
         self._sampler = sampler
@@ -45,7 +45,7 @@ class Operator:
         self.done: list[Done] = []
 
     async def run(self, operation: Operation) -> None:
-        """Do it and record how it went."""
+        """Run an operation and record its result."""
         self.done.append(await self._run(self._projects[operation.project], operation, self._clock.now()))
 
     async def _run(self, project_id: str, operation: Operation, begin: float) -> Done:
@@ -130,9 +130,10 @@ class Operator:
         )
 
     async def _insist(self, call: Callable[[ControlClient], Awaitable[Answer]]) -> tuple[Answer | None, Outcome, str]:
-        """Call until there is an answer. A refusal after an attempt without one leaves open what happened.
+        """Repeat a call until it is answered. A refusal after an unanswered attempt leaves open whether it happened.
 
-        A deadline may be that of the call or of the operation: it is the operation's when asking again meets it too.
+        A missed deadline may be that of the call or of the operation. It is the operation's if a repeated call misses
+        it too.
         """
         deadline, outcome_of_refusal = self._clock.now() + PATIENCE_SECONDS, Outcome.REFUSED
         was_late = False

@@ -1,4 +1,4 @@
-"""Asks every known hostname through the gateway, all along, at a bounded rate."""
+"""Requests every known hostname through the gateway during the whole run, at a limited rate."""
 
 import asyncio
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ TIMEOUT_SECONDS: Final = 5.0
 
 
 class Prober:
-    """`run()` it beside everything else."""
+    """Call `run()` beside everything else."""
 
     def __init__(self, gateway: str, sampler: Sampler, clock: Clock) -> None:
         self._gateway = gateway
@@ -25,7 +25,7 @@ class Prober:
         self.probes: list[Probe] = []
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Probe until cancelled."""
         async with (
             httpx.AsyncClient(trust_env=False, verify=False, timeout=TIMEOUT_SECONDS) as client,
             asyncio.TaskGroup() as group,
@@ -37,12 +37,12 @@ class Prober:
                 await asyncio.sleep(1 / PROBES_PER_SECOND)
 
     async def ask_all(self) -> list[Probe]:
-        """One probe of each hostname."""
+        """Probe each hostname once."""
         async with httpx.AsyncClient(trust_env=False, verify=False, timeout=TIMEOUT_SECONDS) as client:
             return [await self._ask(client, *target) for target in self._targets()]
 
     def _targets(self) -> Iterator[tuple[str, str]]:
-        """Hostnames that every gateway knows, each with the deployment that it names for good, if it does."""
+        """Yield the hostnames that every gateway knows, each with the deployment of a commit hostname, else empty."""
         known = next((s for s in reversed(self._sampler.snapshots) if s.acknowledged >= s.revision), None)
         if known is not None:
             yield from ((hostname, "") for hostname in sorted(known.hostnames))

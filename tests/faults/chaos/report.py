@@ -1,4 +1,4 @@
-"""What a run came to, for people."""
+"""Prints the result of a run for people."""
 
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
@@ -12,12 +12,12 @@ from tests.faults.chaos.checker import Violation
 from tests.faults.chaos.checker.probes import excused_windows, is_in_envoy_window
 from tests.faults.chaos.history import History
 
-# Violations that are printed in full; the history has the others.
+# Number of violations that are printed in full. The history has all.
 SHOWN = 20
 
 
 def report(console: Console, history: History, violations: Sequence[Violation]) -> None:
-    """Print it."""
+    """Print the result."""
     console.print(f"seed {history.seed}, {history.seconds / 60:.1f} minutes, {_rest(history)}")
     console.print(Group(*_tables(history, violations)))
     for violation in islice(violations, SHOWN):

@@ -1,4 +1,4 @@
-"""One chaos run: an installation, a schedule, everybody at work, rest, and the history of it all."""
+"""One chaos run: starts everybody on an installation, waits until it comes to rest, and returns the history."""
 
 import asyncio
 from collections import Counter
@@ -21,20 +21,20 @@ from tests.faults.chaos.saboteur import Saboteur
 from tests.faults.chaos.sampler import Sampler
 from tests.faults.chaos.schedule import BEHAVIOURS, PROJECTS, draw, opening
 
-# A bad app is given up soon, a surplus deployment is stopped soon: more happens in a minute.
+# Short limits for bad apps and surplus deployments, so that more happens in a minute.
 SETTINGS: Final = {
     "INTERLOCK_DEPLOY__READY_TIMEOUT_SECONDS": "8",
     "INTERLOCK_DEPLOY__DRAIN_SECONDS": "0.5",
     "INTERLOCK_DEPLOY__KEEP_READY": "1",
 }
 OPENING_SECONDS: Final = 60.0
-# From the last operation and fault until everything must have come to rest.
+# Time from the last operation and fault until everything must be at rest.
 REST_SECONDS: Final = 90.0
 LOOK_SECONDS: Final = 0.5
 
 
 class Timed(Protocol):
-    """Something that happens at its moment, in seconds since the beginning."""
+    """Something that happens at a time, in seconds since the start."""
 
     @property
     def at(self) -> float: ...
@@ -44,7 +44,7 @@ TimedT = TypeVar("TimedT", bound=Timed)
 
 
 async def run(stack: Stack, folder: Path, seed: int, seconds: float) -> History:
-    """Let the schedule of the seed happen on a fresh, running installation; `folder` is for sources."""
+    """Run the schedule of a seed on a fresh, running installation. `folder` is for sources."""
     history, clock, schedule = History(seed=seed, seconds=seconds), Clock(), draw(seed, seconds)
     projects, sources = await _prepare(stack, folder)
     database = Path(make_url(stack.ready["database"]).database or "")
@@ -70,7 +70,7 @@ async def run(stack: Stack, folder: Path, seed: int, seconds: float) -> History:
 
 
 async def _prepare(stack: Stack, folder: Path) -> tuple[list[str], dict[str, str]]:
-    """Ids of new projects, and sources by behaviour."""
+    """Create projects and sources; returns the project ids, and the sources by behaviour."""
     async with stack.control() as control:
         created = [await control.create_project(f"chaos{number}") for number in range(PROJECTS)]
         first = Project(stack=stack, control=control, id=created[0].id, slug=created[0].slug, sources=folder)
@@ -78,7 +78,7 @@ async def _prepare(stack: Stack, folder: Path) -> tuple[list[str], dict[str, str
 
 
 async def _play(items: Sequence[TimedT], act: Callable[[TimedT], Coroutine[None, None, None]]) -> None:
-    """Begin each item at its moment, whatever the others are at; returns when all have ended."""
+    """Start each item at its time, whether or not others are done; returns when all are done."""
     clock = Clock()
     async with asyncio.TaskGroup() as group:
         for item in items:
@@ -92,7 +92,7 @@ async def _all_ended(sampler: Sampler) -> bool:
 
 
 async def _come_to_rest(stack: Stack, sampler: Sampler) -> Rest:
-    """Wait until all has ended and krane has what it should; what there is at the deadline, otherwise."""
+    """Wait until every operation has ended and krane matches; returns the state then, or at the deadline."""
     clock = Clock()
     while True:
         rest = await _observe(stack, sampler, clock.now())
@@ -120,12 +120,12 @@ async def _list_krane(stack: Stack) -> dict[str, str]:
         async with KraneClient(stack.ready["krane_grpc"]) as krane:
             return {state.deployment_id: state.status.value for state in await krane.list()}
     except InterlockError:
-        # Not back yet; an empty list is not at rest.
+        # krane is not back yet. An empty list never counts as rest.
         return {}
 
 
 def _count_processes(deployment_ids: Collection[str]) -> dict[str, int]:
-    """Processes on this machine by the deployment that their environment names."""
+    """Count this machine's processes by the deployment in their environment."""
     found: Counter[str] = Counter()
     for file in Path("/proc").glob("[0-9]*/environ"):
         try:

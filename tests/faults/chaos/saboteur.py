@@ -1,4 +1,4 @@
-"""Does harm to a running installation, and waits until what was hurt is back at work."""
+"""Injects faults into a running installation, and waits until the part works again."""
 
 import asyncio
 import os
@@ -15,7 +15,7 @@ from tests.faults.chaos.schedule import Blow, Fault, choose
 
 
 class Saboteur:
-    """Strikes one fault at a time or several at once, as called."""
+    """Injects faults, several at once if asked."""
 
     def __init__(self, stack: Stack, database: Path, sampler: Sampler, clock: Clock) -> None:
         self._stack = stack
@@ -25,7 +25,7 @@ class Saboteur:
         self.struck: list[Struck] = []
 
     async def strike(self, fault: Fault) -> None:
-        """Do what the fault says; returns when the part is back at work."""
+        """Inject a fault; returns when the part works again."""
         begin, deployment_id = self._clock.now(), ""
         match fault.blow:
             case Blow.KILL:
@@ -50,7 +50,7 @@ class Saboteur:
         if pid is None:
             return False
         os.kill(pid, number)
-        # One that does not come back shows in everything else.
+        # If the part does not come back, the checks after the run show it.
         with suppress(AssertionError):
             await self._stack.restarted(part, pid)
         return True
@@ -63,7 +63,7 @@ class Saboteur:
         try:
             await asyncio.sleep(seconds)
         finally:
-            # Another fault may have killed it meanwhile.
+            # Another fault may have killed it already.
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         return True
@@ -75,14 +75,14 @@ class Saboteur:
             await asyncio.sleep(seconds)
             connection.execute("rollback")
         except sqlite3.OperationalError:
-            # Somebody else was writing at that very moment.
+            # Somebody else was writing at this moment.
             return False
         finally:
             connection.close()
         return True
 
     async def _kill_app(self, pick: float) -> str:
-        """Kill one process of a ready deployment; returns the deployment, empty when there is none."""
+        """Kill one process of a ready deployment; returns the deployment, empty if there is none."""
         ready = [row.id for row in self._sampler.deployments.values() if row.status is DeploymentStatus.READY]
         if not ready:
             return ""
@@ -95,7 +95,7 @@ class Saboteur:
         return deployment_id
 
     def _pid(self, part: str) -> int | None:
-        """The part's process, unless it is just being started again and its old id means nothing any more."""
+        """Return the part's pid; None while it restarts and the old pid is invalid."""
         pid = int(self._stack.ready["pids"][part])
         with suppress(OSError):
             if (Path("/proc") / str(pid) / "cwd").resolve() == self._stack.data_dir.resolve():

@@ -1,4 +1,4 @@
-"""Reads the database again and again, each time in one transaction, and records what it saw."""
+"""Reads the database over and over, each time in one transaction, and records what it saw."""
 
 import asyncio
 import sqlite3
@@ -42,7 +42,7 @@ _MOVED: Final = "select operation_id, hostname, sticky, deployment_before, deplo
 
 
 class Sampler:
-    """`run()` it beside everything else. What it saw last is what operators and probers choose from."""
+    """Call `run()` beside everything else. Operators and probers choose targets from its last read."""
 
     def __init__(self, file: Path, clock: Clock) -> None:
         self._connection = sqlite3.connect(
@@ -50,15 +50,15 @@ class Sampler:
         )
         self._connection.row_factory = sqlite3.Row
         self._clock = clock
-        # One look at a time: snapshots are in order, and the connection has one transaction.
+        # One read at a time: snapshots stay in order, and the connection has one transaction.
         self._looking = asyncio.Lock()
         self.snapshots: list[Snapshot] = []
         self.deployments: dict[str, DeploymentRow] = {}
-        # Hostname -> deployment, for those that never move.
+        # Deployment by hostname, for hostnames that never move.
         self.commit_hostnames: dict[str, str] = {}
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Read until cancelled."""
         while True:
             await self.look()
             await asyncio.sleep(EVERY_SECONDS)
@@ -69,7 +69,7 @@ class Sampler:
             await self._look()
 
     async def ledger(self) -> tuple[Ledger, ...]:
-        """All routing operations there were, in order."""
+        """Return all routing operations in order."""
         async with self._looking:
             operations, changes = await self._read(_LEDGER, _MOVED)
         moved: dict[str, list[Moved]] = {}
@@ -143,7 +143,7 @@ def _changed(before: Mapping[str, DeploymentRow], after: Mapping[str, Deployment
 
 
 def _same(one: Snapshot, other: Snapshot) -> bool:
-    """Whether nothing differs but the time; the later one has no statuses that are new."""
+    """Whether two snapshots differ only in time. The later one then has no changed statuses."""
     return not other.statuses and replace(other, first=one.first, last=one.last, statuses=one.statuses) == one
 
 

@@ -1,6 +1,6 @@
-"""What a run does and when. Decided by the seed alone: the same seed is the same schedule.
+"""What a run does and when. Only the seed decides: the same seed gives the same schedule.
 
-What an operation or a fault hits depends on what exists at its moment; `pick` chooses among that.
+The target of an operation or a fault depends on what exists at its time; `pick` selects one of the candidates.
 """
 
 import random
@@ -22,12 +22,12 @@ class Act(StrEnum):
     DEPLOY = "deploy"
     ROLLBACK = "rollback"
     PROMOTE = "promote"
-    CANCEL = "cancel"  # a deploy, and its cancel soon after
-    RETRY = "retry"  # an earlier deploy once more, under its idempotency key
+    CANCEL = "cancel"  # a deploy that is cancelled soon after
+    RETRY = "retry"  # an earlier deploy again, with its idempotency key
 
 
 class Blow(StrEnum):
-    """What befalls an installation."""
+    """The kind of a fault."""
 
     KILL = "kill"
     TERMINATE = "terminate"
@@ -62,14 +62,14 @@ LONGEST_BLOW: Final = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Operation:
-    """One thing that a user does, `at` so many seconds after the beginning."""
+    """One action of a user, `at` seconds after the start."""
 
     at: float
     project: int
     act: Act
-    # In [0, 1): which of the candidates there are.
+    # In [0, 1): selects one of the candidates.
     pick: float
-    # What a deploy deploys, and where.
+    # For a deploy: what is deployed, and where.
     behaviour: str
     environment: str
     branch: str
@@ -78,26 +78,26 @@ class Operation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One blow to one part, `at` so many seconds after the beginning."""
+    """One fault in one part, `at` seconds after the start."""
 
     at: float
     blow: Blow
     part: str
-    # How long it lasts, for those that last.
+    # Duration, for faults that have one.
     seconds: float
     pick: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Schedule:
-    """All that a run does, in order."""
+    """Everything that a run does, in order."""
 
     operations: tuple[Operation, ...]
     faults: tuple[Fault, ...]
 
 
 def draw(seed: int, seconds: float) -> Schedule:
-    """The schedule of a run of so many seconds."""
+    """Return the schedule of a run of this length."""
     chance = random.Random(seed)
     return Schedule(
         operations=tuple(_operation(chance, at) for at in _moments(chance, seconds, OPERATIONS_PER_MINUTE)),
@@ -106,7 +106,7 @@ def draw(seed: int, seconds: float) -> Schedule:
 
 
 def opening() -> tuple[Operation, ...]:
-    """What every run begins with, undisturbed: something live, and something to go back to, in each project."""
+    """Return the undisturbed beginning of every run: each project gets a live deployment, and one to roll back to."""
     return tuple(
         Operation(
             at=0.0,
@@ -124,7 +124,7 @@ def opening() -> tuple[Operation, ...]:
 
 
 def choose(candidates: Sequence[T], pick: float) -> T:
-    """The candidate that a pick in [0, 1) means."""
+    """Return the candidate that a pick in [0, 1) selects."""
     return candidates[int(pick * len(candidates))]
 
 
