@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -25,9 +26,9 @@ from rich.console import Console
 
 from benchmarks.timing import Stopwatch
 from services.config import KraneSettings
+from services.domain.plan import SourceFiles, make_plan
 from services.krane.backends.building.app_config import parse_app_config
-from services.krane.backends.docker.building.detection import BaseImages, write_dockerfile
-from services.krane.backends.docker.building.source import Source
+from services.krane.backends.docker.building.written import BaseImages, start_command, write_dockerfile
 from services.krane.client import KraneClient
 from services.krane.types import BuildStatus
 from tests.krane.contract.test_builds import wheel
@@ -110,9 +111,9 @@ class Containers:
 
     async def _docker_build(self, name: str, watch: Stopwatch, kind: str, files: Mapping[str, str | bytes]) -> None:
         contents = {**_bytes(files), "Procfile": PROCFILE}
-        top = Source(names=frozenset(contents), files=contents)
-        app = parse_app_config(contents)
-        contents["Dockerfile"] = write_dockerfile(top, app, BaseImages(python=self._base, node="none")).encode()
+        plan = make_plan(SourceFiles.collect(contents, contents.__getitem__))
+        app = replace(parse_app_config(contents), command=start_command(plan))
+        contents["Dockerfile"] = write_dockerfile(plan, app, BaseImages(python=self._base, node="none"), "").encode()
         context = self._folder / name
         context.mkdir()
         for path, content in contents.items():

@@ -22,7 +22,7 @@ ALLOWED_CATCH_ALLS = {
 }
 # Files that may hold an address open to the network, with the reason.
 ALLOWED_OPEN_ADDRESSES = {
-    "krane/backends/docker/building/detection.py": "apps in containers listen there; krane publishes them on loopback",
+    "krane/backends/docker/building/written.py": "apps in containers listen there; krane publishes them on loopback",
 }
 
 

@@ -70,14 +70,14 @@ async def test_an_image_is_deployed_and_answers_through_the_gateway(host: Host, 
 
 async def test_krane_fetches_from_git_and_can_use_ssh(host: Host, tmp_path: Path) -> None:
     repository = Repository(tmp_path / "app")
-    commit = repository.commit({"README": "no app"})
+    commit = repository.commit({"interlock.toml": "[start"})
     host.cli("project", "create", "fetched")
 
     with git_server(tmp_path) as server:
         source = pb.GitSource(url=f"{server.url}/app/.git", ref="main")
         deployment = await deploy(host, pb.CreateDeploymentRequest(project="fetched", git=source))
 
-    # The source does not say how it is started: it was fetched, and read.
+    # The interlock.toml cannot be read: the source was fetched, and looked into.
     assert (status_of(deployment), deployment.failure.step, deployment.commit) == ("failed", "build", commit)
     assert "hostname git.example.com" in host.run_in("krane", "ssh", "-G", "git@git.example.com")
 

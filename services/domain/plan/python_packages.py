@@ -49,7 +49,9 @@ _INCLUDED = re.compile(r"(?:-r|--requirement|-c|--constraint)[\s=]*(?P<file>\S+)
 _SETUP_REQUIREMENTS = re.compile(r"install_requires\s*=\s*\[(?P<list>[^\]]*)\]", re.DOTALL)
 _QUOTED = re.compile(r"""["']([^"'\n]+)["']""")
 # Matches a lock with packages from folders of the source, other than the project itself.
-_LOCAL_IN_UV_LOCK = re.compile(r'source = \{ (?:editable|directory|path|virtual) = "(?!\.")')
+_LOCAL_IN_UV_LOCK = re.compile(
+    r'source = \{ (?:(?:editable|directory|path|virtual) = "(?!\.")|registry = "(?![a-z]+://))'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

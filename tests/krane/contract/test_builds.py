@@ -13,6 +13,7 @@ import pytest
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict, Invalid, PreconditionFailed
+from services.domain.plan import SourceFiles, make_plan, plan_lines
 from services.krane.client import KraneClient
 from services.krane.server import running
 from services.krane.types import BuildState, BuildStatus
@@ -33,6 +34,7 @@ from tests.krane.support import (
     pack_folder,
     spec,
     until,
+    with_run,
 )
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
@@ -119,6 +121,51 @@ async def test_build_that_cannot_succeed_says_what_to_correct_and_leaves_nothing
     assert error in built.error
     assert built.log_lines[-1] == f"the build failed: {built.error}"
     assert await krane.kind.images(krane.data_dir) == images
+
+
+async def test_a_command_of_the_request_rescues_a_source_that_says_nothing(krane: Krane) -> None:
+    serve = (EXAMPLES / "hello-python" / "app.py").read_text()
+    built = await build(krane.client, "says-nothing", pack({"serve.txt": serve, "tool.py": "", "VERSION": "rescued"}))
+    assert built.status is BuildStatus.SUCCEEDED, built
+    silent = spec("silent-1", built.image)
+    rescued = with_run(spec("rescued-1", built.image), command=("python", "serve.txt"))
+
+    with pytest.raises(PreconditionFailed, match=r"does not say how it is started.*--command 'python tool.py'"):
+        await krane.client.create(silent)
+    await krane.client.create(rescued)
+
+    assert (await ask(await healthy(krane.client, "rescued-1"), "/")).json()["version"] == "rescued"
+    await krane.client.delete(NAMESPACE, "rescued-1")
+
+
+async def test_every_backend_shows_the_same_plan(krane: Krane) -> None:
+    files = {
+        "main.py": "print()",
+        "requirements.txt": "# none\n",
+        "Procfile": "web: python main.py\nclock: python tick.py",
+    }
+
+    await build(krane.client, "same-plan", pack(files))
+    built = await krane.client.get_build(NAMESPACE, "same-plan", tail_lines=1000)
+
+    assert built is not None
+    assert built.status is BuildStatus.SUCCEEDED, built
+    expected = plan_lines(make_plan(SourceFiles.collect(files, lambda name: files[name].encode())))
+    assert [line.strip() for line in built.log_lines if line.strip() in expected] == [line.strip() for line in expected]
+    assert any(line.startswith("not run") and "clock: python tick.py" in line for line in expected)
+
+
+async def test_a_folder_of_files_is_served(krane: Krane) -> None:
+    source = {"public/index.html": "front", "public/404.html": "gone", "secret": "x"}
+    built = await build(krane.client, "static", pack(source))
+    assert built.status is BuildStatus.SUCCEEDED, built
+    await krane.client.create(spec("static-1", built.image, path="/"))
+    instance = await healthy(krane.client, "static-1")
+
+    pages = {path: (await ask(instance, path)).text for path in ("/", "/none", "/..%2fsecret")}
+
+    assert pages == {"/": "front", "/none": "gone", "/..%2fsecret": "gone"}
+    await krane.client.delete(NAMESPACE, "static-1")
 
 
 async def test_cancelled_build_leaves_nothing(krane: Krane) -> None:

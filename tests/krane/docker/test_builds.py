@@ -264,6 +264,20 @@ async def test_written_dockerfile_is_shown(krane: Krane, base: str) -> None:
     assert f"  FROM {base}" in built.log_lines
 
 
+async def test_a_change_of_the_source_alone_installs_nothing_again(docker_krane: Krane, base: str) -> None:
+    unlike = uuid.uuid4().hex
+    source = {"requirements.txt": f"# {unlike}\n", "app.py": "print(1)", "Procfile": "web: python app.py"}
+
+    await build(docker_krane.client, "layer-1", pack(source))
+    await build(docker_krane.client, "layer-2", pack(source | {"app.py": "print(2)"}))
+    first = await _numbered(docker_krane, "layer-1")
+    second = await _numbered(docker_krane, "layer-2")
+
+    installs = [name for name in second if 'RUN ["python", "-m", "pip", "install"' in name]
+    assert [second[name] for name in installs] == [["CACHED"]]
+    assert first[installs[0]] != ["CACHED"]
+
+
 async def test_command_that_takes_too_much_memory_is_killed_and_the_sentence_says_so(
     classic_krane: Krane, base: str
 ) -> None:

@@ -87,7 +87,16 @@ def test_dockerfile_is_read_from_the_top_alone(tmp_path: Path) -> None:
     source = read_source(stored(tmp_path, pack({"./Dockerfile": "FROM a", "sub/Dockerfile": "FROM b"})), MAX_BYTES)
 
     assert source.text("Dockerfile") == "FROM a"
-    assert source.names == {"Dockerfile", "sub"}
+    assert source.plan_files.names == {"Dockerfile", "sub/Dockerfile"}
+
+
+def test_what_dockerignore_leaves_out_is_not_planned_with(tmp_path: Path) -> None:
+    files = {".dockerignore": "package.json\n", "package.json": "{}", "app.py": "print()"}
+
+    source = read_source(stored(tmp_path, pack(files)), MAX_BYTES)
+
+    assert source.plan_files.names == {".dockerignore", "app.py"}
+    assert source.plan_files.text("app.py") == "print()"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from services.domain.errors import PreconditionFailed
 from services.krane.backends.process.toolchain import UV
 from services.krane.types import BuildState, BuildStatus
 from tests.krane.installation import Krane
-from tests.krane.support import NAMESPACE, ask, build, healthy, pack, spec, with_run
+from tests.krane.support import NAMESPACE, ask, build, healthy, pack, spec
 
 # Answers with the versions of Python and of "greet", and with its arguments and variables.
 APP = """
@@ -200,19 +200,6 @@ async def test_a_procfile_runs_as_elsewhere(
     said = await answer(krane, f"shell-{name}", {**source})
 
     assert (said["arguments"], said["mode"]) == (arguments, mode)
-
-
-async def test_a_command_of_the_request_rescues_a_source_that_says_nothing(krane: Krane) -> None:
-    built = await succeeded(krane, "says-nothing", {"serve.txt": APP, "tool.py": ""})
-    silent = spec("silent-1", built.image)
-    rescued = with_run(spec("rescued-1", built.image), command=("python", "serve.txt", "told"))
-
-    with pytest.raises(PreconditionFailed, match=r"does not say how it is started.*--command 'python tool.py'"):
-        await krane.client.create(silent)
-    await krane.client.create(rescued)
-
-    assert (await ask(await healthy(krane.client, "rescued-1"), "/")).json()["arguments"] == ["told"]
-    await krane.client.delete(NAMESPACE, "rescued-1")
 
 
 async def test_the_log_of_a_build_begins_with_its_plan(krane: Krane) -> None:

@@ -84,6 +84,8 @@ async def _runnable(engine: Engine, name: str, details: ImageDetails, command: S
     config = details.config or ImageConfig()
     await _check_machine(engine, name, [Platform(architecture=details.architecture, os=details.os)])
     app = read_app_label(name, config.labels or {})
+    if app.missing_start and not command:
+        raise PreconditionFailed(app.missing_start)
     if not (command or app.command or config.cmd or config.entrypoint):
         raise PreconditionFailed(
             f"image {name} does not say what to run: give it a CMD or an ENTRYPOINT, or its deployment a command"

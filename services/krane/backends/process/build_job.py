@@ -24,6 +24,7 @@ from services.krane.backends.process.app_plan import STATIC_SERVER, plan_app
 from services.krane.backends.process.artifacts import Artifact
 from services.krane.backends.process.layers import Layer
 from services.krane.backends.process.toolchain import Toolchain
+from services.krane.backends.shared import static_server
 from services.krane.backends.shared.files import make_read_only, remove_tree
 
 
@@ -113,7 +114,7 @@ def _prepare_start(artifact: Artifact, plan: Plan, config: AppConfig, tools: Too
                 f"there is no folder {plan.static.folder!r} to serve: "
                 "set [static] folder in interlock.toml to the one that the build makes"
             )
-        shutil.copyfile(Path(__file__).with_name(STATIC_SERVER), artifact.folder / STATIC_SERVER)
+        shutil.copyfile(static_server.__file__, artifact.folder / STATIC_SERVER)
     if config.command:
         tools.check_program(config.command)
     if plan.missing_start:

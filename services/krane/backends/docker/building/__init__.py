@@ -1,7 +1,7 @@
 """Builds of the docker backend: turns a checked source archive into an image, through the engine's API.
 
     source.py       reads the names and files of a source that decide how to build it
-    detection.py    writes a Dockerfile for a source without one (pure)
+    written.py      writes a Dockerfile for a source without one, from its plan (pure)
     dockerfile.py   prepares the Dockerfile for the engine (pure)
     context.py      reads .dockerignore, and streams the source for the classic builder
     tree.py         lists the source for BuildKit, in the order of a walk, with the content of files

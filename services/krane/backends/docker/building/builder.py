@@ -9,21 +9,25 @@ from urllib.parse import quote
 
 from services.config import KraneSettings
 from services.domain.errors import Invalid, Unavailable
-from services.krane.backends.building.app_config import PROCFILE, AppConfig, parse_app_config
+from services.domain.plan import Plan, make_plan, plan_lines
+from services.krane.backends.building.app_config import PROCFILE, AppConfig, parse_app_config, with_host
 from services.krane.backends.building.builder import BuildLog, BuildWork, BuiltImage
 from services.krane.backends.docker.building.buildkit import BuildKitBuilder
 from services.krane.backends.docker.building.classic import ClassicBuilder
 from services.krane.backends.docker.building.context import read_ignore
-from services.krane.backends.docker.building.detection import BaseImages, start_command, write_dockerfile
 from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.building.request import BuildRequest, EngineBuilder
 from services.krane.backends.docker.building.source import DOCKERFILE, DOCKERIGNORE, Source, read_source
+from services.krane.backends.docker.building.written import HOST, BaseImages, start_command, write_dockerfile
 from services.krane.backends.docker.engine import Engine
+from services.krane.backends.shared import static_server
 
 # Part of every image's key. Increment it when krane builds in another way.
-BUILDER = "docker-6"
+BUILDER = "docker-7"
 # Most characters of labels: they are in the URL of a request, of which httpx accepts 64 KiB.
 MAX_LABELS = 60_000
+# Characters of a line of the written Dockerfile that the log shows: one may hold a whole file.
+MAX_SHOWN = 1000
 
 
 class DockerBuilder:
@@ -48,10 +52,11 @@ class DockerBuilder:
     async def make(self, work: BuildWork) -> BuiltImage:
         """Build an image on the engine."""
         source = await asyncio.to_thread(read_source, work.archive, self._max_source_bytes)
-        app, key = self._app(source), self._key(work.source_digest)
+        plan, app = _planned(source)
+        key = self._key(work.source_digest)
         request = BuildRequest(
             work=work,
-            dockerfile=self._dockerfile(source, app, work.log),
+            dockerfile=self._dockerfile(source, plan, app, work.log),
             ignored=read_ignore(source.text(DOCKERIGNORE)),
             max_source_bytes=self._max_source_bytes,
             tag=self._images.tag(key),
@@ -86,18 +91,25 @@ class DockerBuilder:
         inputs = (BUILDER, self._base.python, self._base.node, source_digest)
         return hashlib.sha256(" ".join(inputs).encode()).hexdigest()
 
-    def _app(self, source: Source) -> AppConfig:
-        """Return the app configuration that the image stores. With a Dockerfile, a Procfile is ignored."""
-        if DOCKERFILE in source.files:
-            return parse_app_config({name: text for name, text in source.files.items() if name != PROCFILE})
-        app = parse_app_config(source.files)
-        return replace(app, command=start_command(source, app))
-
-    def _dockerfile(self, source: Source, app: AppConfig, build_log: BuildLog) -> str:
+    def _dockerfile(self, source: Source, plan: Plan, app: AppConfig, build_log: BuildLog) -> str:
+        for line in plan_lines(plan):
+            build_log.say(f"  {line}")
         if DOCKERFILE in source.files:
             return source.text(DOCKERFILE)
-        written = write_dockerfile(source, app, self._base)
+        program = Path(static_server.__file__).read_text()
+        written = write_dockerfile(plan, app, self._base, program)
+        if plan.missing_start:
+            build_log.say(plan.missing_start)
         build_log.say("the source has no Dockerfile; it is built with this one:")
         for line in written.splitlines():
-            build_log.say(f"  {line}")
+            build_log.say(f"  {line}" if len(line) <= MAX_SHOWN else f"  {line[:MAX_SHOWN]}…")
         return written
+
+
+def _planned(source: Source) -> tuple[Plan, AppConfig]:
+    """Return the plan, and the app configuration that the image stores. With a Dockerfile, a Procfile is ignored."""
+    plan = make_plan(source.plan_files, builds_dockerfiles=True)
+    has_dockerfile = DOCKERFILE in source.files
+    told = {name: text for name, text in source.files.items() if name != PROCFILE or not has_dockerfile}
+    command = with_host(start_command(plan), HOST)
+    return plan, replace(parse_app_config(told), command=command, missing_start=plan.missing_start)
