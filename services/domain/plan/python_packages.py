@@ -252,8 +252,17 @@ def _pyproject_steps(project: _Project) -> tuple[list[Step], str, bool]:
         return [_generated_step(lines, PYPROJECT, (*INSTALL, "-r", "-"))] if lines else [], "poetry", False
     if project.is_package and (uses_poetry or project.has_dynamic_dependencies or not project.project):
         return [Step(arguments=(*INSTALL, "."), source=PYPROJECT)], "uv", True
-    required = Step(arguments=(*INSTALL, "-r", PYPROJECT), source=PYPROJECT, needs=(PYPROJECT,))
+    needs = (PYPROJECT, *_local_files(project))
+    required = Step(arguments=(*INSTALL, "-r", PYPROJECT), source=PYPROJECT, needs=needs)
     return [required, *_itself(project)], "uv", project.is_package
+
+
+def _local_files(project: _Project) -> list[str]:
+    """The files of the source that uv installs from, by its settings: wheels, and packages in folders."""
+    settings = table(project.content, "tool", "uv")
+    sources = [text(table(source), "path") for source in table(settings, "sources").values()]
+    paths = [path.removeprefix("./").rstrip("/") for path in (*texts(settings, "find-links"), *sources)]
+    return sorted(name for name in project.files.names for path in paths if f"{name}/".startswith(f"{path}/") and path)
 
 
 def _requirements_step(files: SourceFiles) -> Step:

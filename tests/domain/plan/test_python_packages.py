@@ -267,3 +267,12 @@ def test_what_does_not_count_is_named() -> None:
 def test_a_lock_that_cannot_be_obeyed_stops_the_build(files: dict[str, str], message: str) -> None:
     with pytest.raises(Invalid, match=message):
         plan({**APP, **files})
+
+
+def test_requirements_of_a_pyproject_need_the_wheels_and_folders_that_uv_installs_from() -> None:
+    settings = '[tool.uv]\nfind-links = ["./wheels"]\n[tool.uv.sources]\nlib = { path = "lib" }\n'
+    files = {"pyproject.toml": '[project]\nname = "x"\ndependencies = ["lib"]\n' + settings, "main.py": ""}
+
+    step = plan({**files, "wheels/a.whl": "", "wheels2/b.whl": "", "lib/setup.py": ""}).install[0]
+
+    assert step.needs == ("pyproject.toml", "lib/setup.py", "wheels/a.whl")
