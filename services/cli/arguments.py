@@ -11,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from services.domain.errors import Invalid
+
 ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
 EnvironmentOption = Annotated[str, typer.Option("-e", "--environment", help="Environment: production or preview.")]
 
@@ -92,12 +94,23 @@ def parse_command(text: str) -> list[str]:
 
 
 def read_secret(prompt: str, max_bytes: int) -> str:
-    """Read a secret from a hidden prompt, or from standard input without its last line break."""
+    """Read a secret from a hidden prompt, or from standard input without its last line break.
+
+    Raises Invalid if standard input is empty or not UTF-8.
+    """
     if sys.stdin.isatty():
         value: str = typer.prompt(prompt, hide_input=True, err=True)
         return value
     # One character more than allowed is enough for ctrl to refuse the value; do not read an endless input.
-    return sys.stdin.read(max_bytes + 2).removesuffix("\n")
+    try:
+        value = sys.stdin.read(max_bytes + 2).removesuffix("\n")
+        # In some locales Python reads any bytes and keeps them as surrogates.
+        value.encode()
+    except UnicodeError as error:
+        raise Invalid(f"{prompt}: standard input is not UTF-8 text; encode it first, such as with base64") from error
+    if not value:
+        raise Invalid(f"{prompt}: standard input is empty")
+    return value
 
 
 def hoist(arguments: Sequence[str], options: frozenset[str]) -> list[str]:

@@ -118,3 +118,19 @@ def test_what_is_no_assignment_is_a_usage_error(interlock: Interlock, project: s
 
     assert result.code == 2
     assert "NAME=VALUE" in result.err
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"), [(b"\xff\xfe", "is not UTF-8 text"), (b"", "is empty"), (b"\n", "is empty")]
+)
+@pytest.mark.parametrize("errors", ["strict", "surrogateescape"])
+def test_a_secret_that_is_no_text_or_empty_is_refused_in_one_sentence(
+    interlock: Interlock, project: str, monkeypatch: pytest.MonkeyPatch, content: bytes, reason: str, errors: str
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8", errors=errors))
+
+    refused = interlock("secrets", "set", "TOKEN", "-p", project)
+
+    assert (refused.code, refused.out, len(refused.err.splitlines())) == (2, "", 1)
+    assert f"TOKEN: standard input {reason}" in refused.err
+    assert "TOKEN" not in interlock("secrets", "ls", "-p", project).out
