@@ -30,6 +30,7 @@ class ExitCode(IntEnum):
     NOT_FOUND = 9
     UNREACHABLE = 10  # the control plane does not answer
     NEEDS_ATTENTION = 11  # something needs a person
+    RELEASE_FAILED = 12  # the release command failed, or took too long
     INTERRUPTED = 130  # Ctrl-C; the operation continues
 
 
@@ -41,7 +42,11 @@ _BY_ERROR: dict[type[InterlockError], ExitCode] = {
     DeadlineExceeded: ExitCode.STILL_RUNNING,
     Unavailable: ExitCode.UNREACHABLE,
 }
-_BY_FAILED_STEP = {"build": ExitCode.BUILD_FAILED, "poll until ready": ExitCode.NEVER_READY}
+_BY_FAILED_STEP = {
+    "build": ExitCode.BUILD_FAILED,
+    "release command": ExitCode.RELEASE_FAILED,
+    "poll until ready": ExitCode.NEVER_READY,
+}
 
 
 def of_error(error: InterlockError) -> ExitCode:

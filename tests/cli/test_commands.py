@@ -170,7 +170,13 @@ def test_without_waiting_the_deployment_is_pending_and_can_be_watched(interlock:
 
 
 @pytest.mark.parametrize(
-    ("message", "code"), [("fail in build", 3), ("fail in poll until ready", 4), ("fail in assign domains", 1)]
+    ("message", "code"),
+    [
+        ("fail in build", 3),
+        ("fail in poll until ready", 4),
+        ("fail in release command", 12),
+        ("fail in assign domains", 1),
+    ],
 )
 def test_the_exit_code_says_what_failed(interlock: Interlock, project: str, message: str, code: int) -> None:
     result = interlock("deploy", IMAGE, "-p", project, "-m", message)
