@@ -10,6 +10,8 @@ from services.db.routes import next_revision
 from services.db.tables import GatewayConfig, Instance
 from services.domain.readiness import InstanceState
 
+Recorded = frozenset[tuple[str, str, str, bool]]
+
 
 async def upsert_instances(session: AsyncSession, deployment_id: str, instances: Sequence[InstanceState]) -> bool:
     """Make the records equal to `instances`; returns whether anything changed.
@@ -17,7 +19,7 @@ async def upsert_instances(session: AsyncSession, deployment_id: str, instances:
     If gateways serve the deployment, a change also increments the routing revision.
     """
     rows = {row.id: row for row in await _rows(session, deployment_id)}
-    if _view(rows.values()) == _view(instances):
+    if recorded_of(rows.values()) == recorded_of(instances):
         return False
     for state in instances:
         row = rows.pop(state.id, None)
@@ -33,9 +35,23 @@ async def upsert_instances(session: AsyncSession, deployment_id: str, instances:
     return True
 
 
-async def differ(session: AsyncSession, deployment_id: str, instances: Sequence[InstanceState]) -> bool:
-    """Return whether the records differ from `instances`."""
-    return _view(await _rows(session, deployment_id)) != _view(instances)
+async def replace_recorded(
+    session: AsyncSession, deployment_id: str, recorded: Recorded, instances: Sequence[InstanceState]
+) -> bool:
+    """Make the records equal to `instances` if they still are `recorded`; returns whether anything changed."""
+    if recorded_of(await _rows(session, deployment_id)) != recorded:
+        return False
+    return await upsert_instances(session, deployment_id, instances)
+
+
+async def read_recorded(session: AsyncSession, deployment_ids: Iterable[str]) -> dict[str, Recorded]:
+    """Return what is recorded of the instances of each deployment."""
+    return {deployment_id: recorded_of(await _rows(session, deployment_id)) for deployment_id in deployment_ids}
+
+
+def recorded_of(instances: Iterable[Instance | InstanceState]) -> Recorded:
+    """Return what the records of these instances hold: id, address, status and health of each."""
+    return frozenset((instance.id, instance.address, instance.status, instance.healthy) for instance in instances)
 
 
 async def delete_instances(session: AsyncSession, deployment_id: str) -> None:
@@ -46,10 +62,6 @@ async def delete_instances(session: AsyncSession, deployment_id: str) -> None:
 async def list_instances(session: AsyncSession, deployment_id: str) -> Sequence[Instance]:
     """List the records of a deployment, by id."""
     return await _rows(session, deployment_id)
-
-
-def _view(instances: Iterable[Instance | InstanceState]) -> set[tuple[str, str, str, bool]]:
-    return {(instance.id, instance.address, instance.status, instance.healthy) for instance in instances}
 
 
 async def _rows(session: AsyncSession, deployment_id: str) -> Sequence[Instance]:

@@ -34,17 +34,18 @@ async def watch_instances(database: Database, krane: KraneClient) -> None:
 
 
 async def refresh_instances(database: Database, krane: KraneClient) -> None:
-    """Run one pass."""
-    states = await krane.list()
+    """Run one pass.
+
+    A workflow may record instances between the report of krane and the write here. Its record is newer then, so only
+    records that are still as they were before the report are replaced; the next pass compares again.
+    """
     async with database.read() as session:
-        ready = await ready_deployments(session)
-        differing = [
-            state
-            for state in states
-            if state.deployment_id in ready and await instances.differ(session, state.deployment_id, state.instances)
-        ]
-    for state in differing:
+        recorded = await instances.read_recorded(session, await ready_deployments(session))
+    for state in await krane.list():
+        before = recorded.get(state.deployment_id)
+        if before is None or before == instances.recorded_of(state.instances):
+            continue
         async with database.write() as session:
-            if state.deployment_id in await ready_deployments(session):
-                await instances.upsert_instances(session, state.deployment_id, state.instances)
-        log.info("instances changed", deployment_id=state.deployment_id)
+            is_ready = state.deployment_id in await ready_deployments(session)
+            if is_ready and await instances.replace_recorded(session, state.deployment_id, before, state.instances):
+                log.info("instances changed", deployment_id=state.deployment_id)

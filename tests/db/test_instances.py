@@ -1,7 +1,7 @@
 import pytest
 
 from services.db.engine import Database
-from services.db.instances import delete_instances, differ, list_instances, upsert_instances
+from services.db.instances import delete_instances, list_instances, read_recorded, replace_recorded, upsert_instances
 from services.db.routes import read_revision
 from services.db.tables import Deployment, GatewayConfig
 from services.domain.readiness import InstanceState
@@ -94,10 +94,16 @@ async def test_gateways_must_follow_the_removal_of_what_they_serve(database: Dat
     assert await revision(database) == 1
 
 
-async def test_differ_tells_whether_an_upsert_would_change_anything(database: Database, deployment: Deployment) -> None:
+async def test_records_are_replaced_only_while_they_are_as_they_were(
+    database: Database, deployment: Deployment
+) -> None:
     await upsert(database, deployment, running("i_1"))
-
     async with database.read() as session:
-        assert not await differ(session, deployment.id, [running("i_1")])
-        assert await differ(session, deployment.id, [running("i_1", healthy=False)])
-        assert await differ(session, deployment.id, [])
+        before = (await read_recorded(session, [deployment.id]))[deployment.id]
+
+    async with database.write() as session:
+        assert await replace_recorded(session, deployment.id, before, [running("i_2")])
+    async with database.write() as session:
+        assert not await replace_recorded(session, deployment.id, before, [running("i_1")])
+
+    assert set(await recorded(database, deployment)) == {"i_2"}
