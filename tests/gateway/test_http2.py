@@ -146,7 +146,8 @@ async def test_a_deadline_reaches_the_app_and_ends_the_call(channel: grpc.aio.Ch
     assert late.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
     assert time.monotonic() - began < 30
     assert WAITED[0] is not None
-    assert 0 < WAITED[0] <= 1.0
+    # gRPC rounds a timeout up on the wire.
+    assert 0 < WAITED[0] <= 1.1
 
 
 async def test_health_and_reflection_are_asked_as_of_any_grpc_server(channel: grpc.aio.Channel) -> None:

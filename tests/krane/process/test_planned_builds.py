@@ -257,7 +257,7 @@ async def test_a_build_command_that_fails_fails_the_build(krane: Krane) -> None:
 
 async def test_a_folder_of_files_is_served(krane: Krane) -> None:
     source = {"public/index.html": "front", "public/docs/index.html": "docs", "public/404.html": "gone", "secret": "x"}
-    built = await succeeded(krane, "static", {**source})
+    built = await succeeded(krane, "served-folder", {**source})
     await krane.client.create(spec("static-1", built.image))
     instance = await healthy(krane.client, "static-1")
 
