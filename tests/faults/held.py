@@ -12,6 +12,7 @@ from typing import Protocol
 
 from services.domain.errors import InterlockError
 from services.domain.status import DeploymentStatus
+from tests.end_to_end.stack import eventually
 from tests.faults.world import TwoDeployments, World
 
 AT_ONCE = 6
@@ -131,6 +132,13 @@ class HeldRollback:
         self.world.failpoints.disarm(self.two.project.id, self.name)
 
     async def assert_done(self) -> None:
+        async def has_moved() -> bool:
+            return await self.two.project.live() == self.two.old
+
+        await self.asked
+        # The request may have failed with the part that was killed, and a Restate that has just restarted may not have
+        # resumed the rollback yet.
+        await eventually(has_moved, f"{self.two.project.slug} to be rolled back", timeout=60)
         await self._end()
         await self._assert_happened()
         await self._give_back()

@@ -268,7 +268,7 @@ class World:
         domains = await self.stack.sql(query, id=project.id)
         commits = [*ready, *self._retired.get(project.id, ())]
         wanted = [("live", live), ("environment", live), ("branch", newest), *(("commit", d) for d in commits)]
-        assert sorted((d["sticky"], d["deployment_id"]) for d in domains) == sorted(wanted)
+        assert sorted((d["sticky"], d["deployment_id"]) for d in domains) == sorted(wanted), (domains, wanted)
         assert [d["config"] for d in domains] == [d["deployment_id"] for d in domains]
         query = (
             "select g.hostname from gateway_configs g join deployments d on d.id = g.deployment_id "
