@@ -45,8 +45,11 @@ async def replace_recorded(
 
 
 async def read_recorded(session: AsyncSession, deployment_ids: Iterable[str]) -> dict[str, Recorded]:
-    """Return what is recorded of the instances of each deployment."""
-    return {deployment_id: recorded_of(await _rows(session, deployment_id)) for deployment_id in deployment_ids}
+    """Return what is recorded of the instances of each deployment, by one query."""
+    rows: dict[str, list[Instance]] = {deployment_id: [] for deployment_id in deployment_ids}
+    for row in await session.scalars(select(Instance).where(Instance.deployment_id.in_(rows))):
+        rows[row.deployment_id].append(row)
+    return {deployment_id: recorded_of(found) for deployment_id, found in rows.items()}
 
 
 def recorded_of(instances: Iterable[Instance | InstanceState]) -> Recorded:
