@@ -10,6 +10,7 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.domain.errors import Invalid
+from services.domain.plan import Plan
 from services.domain.plan.procfile import PROCFILE, RELEASE, WEB, parse_procfile, shell_words
 from services.domain.settings import check_command, check_settings, settings_from
 from services.domain.variables import check_variables
@@ -141,6 +142,14 @@ def parse_app_config(files: Mapping[str, bytes]) -> AppConfig:
 def with_port(command: Iterable[str], port: str) -> list[str]:
     """Return the arguments with the port filled in: no shell expands them."""
     return [_PORT.sub(port, word) for word in command]
+
+
+def planned_command(plan: Plan, static_server: str) -> tuple[str, ...]:
+    """The command that a plan starts; empty if it has none. `static_server` is the path of that program."""
+    if plan.static:
+        page = ("--single-page",) if plan.static.is_single_page else ()
+        return ("python", static_server, plan.static.folder, *page)
+    return plan.start.arguments if plan.start else ()
 
 
 def with_host(command: Iterable[str], host: str) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from services.domain.plan import MAX_TEXT_BYTES, Plan, SourceFiles, make_plan
-from services.krane.backends.building.app_config import FILES, AppConfig, parse_app_config, with_host
+from services.krane.backends.building.app_config import FILES, AppConfig, parse_app_config, planned_command, with_host
 
 # The address that instances listen on: the gateway runs on the same machine.
 HOST = "127.0.0.1"
@@ -16,12 +16,9 @@ def plan_app(app: Path) -> tuple[Plan, AppConfig]:
     """Read an app's folder. Raises Invalid with what to correct. The config says if a start command is missing."""
     config = parse_app_config({name: (app / name).read_bytes() for name in FILES if (app / name).is_file()})
     plan = make_plan(read_source(app))
-    command = plan.start.arguments if plan.start else ()
-    if plan.static:
-        page = ("--single-page",) if plan.static.is_single_page else ()
-        # Its script lies beside the app's folder.
-        command = ("python", f"../{STATIC_SERVER}", plan.static.folder, *page)
-    return plan, replace(config, command=with_host(command, HOST), missing_start=plan.missing_start)
+    # The static server lies beside the app's folder.
+    command = with_host(planned_command(plan, f"../{STATIC_SERVER}"), HOST)
+    return plan, replace(config, command=command, missing_start=plan.missing_start)
 
 
 def read_source(folder: Path) -> SourceFiles:

@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from services.domain.plan import Language, Plan, Step, Version
+from services.domain.plan import Language, Plan, Version
 from services.domain.plan.versions import node_intervals, python_satisfies
-from services.krane.backends.building.app_config import AppConfig, with_port
+from services.krane.backends.building.app_config import AppConfig, planned_command, with_port
 from services.krane.backends.docker.images import DEFAULT_PORT
 
 # Where instances listen: krane publishes the port of a container on loopback.
@@ -49,11 +49,8 @@ class BaseImages:
 
 def start_command(plan: Plan) -> tuple[str, ...]:
     """The command that an image runs; empty if the plan has none, or leaves it to a Dockerfile."""
-    if plan.static:
-        page = ("--single-page",) if plan.static.is_single_page else ()
-        return ("python", STATIC_SERVER, plan.static.folder, *page)
-    arguments = plan.start.arguments if plan.start else ()
-    return _by_corepack(arguments) if plan.language.value == Language.NODE else arguments
+    command = planned_command(plan, STATIC_SERVER)
+    return _by_corepack(command) if plan.language.value == Language.NODE else command
 
 
 def write_dockerfile(plan: Plan, app: AppConfig, base: BaseImages, static_server: str) -> str:
@@ -108,8 +105,7 @@ def _nearest(numbers: Sequence[int], wanted: int) -> int:
 
 
 def _python_steps(plan: Plan, app: AppConfig) -> list[str]:
-    install: list[Step] = list(plan.install)
-    uses_uv = any(step.arguments[:2] == ("uv", "sync") or _FOR_UV.intersection(step.arguments) for step in install)
+    uses_uv = any(step.arguments[:2] == ("uv", "sync") or _FOR_UV.intersection(step.arguments) for step in plan.install)
     lines: list[str] = []
     if uses_uv:
         variables = {"PATH": f"{_VENV}/bin:$PATH", "VIRTUAL_ENV": _VENV, "UV_PROJECT_ENVIRONMENT": _VENV}
