@@ -1,19 +1,20 @@
 """The ledger of routing operations. It records the changes of each, so that one can be repeated, undone and audited."""
 
-from collections.abc import Iterable
-
-from sqlalchemy import or_, select
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncSession
 
 from services.db.clock import now_ms
 from services.db.deployments import candidate
 from services.db.tables import Deployment, Environment, Project, RoutingChange, RoutingOperation
-from services.domain.live import Candidate, previous_live
+from services.domain.live import LiveMove, previous_live, way_back
+from services.domain.operations import Operation
 from services.domain.routing_plan import Change, HeldDomain, RoutingPlan
 from services.domain.stickiness import Sticky
 
 # Kind of the operation that deletes the commit domain of a removed deployment.
 WITHDRAW = "withdraw"
+# More than retention keeps deployments for.
+MOVES_LOOKED_AT = 200
 
 
 async def find_operation(session: AsyncSession, operation_id: str) -> RoutingOperation | None:
@@ -105,19 +106,31 @@ async def previous_live_deployment(session: AsyncSession, project_id: str) -> st
     project = await session.get(Project, project_id)
     if project is None or project.live_deployment_id is None:
         return None
-    once_live = select(RoutingOperation.live_after).where(
-        RoutingOperation.project_id == project_id, ~RoutingOperation.is_undone
-    )
+    way = way_back(await _list_live_moves(session, project_id))
     rows = await session.execute(
         select(Deployment, Environment)
         .join(Environment, Deployment.environment_id == Environment.id)
         .where(Deployment.project_id == project_id)
-        .where(or_(Deployment.id.in_(once_live), Deployment.id == project.live_deployment_id))
+        .where(Deployment.id.in_({*way, project.live_deployment_id}))
     )
-    candidates = [candidate(*row) for row in rows]
-    found = previous_live(_with_id(candidates, project.live_deployment_id), candidates)
+    known = [candidate(*row) for row in rows]
+    current = next((c for c in known if c.id == project.live_deployment_id), None)
+    found = previous_live(current, way, known)
     return found.id if found else None
 
 
-def _with_id(candidates: Iterable[Candidate], deployment_id: str) -> Candidate | None:
-    return next((c for c in candidates if c.id == deployment_id), None)
+async def _list_live_moves(session: AsyncSession, project_id: str) -> list[LiveMove]:
+    """List the newest moves of live, oldest first."""
+    operation = RoutingOperation
+    rows = await session.execute(
+        select(operation.live_before, operation.live_after, operation.kind)
+        .where(operation.project_id == project_id, ~operation.is_undone)
+        .where(operation.live_after.is_not(None), operation.live_after.is_distinct_from(operation.live_before))
+        .order_by(operation.revision.desc(), operation.created_at_ms.desc(), operation.id)
+        .limit(MOVES_LOOKED_AT)
+    )
+    return [
+        LiveMove(before=before, after=after, is_rollback=kind == Operation.ROLLBACK)
+        for before, after, kind in reversed(rows.all())
+        if after is not None
+    ]

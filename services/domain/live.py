@@ -8,6 +8,9 @@ from services.domain.errors import PreconditionFailed
 from services.domain.readiness import Failed, InstanceState, Ready, Waiting, assess
 from services.domain.status import DeploymentStatus
 
+# A stopped deployment is started again first.
+_CAN_SERVE = frozenset({DeploymentStatus.READY, DeploymentStatus.STOPPED})
+
 
 class Start(StrEnum):
     """How a deployment gets ready before live moves to it."""
@@ -25,6 +28,15 @@ class Candidate:
     is_production: bool
     generation: int
     status: DeploymentStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveMove:
+    """One move of the live pointer, as in the ledger. `before` is None for the first."""
+
+    before: str | None
+    after: str
+    is_rollback: bool
 
 
 def check_has_live(live_id: str | None) -> str:
@@ -80,16 +92,38 @@ def check_start(deployment_id: str, replicas: int, instances: Sequence[InstanceS
             raise PreconditionFailed(f"{deployment_id} cannot take traffic: {reason}; choose another deployment")
 
 
-def previous_live(current: Candidate | None, once_live: Sequence[Candidate]) -> Candidate | None:
-    """Return the newest ready deployment that was live once and is older than the current live one."""
+def way_back(moves: Sequence[LiveMove]) -> list[str]:
+    """Return the ids of the deployments that rollbacks go through, the next one last. `moves` are oldest first.
+
+    A deploy or promote adds the deployment that it left. A rollback goes along the way, and never adds what it left: a
+    second one goes further back, and not to the deployment that the first one was to get rid of.
+    """
+    way: list[str] = []
+    for move in moves:
+        if not move.is_rollback:
+            way += [move.before] if move.before else []
+        elif move.after in way:
+            del way[_last_index(way, move.after) :]
+    return way
+
+
+def previous_live(current: Candidate | None, way: Sequence[str], known: Sequence[Candidate]) -> Candidate | None:
+    """Return the deployment that was live before `current`; passes over those that can no longer serve.
+
+    `way` comes from `way_back`, `known` has the deployments on it.
+    """
     if current is None:
         return None
-    earlier = [c for c in once_live if c.generation < current.generation and c.status is DeploymentStatus.READY]
-    return max(earlier, key=lambda c: c.generation, default=None)
+    able = {c.id: c for c in known if c.environment_id == current.environment_id and c.status in _CAN_SERVE}
+    return next((able[step] for step in reversed(way) if step in able and step != current.id), None)
+
+
+def _last_index(way: Sequence[str], deployment_id: str) -> int:
+    return max(index for index, step in enumerate(way) if step == deployment_id)
 
 
 def _check_can_serve(target: Candidate) -> None:
-    if target.status not in (DeploymentStatus.READY, DeploymentStatus.STOPPED):
+    if target.status not in _CAN_SERVE:
         raise PreconditionFailed(
             f"{target.id} is {target.status}, not ready or stopped; choose another deployment, or deploy again"
         )

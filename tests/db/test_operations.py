@@ -108,15 +108,38 @@ async def test_a_deployment_that_was_never_live_is_no_way_back(history: History,
     assert await history.previous() == first.id
 
 
-async def test_a_stopped_deployment_is_no_way_back(history: History, database: Database) -> None:
+async def test_after_a_promote_of_an_older_one_the_way_back_is_to_the_newer_one(history: History) -> None:
+    first = await history.deploy()
+    second = await history.deploy()
+    third = await history.deploy()
+
+    await history.goes_live(first, kind="promote")
+    assert await history.previous() == third.id
+
+    await history.goes_live(third, kind="rollback")
+    assert await history.previous() == second.id
+
+
+async def test_an_operation_that_did_not_move_live_does_not_count(history: History) -> None:
+    first = await history.deploy()
+    second = await history.deploy()
+
+    await history.goes_live(second, kind="promote")
+
+    assert await history.previous() == first.id
+
+
+async def test_a_stopped_deployment_is_a_way_back_and_a_removed_one_is_not(
+    history: History, database: Database
+) -> None:
     first = await history.deploy()
     second = await history.deploy()
     await history.deploy()
 
-    async with database.write() as session:
-        await set_status(session, second.id, DeploymentStatus.STOPPED)
-
-    assert await history.previous() == first.id
+    for status, expected in ((DeploymentStatus.STOPPED, second), (DeploymentStatus.REMOVED, first)):
+        async with database.write() as session:
+            await set_status(session, second.id, status)
+        assert await history.previous() == expected.id
 
 
 async def test_another_projects_history_does_not_count(history: History, database: Database) -> None:

@@ -1,16 +1,21 @@
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.domain.errors import PreconditionFailed
 from services.domain.live import (
     Candidate,
+    LiveMove,
     Start,
     check_has_live,
     check_promote,
     check_rollback,
     check_start,
     previous_live,
+    way_back,
 )
 from services.domain.readiness import InstanceState, InstanceStatus
 from services.domain.status import DeploymentStatus
@@ -83,18 +88,104 @@ def test_nothing_is_promoted_in_a_project_without_a_live_deployment() -> None:
 # -- who was live before ----------------------------------------------------------------------------------------------
 
 
-def test_the_previous_live_deployment_is_the_newest_older_one_that_can_serve() -> None:
-    oldest = replace(EARLIER, id="d_0", generation=0)
-    stopped = replace(EARLIER, status=DeploymentStatus.STOPPED)
-    newer = replace(LIVE, id="d_3", generation=3)
+IDS = ("d_0", "d_1", "d_2", "d_3")
+KNOWN = [replace(LIVE, id=id, generation=index) for index, id in enumerate(IDS)]
 
-    assert previous_live(LIVE, [oldest, EARLIER, LIVE, newer]) == EARLIER
-    assert previous_live(LIVE, [oldest, stopped, LIVE]) == oldest
+
+def moves_of(steps: Sequence[tuple[str, bool]]) -> list[LiveMove]:
+    """Live goes to each of `steps` in turn; those with True are rollbacks."""
+    befores: list[str | None] = [None, *(after for after, _ in steps)]
+    return [
+        LiveMove(before=before, after=after, is_rollback=is_rollback)
+        for before, (after, is_rollback) in zip(befores, steps, strict=False)
+    ]
+
+
+def previous(*steps: str, known: Sequence[Candidate] = KNOWN) -> str | None:
+    """Return what a rollback goes to after `steps`; those with a "<" in front are rollbacks."""
+    moves = moves_of([(step.removeprefix("<"), step.startswith("<")) for step in steps])
+    found = previous_live(next((c for c in known if c.id == moves[-1].after), None), way_back(moves), known)
+    return found.id if found else None
+
+
+def test_after_a_promote_of_an_older_one_the_newer_one_was_live_before() -> None:
+    assert previous("d_0", "d_1", "d_2", "d_0") == "d_2"
+    assert previous("d_0", "d_1", "d_2", "d_0", "<d_2") == "d_1"
+
+
+def test_a_second_rollback_goes_further_back() -> None:
+    assert previous("d_0", "d_1", "d_2", "<d_1") == "d_0"
+    assert previous("d_0", "d_1", "d_2", "<d_1", "<d_0") is None
+
+
+def test_a_rollback_to_one_that_was_never_live_leaves_the_way_back_as_it_was() -> None:
+    assert previous("d_0", "d_1", "<d_3") == "d_0"
+
+
+def test_a_promote_after_a_rollback_leads_back_to_where_the_rollback_went() -> None:
+    assert previous("d_0", "d_1", "d_2", "<d_1", "d_3") == "d_1"
+
+
+@pytest.mark.parametrize("status", UNFIT)
+def test_the_way_back_passes_over_what_can_no_longer_serve(status: DeploymentStatus) -> None:
+    known = [replace(c, status=status) if c.id == "d_1" else c for c in KNOWN]
+
+    assert previous("d_0", "d_1", "d_2", known=known) == "d_0"
+    assert previous("d_1", "d_2", "d_1", "d_2", known=known) is None
+
+
+def test_the_way_back_stays_in_the_environment_of_live() -> None:
+    known = [replace(c, environment_id="other") if c.id == "d_1" else c for c in KNOWN]
+
+    assert previous("d_0", "d_1", "d_2", known=known) == "d_0"
 
 
 def test_there_may_be_no_previous_live_deployment() -> None:
-    assert previous_live(LIVE, [LIVE]) is None
-    assert previous_live(None, [EARLIER]) is None
+    assert previous("d_0") is None
+    assert previous_live(None, ["d_1"], KNOWN) is None
+
+
+histories = st.lists(st.tuples(st.sampled_from(IDS), st.booleans()), min_size=1, max_size=12).map(
+    lambda steps: [
+        step for step, before in zip(steps, [None, *steps], strict=False) if not before or step[0] != before[0]
+    ]
+)
+statuses = st.lists(st.sampled_from(DeploymentStatus), min_size=len(IDS), max_size=len(IDS))
+
+
+@given(history=histories, states=statuses)
+def test_a_rollback_goes_to_what_was_live_and_can_serve(
+    history: list[tuple[str, bool]], states: list[DeploymentStatus]
+) -> None:
+    known = [replace(c, status=status) for c, status in zip(KNOWN, states, strict=True)]
+    current = next(c for c in known if c.id == history[-1][0])
+
+    found = previous_live(current, way_back(moves_of(history)), known)
+
+    if found is not None:
+        assert found.id in {id for id, _ in history[:-1]} - {current.id}
+        check_rollback(current.id, current, found)
+
+
+@given(history=histories, promoted=st.sampled_from(IDS))
+def test_a_rollback_undoes_a_promote(history: list[tuple[str, bool]], promoted: str) -> None:
+    live = history[-1][0]
+    if promoted != live:
+        way = way_back(moves_of([*history, (promoted, False)]))
+
+        assert previous_live(next(c for c in KNOWN if c.id == promoted), way, KNOWN) == KNOWN[IDS.index(live)]
+
+
+@given(history=histories)
+def test_rollbacks_in_a_row_come_to_an_end(history: list[tuple[str, bool]]) -> None:
+    steps = list(history)
+    for _ in range(len(history)):
+        current = KNOWN[IDS.index(steps[-1][0])]
+        found = previous_live(current, way_back(moves_of(steps)), KNOWN)
+        if found is None:
+            return
+        steps.append((found.id, True))
+    pytest.fail(f"rollbacks never end: {steps}")
 
 
 # -- how it would start -----------------------------------------------------------------------------------------------

@@ -33,6 +33,21 @@ async def test_rollback_moves_live_and_environment_together_and_promote_brings_t
 
 
 @AS_USERS_RUN_IT
+async def test_a_rollback_goes_to_what_was_live_before_and_a_second_one_further_back(project: Project) -> None:
+    first, second = await _two(project)
+    third = await project.deploy("third", commit="3333333")
+    await project.control.promote(project.slug, first.id)
+    assert (await project.control.project_status(project.slug)).previous_live_deployment_id == third.id
+
+    targets = [(await project.control.rollback(project.slug)).target_deployment_id for _ in range(3)]
+
+    assert targets == [third.id, second.id, first.id]
+    assert await project.answers("live") == "old"
+    with pytest.raises(PreconditionFailed, match="no earlier live deployment"):
+        await project.control.rollback(project.slug)
+
+
+@AS_USERS_RUN_IT
 async def test_who_did_what_when_and_why_is_kept(project: Project) -> None:
     old, new = await _two(project)
     stuck = await project.create("stuck", behaviour="silent", commit="3333333")
