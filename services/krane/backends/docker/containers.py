@@ -84,6 +84,8 @@ class Container:
     was_out_of_memory: bool
     # Published port of this machine; 0 = none.
     port: int
+    # host:port in its own network; empty if it does not run or has no port.
+    own_address: str = ""
 
 
 class Containers:
@@ -289,7 +291,7 @@ def _is_labelled(details: ContainerDetails, labels: Mapping[str, str], record: T
 
 
 def _container(details: ContainerDetails) -> Container:
-    bindings = (details.host_config.port_bindings or {}).values()
+    bindings = details.host_config.port_bindings or {}
     return Container(
         id=details.id,
         mark=mark_of([details.name]),
@@ -297,5 +299,11 @@ def _container(details: ContainerDetails) -> Container:
         has_ended=not details.state.running and details.state.status != "created",
         exit_code=details.state.exit_code,
         was_out_of_memory=details.state.oom_killed,
-        port=next((int(binding.host_port) for binding in chain.from_iterable(bindings)), 0),
+        port=next((int(binding.host_port) for binding in chain.from_iterable(bindings.values())), 0),
+        own_address=_own_address(details, bindings),
     )
+
+
+def _own_address(details: ContainerDetails, ports: Iterable[str]) -> str:
+    hosts = [one.ip_address for one in (details.network_settings.networks or {}).values() if one.ip_address]
+    return next((f"{host}:{port.removesuffix('/tcp')}" for host in hosts for port in ports), "")

@@ -127,6 +127,7 @@ class DockerDriver:
             containers=self._containers,
             archived_logs=self._archived_logs,
             watcher=self._watcher,
+            prober=self._prober,
             record=record,
             index=index,
             stop_grace_seconds=grace_of(record, self._settings),

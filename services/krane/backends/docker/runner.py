@@ -6,6 +6,7 @@ from services.krane.backends.docker.archived_logs import ArchivedLogs
 from services.krane.backends.docker.containers import Container, ContainerRecord, Containers, Mark
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.lifetime import Lifetime, own_ending, undisturbed
+from services.krane.backends.docker.probe import PublishedPortProber
 from services.krane.backends.docker.problems import PortTaken
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.supervision.ending import NEVER_RAN, Ending
@@ -21,6 +22,7 @@ class ContainerRunner:
         containers: Containers,
         archived_logs: ArchivedLogs,
         watcher: Watcher,
+        prober: PublishedPortProber,
         record: ContainerRecord,
         index: int,
         stop_grace_seconds: float,
@@ -28,6 +30,7 @@ class ContainerRunner:
         self._engine = engine
         self._containers = containers
         self._archived_logs = archived_logs
+        self._prober = prober
         self._record = record
         self._index = index
         self._instance_id = record.instance_id(index)
@@ -48,7 +51,7 @@ class ContainerRunner:
         container = await self._lifetime.look()
         if container is None or not container.is_running:
             return False
-        self._port = container.port
+        self._note(container)
         return True
 
     async def wait(self) -> Ending:
@@ -63,6 +66,7 @@ class ContainerRunner:
     async def stop(self) -> None:
         """Stop the container: SIGTERM, then SIGKILL after the grace period."""
         await self._lifetime.halt()
+        self._prober.forget(self.address)
 
     async def forget(self) -> None:
         """Mark the container as one to start."""
@@ -91,7 +95,13 @@ class ContainerRunner:
                 raise Unavailable(f"the container of {self._instance_id} is being removed") from error
             # Not earlier: if krane is killed before this, the next one starts it again, and does not take it for ended.
             await self._containers.mark(container, self._instance_id, Mark.NONE)
-            self._port = container.port
+            # The engine gives a container its own address when it starts.
+            self._note(await self._containers.find(self._instance_id) or container)
+
+    def _note(self, container: Container) -> None:
+        self._prober.forget(self.address)
+        self._port = container.port
+        self._prober.note(self.address, container.own_address)
 
     async def _replace(self) -> Container:
         """Start another container with another port. At every moment there is one with the record."""

@@ -63,6 +63,19 @@ class ContainerRunState(_Shape):
     oom_killed: bool = Field(alias="OOMKilled")
 
 
+class NetworkEndpoint(_Shape):
+    """A container's place in one network."""
+
+    # Empty unless it runs.
+    ip_address: str = Field(alias="IPAddress")
+
+
+class NetworkSettings(_Shape):
+    """The networks of a container, by name."""
+
+    networks: dict[str, NetworkEndpoint] | None = None
+
+
 class ContainerDetails(_Shape):
     """GET /containers/{id}/json."""
 
@@ -72,6 +85,7 @@ class ContainerDetails(_Shape):
     state: ContainerRunState
     config: ContainerConfig
     host_config: HostConfig
+    network_settings: NetworkSettings
 
 
 class ImageConfig(_Shape):
