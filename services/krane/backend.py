@@ -41,7 +41,8 @@ class DeploymentBackend(Protocol):
 
     An instance is healthy when it answers its health check. One that ends after it was healthy is started again; one
     that ends before that has failed until the next `start`. Gateways and krane reach an instance at its address,
-    host:port, which stays the same after a restart if possible.
+    host:port, which stays the same after a restart if possible. What it writes into its folder stays over restarts, is
+    seen by no other instance, and goes with the deployment: the image never changes.
     """
 
     async def create(
@@ -88,7 +89,10 @@ class DeploymentBackend(Protocol):
 
 
 class TaskBackend(Protocol):
-    """Commands that run once. A task never runs again: if its end was not observed, it counts as failed."""
+    """Commands that run once. A task never runs again: if its end was not observed, it counts as failed.
+
+    What it writes into its folder is seen by no other and goes with it: the image never changes.
+    """
 
     async def start(self, spec: TaskSpec, environment: Mapping[str, str]) -> None:
         """Record the task and start its command; returns before it has ended.

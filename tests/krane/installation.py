@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -241,8 +241,9 @@ async def serving(kind: Kind, data_dir: Path) -> AsyncGenerator[Krane]:
 class KraneProcess:
     """`python -m services.krane` on one data directory."""
 
-    def __init__(self, kind: Kind, data_dir: Path, port: int) -> None:
+    def __init__(self, kind: Kind, data_dir: Path, port: int, before: Sequence[str] = ()) -> None:
         self.kind = kind
+        self._before = before
         self.data_dir = data_dir
         self.address = f"127.0.0.1:{port}"
         settings = kind.settings
@@ -262,7 +263,7 @@ class KraneProcess:
     async def start(self) -> None:
         with (self.data_dir / "krane.log").open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "services.krane", env=self._environment, stderr=log
+                *self._before, sys.executable, "-m", "services.krane", env=self._environment, stderr=log
             )
         # A connection anew each time: one that was refused pauses before it is made again.
         await until(self._serves)
@@ -282,9 +283,11 @@ class KraneProcess:
 
 
 @asynccontextmanager
-async def krane_process(kind: Kind, data_dir: Path, port: int) -> AsyncGenerator[tuple[KraneProcess, KraneClient]]:
-    """A krane of its own process, its client, and nothing left behind."""
-    process = KraneProcess(kind, data_dir, port)
+async def krane_process(
+    kind: Kind, data_dir: Path, port: int, before: Sequence[str] = ()
+) -> AsyncGenerator[tuple[KraneProcess, KraneClient]]:
+    """A krane of its own process, its client, and nothing left behind. `before` is a command that runs it."""
+    process = KraneProcess(kind, data_dir, port, before)
     await process.start()
     try:
         async with KraneClient(process.address) as client:

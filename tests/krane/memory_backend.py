@@ -6,11 +6,13 @@ Written from `docs/backends.md`. It runs images that it is given and builds none
 import asyncio
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
 import time
 import uuid
 from collections import defaultdict
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Generator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +65,13 @@ class MemoryImage:
     command: tuple[str, ...]
     folder: Path
     health_path: str = ""
+
+
+@contextlib.contextmanager
+def _copy_of(image: MemoryImage) -> Generator[Path]:
+    """The folder of one command: what it writes changes no image."""
+    with tempfile.TemporaryDirectory() as folder:
+        yield Path(shutil.copytree(image.folder, folder, dirs_exist_ok=True))
 
 
 class MemoryLog:
@@ -201,23 +210,24 @@ class MemoryInstance:
         port = self._environment["PORT"]
         wanted = self._spec.run.command or self._image.command
         arguments = [argument.replace("$PORT", port).replace("${PORT}", port) for argument in wanted]
-        while True:
-            self._command = MemoryCommand(memory_mib=self._spec.run.memory_mib, log=self._log)
-            self._become(InstanceStatus.RUNNING, "it was not probed yet")
-            probing = asyncio.create_task(self._probe(prober))
-            try:
-                ending = await self._command.run(arguments, self._image.folder, self._environment)
-            finally:
-                probing.cancel()
-            self.report = replace(self.report, exit_code=ending.exit_code)
-            if ending.was_stopped:
-                return
-            if not self._was_healthy:
-                self._become(InstanceStatus.FAILED, f"{ending.reason} before it was ever healthy")
-                return
-            self._become(InstanceStatus.PENDING, f"{ending.reason}; it is started again")
-            self.report = replace(self.report, restarts=self.report.restarts + 1)
-            await asyncio.sleep(RESTART_SECONDS)
+        with _copy_of(self._image) as folder:
+            while True:
+                self._command = MemoryCommand(memory_mib=self._spec.run.memory_mib, log=self._log)
+                self._become(InstanceStatus.RUNNING, "it was not probed yet")
+                probing = asyncio.create_task(self._probe(prober))
+                try:
+                    ending = await self._command.run(arguments, folder, self._environment)
+                finally:
+                    probing.cancel()
+                self.report = replace(self.report, exit_code=ending.exit_code)
+                if ending.was_stopped:
+                    return
+                if not self._was_healthy:
+                    self._become(InstanceStatus.FAILED, f"{ending.reason} before it was ever healthy")
+                    return
+                self._become(InstanceStatus.PENDING, f"{ending.reason}; it is started again")
+                self.report = replace(self.report, restarts=self.report.restarts + 1)
+                await asyncio.sleep(RESTART_SECONDS)
 
     async def _probe(self, prober: Prober) -> None:
         while True:
@@ -397,19 +407,20 @@ class MemoryTask:
         self.log = log
         self._command = MemoryCommand(memory_mib=spec.run.memory_mib, log=log)
         environment = _environment(spec.task_id, spec.log_name, given)
-        self._keeper = asyncio.create_task(self._keep(image.folder, environment))
+        self._keeper = asyncio.create_task(self._keep(image, environment))
 
     async def cancel(self) -> None:
         if not self._keeper.done():
             await self._command.end(GRACE_SECONDS)
             await asyncio.wait([self._keeper])
 
-    async def _keep(self, folder: Path, environment: Mapping[str, str]) -> None:
-        running = asyncio.create_task(self._command.run(self.spec.run.release_command, folder, environment))
-        ended, _ = await asyncio.wait([running], timeout=self.spec.timeout_seconds)
-        if not ended:
-            await self._command.end(GRACE_SECONDS)
-        ending = await running
+    async def _keep(self, image: MemoryImage, environment: Mapping[str, str]) -> None:
+        with _copy_of(image) as folder:
+            running = asyncio.create_task(self._command.run(self.spec.run.release_command, folder, environment))
+            ended, _ = await asyncio.wait([running], timeout=self.spec.timeout_seconds)
+            if not ended:
+                await self._command.end(GRACE_SECONDS)
+            ending = await running
         if not ended:
             status, reason = TaskStatus.FAILED, f"it took longer than {self.spec.timeout_seconds:g} s and was stopped"
         elif ending.was_stopped:

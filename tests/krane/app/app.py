@@ -34,6 +34,18 @@ def leak():
     time.sleep(60)
 
 
+def append(query):
+    path = Path(query["file"])
+    with path.open("a") as file:
+        file.write("x")
+    return path.read_bytes()
+
+
+def context(query):
+    return json.dumps({"environment": dict(os.environ), "folder": str(Path.cwd())}).encode()
+
+
+ANSWERS = {"/append": append, "/context": context}
 TROUBLES = {"/exit": lambda query: os._exit(int(query["code"])), "/leak": lambda query: leak()}
 
 
@@ -82,8 +94,8 @@ class App(BaseHTTPRequestHandler):
             print("slow request began")
             time.sleep(0.5)
             self.answer(200, b"done")
-        elif url.path == "/context":
-            self.answer(200, json.dumps({"environment": dict(os.environ), "folder": str(Path.cwd())}).encode())
+        elif url.path in ANSWERS:
+            self.answer(200, ANSWERS[url.path](query))
 
     def answer(self, status, body):
         self.send_response(status)

@@ -106,6 +106,29 @@ async def test_instance_that_crashes_after_it_was_healthy_is_started_again(krane
     await krane.client.delete(NAMESPACE, "crash-1")
 
 
+async def test_what_an_instance_writes_into_its_folder_stays_its_own_and_outlives_a_restart(krane: Krane) -> None:
+    await krane.create("writes-1")
+    await krane.create("writes-2")
+    first, second = await healthy(krane.client, "writes-1"), await healthy(krane.client, "writes-2")
+
+    for path in ("db.sqlite3", "app.py"):
+        await ask(first, f"/append?file={path}")
+    await tell(first, "/exit?code=3")
+    first = await instance_when(krane.client, "writes-1", lambda i: i.healthy and i.restarts == 1)
+
+    again, elsewhere, source = [
+        (await ask(instance, f"/append?file={path}")).content
+        for instance, path in ((first, "db.sqlite3"), (second, "db.sqlite3"), (second, "app.py"))
+    ]
+    assert (again, elsewhere) == (b"xx", b"x")
+    assert not source.endswith(b"xx")
+    await krane.client.delete(NAMESPACE, "writes-1")
+    await krane.client.delete(NAMESPACE, "writes-2")
+    await krane.create("writes-3")
+    assert (await ask(await healthy(krane.client, "writes-3"), "/append?file=db.sqlite3")).content == b"x"
+    await krane.client.delete(NAMESPACE, "writes-3")
+
+
 async def test_instance_over_its_memory_is_killed_and_says_so(krane: Krane) -> None:
     await krane.create("greedy-1", memory_mib=100)
     await tell(await healthy(krane.client, "greedy-1"), "/leak")

@@ -43,6 +43,17 @@ async def test_a_task_that_ends_with_0_succeeded_and_its_lines_are_in_the_deploy
     await krane.client.delete_task(NAMESPACE, "migrate-1")
 
 
+async def test_what_a_task_writes_into_its_folder_is_seen_by_no_other(krane: Krane) -> None:
+    code = "import os; print(os.path.exists('seed.db')); open('seed.db', 'a').write('x')"
+    for task_id in ("migrate-writes-1", "migrate-writes-2"):
+        await krane.client.start_task(task(task_id, krane.image, code))
+
+        state = await ended(krane.client, task_id)
+
+        assert (state.status, state.log_lines) == (TaskStatus.SUCCEEDED, ("False",))
+        await krane.client.delete_task(NAMESPACE, task_id)
+
+
 async def test_a_task_has_its_log_under_its_name(krane: Krane) -> None:
     seed = task("migrate-named", krane.image, "print('seeded')", name="seed")
     await krane.client.start_task(seed)

@@ -21,6 +21,7 @@ from services.krane.backends.hosted.probe import Prober
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
 from services.krane.backends.process.ports import HeldPorts
+from services.krane.backends.process.writable import WritableImage
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import follow_file
@@ -51,9 +52,10 @@ DEPLOYMENT_RECORD: TypeAdapter[ProcessRecord] = TypeAdapter(Annotated[ProcessRec
 class ProcessDriver:
     """The deployments of one data directory."""
 
-    def __init__(self, folders: Folders, settings: KraneSettings) -> None:
+    def __init__(self, folders: Folders, settings: KraneSettings, *, can_mount: bool) -> None:
         self._folders = folders
         self._settings = settings
+        self._can_mount = can_mount
         self._prober = Prober()
         self._ports = HeldPorts()
 
@@ -129,6 +131,7 @@ class ProcessDriver:
         image = artifact(self._folders.artifacts, check_reference("artifact", spec.image))
         instance_id = f"{spec.deployment_id}-{index}"
         folder = self._folders.instance(spec.deployment_id, index)
+        writable = WritableImage(image=image, folder=folder, can_mount=self._can_mount)
         command = CommandSpec(
             arguments=spec.run.command or record.app.command,
             environment=instance_environment(
@@ -147,7 +150,7 @@ class ProcessDriver:
         )
         return HostedInstance(
             instance_id,
-            ProcessRunner(folder, command, self._ports),
+            ProcessRunner(folder, command, writable, self._ports),
             Record(folder / "history.json", HISTORY),
             make_check(
                 spec.run.health_path or record.app.settings.run.health_path or "",
@@ -188,9 +191,10 @@ class DeploymentFolder:
 class ProcessRunner:
     """The runs of one instance: supervised processes, one after the other, on the same port if it can be had."""
 
-    def __init__(self, folder: Path, command: CommandSpec, ports: HeldPorts) -> None:
+    def __init__(self, folder: Path, command: CommandSpec, image: WritableImage, ports: HeldPorts) -> None:
         self._process = SupervisedProcess(folder)
         self._command = command
+        self._image = image
         self._ports = ports
         self._held_port = 0
         self._hold = ExitStack()
@@ -204,7 +208,8 @@ class ProcessRunner:
     async def start(self) -> None:
         """Start a process under a shim."""
         self._hold_port()
-        await self._process.start(replace(self._command, wanted_port=self._held_port))
+        command = await self._image.seen_by(self._command)
+        await self._process.start(replace(command, wanted_port=self._held_port))
 
     async def is_started(self) -> bool:
         """Return whether its shim is there."""

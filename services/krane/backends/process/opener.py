@@ -11,6 +11,7 @@ from services.krane.backends.process.artifacts import Artifacts
 from services.krane.backends.process.builder import ProcessBuilder
 from services.krane.backends.process.driver import ProcessDriver
 from services.krane.backends.process.tasks import ProcessTasks
+from services.krane.backends.process.writable import can_mount
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.supervision.supervised import SupervisedProcess
 
@@ -25,11 +26,12 @@ class ProcessOpener:
     @asynccontextmanager
     async def open(self) -> AsyncGenerator[Backend]:
         artifacts = Artifacts(self._folders.artifacts)
+        may_mount = await can_mount(self._folders.root)
         async with assembled(
             self._folders,
             self._settings,
-            driver=ProcessDriver(self._folders, self._settings),
-            task_driver=ProcessTasks(self._folders, self._settings),
+            driver=ProcessDriver(self._folders, self._settings, can_mount=may_mount),
+            task_driver=ProcessTasks(self._folders, self._settings, can_mount=may_mount),
             builder=ProcessBuilder(artifacts, self._folders.cache, self._settings),
             image_store=artifacts,
         ) as backend:

@@ -1,4 +1,4 @@
-"""Tasks of the process backend. Each is a supervised process in the image's folder, without a port."""
+"""Tasks of the process backend. Each is a supervised process in its own view of the image, without a port."""
 
 import asyncio
 from collections.abc import Collection, Mapping
@@ -9,6 +9,7 @@ from services.domain.errors import PreconditionFailed
 from services.krane.backends.hosted.tasks import MAX_GRACE_SECONDS, Prepared
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
+from services.krane.backends.process.writable import WritableImage
 from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
@@ -19,8 +20,9 @@ from services.krane.types import TaskSpec
 class ProcessTasks:
     """The tasks of one data directory."""
 
-    def __init__(self, folders: Folders, settings: KraneSettings) -> None:
+    def __init__(self, folders: Folders, settings: KraneSettings, *, can_mount: bool) -> None:
         self._folders = folders
+        self._can_mount = can_mount
         self._stop_grace_seconds = min(settings.stop_grace_seconds, MAX_GRACE_SECONDS)
 
     async def unrecorded(self, known: Collection[str]) -> list[TaskSpec]:
@@ -52,8 +54,9 @@ class ProcessTasks:
             memory_bytes=spec.run.memory_mib << 20,
             wanted_port=None,
         )
+        writable = WritableImage(image=image, folder=self._folders.task_run(spec.task_id), can_mount=self._can_mount)
         process = self._process(spec)
-        return Prepared(process, partial(process.start, command))
+        return Prepared(process, partial(process.start, await writable.seen_by(command)))
 
     def find(self, spec: TaskSpec) -> SupervisedProcess:
         """Return the run in the task's folder."""

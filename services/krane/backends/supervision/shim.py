@@ -12,7 +12,7 @@ The processes that it leaves are signalled next. Both share one grace period; at
 """
 
 # pathlib would add a third to the start-up time:
-# ruff: noqa: PTH105, PTH110, PTH123, PTH208
+# ruff: noqa: PTH103, PTH105, PTH110, PTH123, PTH208
 
 import contextlib
 import ctypes
@@ -26,7 +26,7 @@ import socket
 import sys
 import time
 from types import FrameType
-from typing import NoReturn, TypedDict
+from typing import NoReturn, NotRequired, TypedDict
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
@@ -36,8 +36,21 @@ STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 TICK_SECONDS = 0.25
 # "$PORT" as a whole word: "$PORTS" is another variable.
 PORT = re.compile(r"\$\{PORT\}|\$PORT(?![A-Za-z0-9_])")
+# In the options of overlayfs, colons separate folders and commas separate options.
+SEPARATORS, ESCAPED = re.compile(r"([\\,:])"), r"\\\1"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 EXIT_CANNOT_RUN = 127
+CLONE_NEWNS = 0x00020000
+MS_BIND, MS_REC, MS_SLAVE = 0x1000, 0x4000, 0x80000
+
+
+class Mount(TypedDict):
+    """A folder that the command sees at another place, or through a layer of its own."""
+
+    source: str
+    target: str
+    # Folder for what is written; the source never changes. Empty: writes change the source.
+    layer: str
 
 
 class ShimCommand(TypedDict):
@@ -63,6 +76,10 @@ class ShimCommand(TypedDict):
     wanted_port: int | None
     # True for builds, which end with krane; False for instances.
     dies_with_krane: bool
+    # Only the command sees them. Absent in the files of an older krane.
+    mounts: NotRequired[list[Mount]]
+    # First line of the log; empty or absent: none.
+    note: NotRequired[str]
 
 
 class ShimState(TypedDict):
@@ -177,6 +194,8 @@ class Shim:
     def _start(self) -> None:
         # Before the fork: if the folder is gone or the disk is full, nothing must start.
         self._save()
+        if note := self._command.get("note"):
+            self._log.write(f"{note}\n".encode())
         shim_pid = os.getpid()
         # Signals are blocked until the command is there. Before exec it would handle them with the shim's handlers, and
         # never learn that it has to stop.
@@ -199,6 +218,7 @@ class Shim:
             signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             os.dup2(self._output_end, 1)
             os.dup2(self._output_end, 2)
+            mount_all(self._command.get("mounts", []))
             os.chdir(self._command["working_directory"])
             port = str(self._state["port"])
             arguments = [PORT.sub(port, argument) for argument in self._command["arguments"]]
@@ -284,6 +304,36 @@ def set_process_option(option: int, value: int) -> None:
     """Call prctl(2); raises OSError when the kernel refuses."""
     if ctypes.CDLL(None, use_errno=True).prctl(option, value, 0, 0, 0) != 0:
         raise OSError(ctypes.get_errno(), "prctl was refused")
+
+
+def mount_all(mounts: list[Mount]) -> None:
+    """Mount folders in a mount namespace of this process and its descendants; it ends with them. Raises OSError."""
+    if not mounts:
+        return
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(CLONE_NEWNS) != 0:
+        raise OSError(ctypes.get_errno(), "a mount namespace was refused")
+    # What the machine mounts later appears here too, and what is mounted here appears nowhere else.
+    mount(libc, "none", "/", "", MS_REC | MS_SLAVE, "")
+    for one in mounts:
+        if one["layer"]:
+            mount(libc, "overlay", one["target"], "overlay", 0, overlay_options(one["source"], one["layer"]))
+        else:
+            mount(libc, one["source"], one["target"], "", MS_BIND, "")
+
+
+def overlay_options(lower: str, layer: str) -> str:
+    """Return the options of overlayfs for a layer, whose two folders are made if they are missing."""
+    folders = {"lowerdir": lower, "upperdir": f"{layer}/changes", "workdir": f"{layer}/work"}
+    for name in ("upperdir", "workdir"):
+        os.makedirs(folders[name], exist_ok=True)
+    return ",".join(f"{name}={SEPARATORS.sub(ESCAPED, path)}" for name, path in folders.items())
+
+
+def mount(libc: ctypes.CDLL, source: str, target: str, kind: str, flags: int, options: str) -> None:
+    """Call mount(2); raises OSError when the kernel refuses."""
+    if libc.mount(source.encode(), target.encode(), kind.encode(), flags, options.encode()) != 0:
+        raise OSError(ctypes.get_errno(), f"cannot mount {target}: {os.strerror(ctypes.get_errno())}")
 
 
 def reserve_port(wanted: int) -> socket.socket:

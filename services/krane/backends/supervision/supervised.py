@@ -47,6 +47,10 @@ class CommandSpec:
     # The port to reserve, or any other if it is taken; 0 = any, None = the command needs no port.
     wanted_port: int | None = None
     dies_with_krane: bool = False
+    # Only the command sees them; krane must be root.
+    mounts: tuple[shim.Mount, ...] = ()
+    # First line of the log; empty = none.
+    note: str = ""
 
 
 class SupervisedProcess:
@@ -203,6 +207,8 @@ def _command(spec: CommandSpec) -> shim.ShimCommand:
         stop_grace_seconds=spec.stop_grace_seconds,
         wanted_port=spec.wanted_port,
         dies_with_krane=spec.dies_with_krane,
+        mounts=list(spec.mounts),
+        note=spec.note,
     )
 
 
