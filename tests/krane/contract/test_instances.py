@@ -7,16 +7,37 @@ import pytest
 
 from services.domain.readiness import InstanceStatus
 from services.krane.types import WorkloadStatus
+from tests.krane.contract.conftest import Needs
 from tests.krane.installation import Krane
 from tests.krane.support import (
     NAMESPACE,
     ask,
+    build,
     healthy,
     instance_when,
+    pack,
+    spec,
     state_of,
     tell,
     until,
 )
+
+# Closes each connection first, so that its port is not free at once when it has ended.
+STRICT = """
+import os, socket
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+class App(BaseHTTPRequestHandler):
+    def do_GET(self):
+        if self.path == "/exit":
+            os._exit(3)
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(b"served")
+
+HTTPServer.allow_reuse_address = False
+HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), App).serve_forever()
+"""
 
 
 async def test_instance_that_exits_at_once_failed_and_is_not_started_again(krane: Krane) -> None:
@@ -166,3 +187,17 @@ async def test_a_stop_asks_the_main_process_first_and_lets_its_worker_finish(kra
 
 async def _has_logged(krane: Krane, deployment_id: str, text: str) -> bool:
     return text in [line.text for line in await krane.client.logs(NAMESPACE, deployment_id)]
+
+
+@pytest.mark.needs(Needs.BUILDS)
+async def test_a_program_that_binds_its_port_without_an_option_serves_and_is_started_again(krane: Krane) -> None:
+    built = await build(krane.client, "strict", pack({"Procfile": "web: python app.py", "app.py": STRICT}))
+    await krane.client.create(spec("strict-1", built.image))
+    instance = await healthy(krane.client, "strict-1")
+
+    # Its connections keep the port from a program that sets no option for a minute.
+    await tell(instance, "/exit")
+
+    again = await instance_when(krane.client, "strict-1", lambda i: i.healthy and i.restarts > 0)
+    assert (await ask(again, "/")).text == "served"
+    await krane.client.delete(NAMESPACE, "strict-1")

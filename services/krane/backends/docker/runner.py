@@ -68,6 +68,9 @@ class ContainerRunner:
         await self._lifetime.halt()
         self._prober.forget(self.address)
 
+    async def move(self) -> None:
+        """Do nothing: nobody else listens in its container."""
+
     async def forget(self) -> None:
         """Mark the container as one to start."""
         self._port = 0

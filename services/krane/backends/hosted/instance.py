@@ -148,6 +148,8 @@ class HostedInstance:
                 await self._wait_before_restart(ending)
             await self._begin()
             ending = await self._watch()
+            if ending.is_own and not self._health.healthy_age:
+                await self._runner.move()
         self._exit_code = ending.exit_code
         self._fail(f"{ending.reason} before it was ever healthy")
 

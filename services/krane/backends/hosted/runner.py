@@ -39,6 +39,10 @@ class InstanceRunner(CommandRun, Protocol):
         """Return whether a run exists."""
         ...
 
+    async def move(self) -> None:
+        """Choose another address for the next run if the ended one may have been unable to listen on its own."""
+        ...
+
     async def forget(self) -> None:
         """Forget the ended run, as if it had never begun."""
         ...

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
@@ -20,7 +19,7 @@ from services.krane.backends.hosted.instance import HISTORY, HostedInstance
 from services.krane.backends.hosted.probe import Prober
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
-from services.krane.backends.process.ports import HeldPorts
+from services.krane.backends.process.ports import HeldPort, HeldPorts
 from services.krane.backends.process.writable import WritableImage
 from services.krane.backends.shared.files import Record, remove_tree
 from services.krane.backends.shared.folders import Folders
@@ -117,8 +116,9 @@ class ProcessDriver:
         return follow_file(self._log(query.namespace, query.deployment_id, instance_id), place, is_over)
 
     async def close(self) -> None:
-        """Close the prober."""
+        """Close the prober, and leave the ports to the shims."""
         await self._prober.close()
+        self._ports.close()
 
     def _deployment(self, record: ProcessRecord) -> HostedDeployment:
         spec = record.spec
@@ -196,20 +196,20 @@ class ProcessRunner:
         self._command = command
         self._image = image
         self._ports = ports
-        self._held_port = 0
-        self._hold = ExitStack()
+        self._port: HeldPort | None = None
 
     @property
     def address(self) -> str:
-        """The loopback port that the shim reserved."""
-        port = self._process.port
+        """The loopback port of the run."""
+        port = self._port.number if self._port else self._process.port
         return f"{LOOPBACK}:{port}" if port else ""
 
     async def start(self) -> None:
         """Start a process under a shim."""
-        self._hold_port()
         command = await self._image.seen_by(self._command)
-        await self._process.start(replace(command, wanted_port=self._held_port))
+        port = self._held_port()
+        port.open()
+        await self._process.start(replace(command, port=port.number), port.lock.fileno())
 
     async def is_started(self) -> bool:
         """Return whether its shim is there."""
@@ -218,8 +218,18 @@ class ProcessRunner:
     async def wait(self) -> Ending:
         """Wait for its end; nothing of it is left then."""
         ending = await self._process.wait()
-        self._hold_port()
+        self._held_port().guard()
         return ending
+
+    async def move(self) -> None:
+        """Give the port up if a program that sets no option could not bind it."""
+        port = self._held_port()
+        port.open()
+        if port.is_free:
+            port.guard()
+        else:
+            self._let_port_go()
+            self._held_port(wanted=0).guard()
 
     async def stop(self) -> None:
         """End its process tree."""
@@ -231,13 +241,15 @@ class ProcessRunner:
         self._process.forget()
         self._let_port_go()
 
-    def _hold_port(self) -> None:
-        if not self._held_port:
-            self._held_port = self._hold.enter_context(self._ports.hold(self._process.port))
+    def _held_port(self, wanted: int | None = None) -> HeldPort:
+        if self._port is None:
+            self._port = self._ports.hold(self._process.port if wanted is None else wanted)
+        return self._port
 
     def _let_port_go(self) -> None:
-        self._hold.close()
-        self._held_port = 0
+        if self._port is not None:
+            self._ports.release(self._port)
+            self._port = None
 
 
 def _record(folder: Path) -> Record[ProcessRecord]:

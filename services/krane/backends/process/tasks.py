@@ -52,7 +52,6 @@ class ProcessTasks:
             log=self._folders.logs(spec.namespace, spec.task_id) / f"{name}.log",
             stop_grace_seconds=self._stop_grace_seconds,
             memory_bytes=spec.run.memory_mib << 20,
-            wanted_port=None,
         )
         writable = WritableImage(image=image, folder=self._folders.task_run(spec.task_id), can_mount=self._can_mount)
         process = self._process(spec)

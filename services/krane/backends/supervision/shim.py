@@ -3,7 +3,7 @@
 krane starts `python -I -S shim.py FOLDER` for each instance and each build, and may die while the command goes on. Only
 the standard library is used, so that the shim starts in a few milliseconds and stays small.
 
-Promises. Each folder has at most one shim, which holds its lock. The command gets a port that nothing else gets, and an
+Promises. Each folder has at most one shim, which holds its lock, and that of the command's port. The command gets an
 environment with exactly the variables of the command file. When the command ends, is stopped, or uses too much memory,
 its whole process tree is gone before the exit is recorded, including children that left the session.
 
@@ -22,7 +22,6 @@ import os
 import re
 import select
 import signal
-import socket
 import sys
 import time
 from types import FrameType
@@ -40,6 +39,8 @@ PORT = re.compile(r"\$\{PORT\}|\$PORT(?![A-Za-z0-9_])")
 SEPARATORS, ESCAPED = re.compile(r"([\\,:])"), r"\\\1"
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 EXIT_CANNOT_RUN = 127
+# The descriptor that krane passes, and that is open as long as the shim lives.
+PORT_LOCK = 3
 CLONE_NEWNS = 0x00020000
 MS_BIND, MS_REC, MS_SLAVE = 0x1000, 0x4000, 0x80000
 
@@ -72,7 +73,7 @@ class ShimCommand(TypedDict):
     memory_bytes: int
     # Seconds from SIGTERM to the command until SIGKILL to the rest.
     stop_grace_seconds: float
-    # The port to reserve, or any other if it is taken; 0 = any, None = the command needs no port.
+    # The port of the run, for which descriptor 3 is the lock; None = the command needs no port.
     wanted_port: int | None
     # True for builds, which end with krane; False for instances.
     dies_with_krane: bool
@@ -87,7 +88,7 @@ class ShimState(TypedDict):
 
     run_id: str
     is_ended: bool
-    # 0 = no port was reserved.
+    # 0 = it has none.
     port: int
     # Negative: the signal that ended it. None: it runs.
     exit_code: int | None
@@ -158,12 +159,10 @@ class Shim:
 
     def __init__(self, command: ShimCommand) -> None:
         self._command = command
-        wanted_port = command["wanted_port"]
-        self._port_reservation = None if wanted_port is None else reserve_port(wanted_port)
         self._state = ShimState(
             run_id=command["run_id"],
             is_ended=False,
-            port=self._port_reservation.getsockname()[1] if self._port_reservation else 0,
+            port=command["wanted_port"] or 0,
             exit_code=None,
             was_stopped=False,
             reason="",
@@ -223,7 +222,7 @@ class Shim:
             port = str(self._state["port"])
             arguments = [PORT.sub(port, argument) for argument in self._command["arguments"]]
             environment = {**self._command["environment"], "INTERLOCK_RUN_ID": self._state["run_id"]}
-            if self._port_reservation:
+            if self._state["port"]:
                 environment["PORT"] = port
             os.execvpe(arguments[0], arguments, environment)
         except OSError as error:
@@ -336,23 +335,6 @@ def mount(libc: ctypes.CDLL, source: str, target: str, kind: str, flags: int, op
         raise OSError(ctypes.get_errno(), f"cannot mount {target}: {os.strerror(ctypes.get_errno())}")
 
 
-def reserve_port(wanted: int) -> socket.socket:
-    """Bind a loopback port without listening: the wanted one, or another if it is taken.
-
-    The kernel gives a bound port to nobody who asks for any port, but a server that sets SO_REUSEADDR, as servers do,
-    can still listen on it.
-    """
-    reservation = socket.socket()
-    reservation.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        reservation.bind(("127.0.0.1", wanted))
-    except OSError:
-        if wanted == 0:
-            raise
-        reservation.bind(("127.0.0.1", 0))
-    return reservation
-
-
 def open_signal_pipe() -> int:
     """Turn signals into bytes on the returned descriptor."""
     receiver, sender = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
@@ -449,7 +431,10 @@ def read(path: str) -> str:
 
 def main(folder: str) -> None:
     """Supervise the command of a folder."""
-    os.closerange(3, 1 << 20)
+    os.closerange(PORT_LOCK + 1, 1 << 20)
+    # Only the shim holds the lock of its port. An older krane passes none.
+    with contextlib.suppress(OSError):
+        os.set_inheritable(PORT_LOCK, False)
     set_process_option(PR_SET_PDEATHSIG, signal.SIGTERM)
     os.chdir(folder)
     command: ShimCommand = json.loads(read("command.json"))

@@ -36,7 +36,7 @@ FLOCK = "hhqqi4x"
 class CommandSpec:
     """What to run under a shim."""
 
-    # "$PORT" and "${PORT}" are replaced by the reserved port.
+    # "$PORT" and "${PORT}" are replaced by the port.
     arguments: tuple[str, ...]
     environment: dict[str, str]
     working_directory: Path
@@ -44,8 +44,8 @@ class CommandSpec:
     stop_grace_seconds: float
     # Memory limit of the process tree; 0 = none.
     memory_bytes: int = 0
-    # The port to reserve, or any other if it is taken; 0 = any, None = the command needs no port.
-    wanted_port: int | None = None
+    # None = the command needs none.
+    port: int | None = None
     dies_with_krane: bool = False
     # Only the command sees them; krane must be root.
     mounts: tuple[shim.Mount, ...] = ()
@@ -63,7 +63,7 @@ class SupervisedProcess:
 
     @property
     def port(self) -> int:
-        """The reserved port of the run; 0 before the start."""
+        """The port of the run; 0 before the start."""
         state = self._state()
         return state["port"] if state else 0
 
@@ -72,12 +72,15 @@ class SupervisedProcess:
         """Whether a run was ever requested."""
         return self._command() is not None
 
-    async def start(self, spec: CommandSpec) -> None:
-        """Begin a run; returns once the shim supervises it. Raises Unavailable if the shim does not start."""
+    async def start(self, spec: CommandSpec, port_lock: int | None = None) -> None:
+        """Begin a run; returns once the shim supervises it. Raises Unavailable if the shim does not start.
+
+        `port_lock` is a descriptor that the shim keeps open until the run has ended.
+        """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         spec.log.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_atomically(self._folder / "command.json", json.dumps(_command(spec)).encode())
-        self._child = self._spawn()
+        self._child = self._spawn(port_lock)
         if not await self.is_started():
             await self.stop()
             raise Unavailable(f"the supervisor in {self._folder} did not start: see shim.log there")
@@ -119,7 +122,8 @@ class SupervisedProcess:
         """Forget the ended run, as if it had never begun."""
         (self._folder / "command.json").unlink(missing_ok=True)
 
-    def _spawn(self) -> int:
+    def _spawn(self, port_lock: int | None) -> int:
+        passed = [] if port_lock is None else [(os.POSIX_SPAWN_DUP2, port_lock, shim.PORT_LOCK)]
         # posix_spawn, since asyncio kills its subprocesses when the event loop closes.
         pid = os.posix_spawn(
             sys.executable,
@@ -129,6 +133,7 @@ class SupervisedProcess:
                 (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
                 (os.POSIX_SPAWN_OPEN, 2, str(self._folder / "shim.log"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600),
+                *passed,
             ],
             setsid=True,
         )
@@ -205,7 +210,7 @@ def _command(spec: CommandSpec) -> shim.ShimCommand:
         log_files=LOG_FILES,
         memory_bytes=spec.memory_bytes,
         stop_grace_seconds=spec.stop_grace_seconds,
-        wanted_port=spec.wanted_port,
+        wanted_port=spec.port,
         dies_with_krane=spec.dies_with_krane,
         mounts=list(spec.mounts),
         note=spec.note,
