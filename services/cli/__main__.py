@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from services.cli.again import redeploy
 from services.cli.arguments import hoist
 from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.credentials import credentials_app
@@ -73,7 +74,7 @@ def up(
 
 
 app.add_typer(project_app, name="project")
-for command in (plan, deploy, watch, rollback, promote, cancel, status):
+for command in (plan, deploy, redeploy, watch, rollback, promote, cancel, status):
     app.command()(command)
 app.command("ls")(list_deployments)
 for command in (show, logs, audit, attention):

@@ -50,6 +50,18 @@ TimeoutOption = Annotated[
     str, typer.Option(help="How long to wait, such as 90s or 15m. The deployment goes on after that.")
 ]
 
+MessageOption = Annotated[str, typer.Option("-m", "--message", help="Description, shown in lists.")]
+EnvOption = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="Environment variable for this deployment only; repeatable."),
+]
+IdempotencyKeyOption = Annotated[
+    str, typer.Option(help="Repeating the command with the same key creates no second deployment.")
+]
+NoWaitOption = Annotated[
+    bool, typer.Option("--no-wait", help="Return when the deployment is recorded.", show_default=False)
+]
+
 
 def deploy(
     context: typer.Context,
@@ -80,7 +92,7 @@ def deploy(
     commit: Annotated[
         str, typer.Option(help="Commit that the deployment belongs to. Default: the folder's git commit.")
     ] = "",
-    message: Annotated[str, typer.Option("-m", "--message", help="Description, shown in lists.")] = "",
+    message: MessageOption = "",
     replicas: ReplicasOption = None,
     cpu: CpuOption = None,
     memory: MemoryOption = None,
@@ -92,16 +104,9 @@ def deploy(
     no_release_command: NoReleaseCommandOption = False,
     command: CommandOption = "",
     protocol: ProtocolOption = "",
-    env: Annotated[
-        list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="Environment variable for this deployment only; repeatable."),
-    ] = None,
-    idempotency_key: Annotated[
-        str, typer.Option(help="Repeating the command with the same key creates no second deployment.")
-    ] = "",
-    no_wait: Annotated[
-        bool, typer.Option("--no-wait", help="Return when the deployment is recorded.", show_default=False)
-    ] = False,
+    env: EnvOption = None,
+    idempotency_key: IdempotencyKeyOption = "",
+    no_wait: NoWaitOption = False,
     timeout: TimeoutOption = "15m",
 ) -> None:
     """Deploy a folder, a tar, an image or a git repository, and wait until it is ready."""
@@ -140,14 +145,14 @@ def deploy(
     if no_wait:
         session.show(deployment, result_text(deployment))
         return
-    _watch(session, deployment.id, patience)
+    watch_to_end(session, deployment.id, patience)
 
 
 def watch(context: typer.Context, deployment: DeploymentArgument, timeout: TimeoutOption = "15m") -> None:
     """Follow a deployment until it ends."""
     session = session_of(context)
     session.run(lambda client: client.get_deployment(deployment))
-    _watch(session, deployment, parse_duration(timeout))
+    watch_to_end(session, deployment, parse_duration(timeout))
 
 
 def _upload(session: Session, origin: Origin) -> str:
@@ -188,7 +193,8 @@ async def _chunks(archive: IO[bytes]) -> AsyncIterator[bytes]:
         yield chunk
 
 
-def _watch(session: Session, deployment_id: str, timeout: timedelta) -> None:
+def watch_to_end(session: Session, deployment_id: str, timeout: timedelta) -> None:
+    """Follow a deployment, show its result, and exit with its code."""
     try:
         session.err.print(f"following {deployment_id}")
         deployment = session.run(lambda client: follow(client, deployment_id, session.err, timeout))

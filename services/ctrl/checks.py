@@ -6,13 +6,15 @@ from collections.abc import Mapping
 
 from services.ctrl import defaults
 from services.db.deployment_requests import DeploymentRequest
+from services.db.deployment_settings import read_given
+from services.db.views import DeploymentView
 from services.domain.enforcement import not_enforced
 from services.domain.errors import Invalid
 from services.domain.git import GitSource, check_git
 from services.domain.ids import check_id, check_slug
 from services.domain.settings import RunSettings, check_settings, settings_from
 from services.domain.variables import check_variables
-from services.gen.ctrl.v1.control_pb2 import CreateDeploymentRequest
+from services.gen.ctrl.v1.control_pb2 import CreateDeploymentRequest, RedeployRequest
 from services.gen.ctrl.v1.control_pb2 import RunSettings as RunSettingsMessage
 
 MAX_MESSAGE = 1000
@@ -85,6 +87,26 @@ def check_deployment(request: CreateDeploymentRequest) -> DeploymentRequest:
         message=_check_text("message", request.message),
         is_dirty=request.is_dirty,
         settings=check_run_settings(request),
+        variables=_check_variables(request.variables),
+    )
+
+
+def check_redeploy(request: RedeployRequest, earlier: DeploymentView) -> DeploymentRequest:
+    """Convert a request to deploy again what an earlier deployment was made from."""
+    row = earlier.deployment
+    return DeploymentRequest(
+        workspace=check_workspace(request.workspace),
+        project=earlier.project.id,
+        environment=earlier.environment.slug,
+        source=row.source,
+        image=row.asked_image,
+        git=GitSource(url=row.git_url, ref=row.git_ref or "") if row.git_url else None,
+        branch=row.branch,
+        commit_sha=row.commit_sha,
+        message=_check_text("message", request.message) or row.message,
+        is_dirty=row.is_dirty,
+        settings=read_given(row),
+        uses_project_settings=False,
         variables=_check_variables(request.variables),
     )
 

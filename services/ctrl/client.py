@@ -84,6 +84,10 @@ class ControlClient:
         """Create a deployment; fills in workspace and actor."""
         return (await self._call(self._control.CreateDeployment, request)).deployment
 
+    async def redeploy(self, request: pb.RedeployRequest) -> pb.Deployment:
+        """Create a deployment of what an earlier one was made from; fills in workspace and actor."""
+        return (await self._call(self._control.Redeploy, request)).deployment
+
     async def get_deployment(self, deployment_id: str) -> pb.Deployment:
         """Return a deployment with its steps, instances and domains."""
         request = pb.GetDeploymentRequest(deployment_id=deployment_id)

@@ -10,12 +10,13 @@ from services.ctrl.checks import (
     check_limit,
     check_note,
     check_project,
+    check_redeploy,
     check_workspace,
 )
 from services.ctrl.dispatcher import Dispatcher
 from services.ctrl.images import ImagePinning
 from services.ctrl.messages import deployment_message, detailed_deployment_message, domain_message
-from services.db.deployment_requests import find_precedent, record_deployment
+from services.db.deployment_requests import DeploymentRequest, find_precedent, record_deployment
 from services.db.engine import Database
 from services.db.instances import list_instances
 from services.db.projects import find_project
@@ -66,12 +67,18 @@ class DeploymentApi:
         if precedent.deployment_id is not None:
             return pb.CreateDeploymentResponse(deployment=await self._read(checked.workspace, precedent.deployment_id))
         pinned = checked.image and await self._images.pin(precedent.workspace_id, checked.image)
-        async with self._database.write() as session:
-            deployment_id = await record_deployment(
-                session, checked, idempotency_key, pinned_image=pinned, created_by=actor
-            )
-        self._dispatcher.wake()
-        return pb.CreateDeploymentResponse(deployment=await self._read(checked.workspace, deployment_id))
+        return pb.CreateDeploymentResponse(deployment=await self._record(checked, idempotency_key, pinned, actor))
+
+    async def Redeploy(self, request: pb.RedeployRequest) -> pb.RedeployResponse:
+        """Record a pending deployment of what an earlier one was made from."""
+        deployment_id = check_id("deployment_id", request.deployment_id)
+        idempotency_key, actor = check_idempotency_key(request.idempotency_key), check_actor(request.actor)
+        async with self._database.read() as session:
+            earlier = await find_deployment(session, check_workspace(request.workspace), deployment_id)
+        checked = check_redeploy(request, earlier)
+        # Not the tag again: it may have moved.
+        pinned = earlier.deployment.image if checked.image else None
+        return pb.RedeployResponse(deployment=await self._record(checked, idempotency_key, pinned, actor))
 
     async def GetDeployment(self, request: pb.GetDeploymentRequest) -> pb.GetDeploymentResponse:
         """Return a deployment with all its details."""
@@ -110,6 +117,16 @@ class DeploymentApi:
         logs = await self._krane.logs(namespace, deployment_id, tail_lines=tail_lines)
         lines += [pb.LogLine(instance_id=line.instance_id, text=line.text) for line in logs]
         return pb.GetLogsResponse(lines=lines)
+
+    async def _record(
+        self, request: DeploymentRequest, idempotency_key: str | None, pinned_image: str | None, actor: str
+    ) -> pb.Deployment:
+        async with self._database.write() as session:
+            deployment_id = await record_deployment(
+                session, request, idempotency_key, pinned_image=pinned_image, created_by=actor
+            )
+        self._dispatcher.wake()
+        return await self._read(request.workspace, deployment_id)
 
     async def _read(self, workspace: str, deployment_id: str) -> pb.Deployment:
         async with self._database.read() as session:

@@ -26,7 +26,10 @@ from services.domain.status import ENDED, DeploymentStatus
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentRequest:
-    """A checked request to deploy. Exactly one of `source`, `image` and `git` is set."""
+    """A checked request to deploy. Exactly one of `source`, `image` and `git` is set.
+
+    Only a redeploy has both `git` and `source`, which was fetched from it.
+    """
 
     workspace: str
     project: str
@@ -41,6 +44,8 @@ class DeploymentRequest:
     git: GitSource | None = None
     # Settings of this request; others come from the project, the source or the defaults.
     settings: RunSettings = field(default_factory=RunSettings)
+    # False: settings of the project do not count; those of an earlier deployment are repeated.
+    uses_project_settings: bool = True
     # Variables for this deployment only.
     variables: Mapping[str, str] = field(default_factory=dict[str, str])
 
@@ -48,9 +53,11 @@ class DeploymentRequest:
         """Return a digest, to tell a repeated request from another one with the same idempotency key."""
         # Keep this key: the stored digests of earlier requests include it.
         said = asdict(self) | {"key_auth_id": None}
+        # Those of earlier requests do not have these two.
         if not self.is_dirty:
-            # Those of earlier requests do not have it.
             del said["is_dirty"]
+        if self.uses_project_settings:
+            del said["uses_project_settings"]
         return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
@@ -122,7 +129,8 @@ async def record_deployment(
         if earlier is not None:
             return earlier
     environment = await find_environment(session, project, request.environment)
-    given = overlay(request.settings, read_settings(project))
+    project_settings = read_settings(project) if request.uses_project_settings else RunSettings()
+    given = overlay(request.settings, project_settings)
     project.last_generation += 1
     deployment = Deployment(
         id=new_id("d"),

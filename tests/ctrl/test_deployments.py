@@ -270,3 +270,29 @@ def _archive(files: dict[str, bytes]) -> bytes:
 async def _chunks(data: bytes, size: int) -> AsyncIterator[bytes]:
     for start in range(0, len(data), size):
         yield data[start : start + size]
+
+
+async def test_a_redeploy_keeps_the_digest_and_a_repeated_one_is_the_same_deployment(
+    client: ControlClient, project: str
+) -> None:
+    first = await ended(
+        client, (await client.create_deployment(request(project, environment="preview", branch="b"))).id
+    )
+
+    def again(**fields: Any) -> pb.RedeployRequest:
+        return pb.RedeployRequest(deployment_id=first.id, idempotency_key="again", **fields)
+
+    second = await client.redeploy(again())
+
+    assert (second.image, second.asked_image, second.environment, second.branch) == (
+        first.image,
+        first.asked_image,
+        "preview",
+        "b",
+    )
+    assert second.id != first.id
+    assert (await client.redeploy(again())).id == second.id
+    with pytest.raises(Conflict, match="was used for deployment"):
+        await client.redeploy(again(message="other"))
+    with pytest.raises(NotFound, match="has no deployment 'd_unknown'"):
+        await client.redeploy(pb.RedeployRequest(deployment_id="d_unknown"))

@@ -74,6 +74,36 @@ async def test_rollback_restores_the_environment_the_deployment_was_made_with(pr
     }
 
 
+async def test_a_redeploy_runs_the_same_image_and_settings_with_todays_secrets(project: Project) -> None:
+    await project.control.set_secrets(project.slug, {"TOKEN": "first"})
+    await project.control.set_settings(project.slug, pb.RunSettings(memory_mib=128))
+    first = await project.deploy("one", replicas=2, message="hello", variables={"MINE": "request"})
+    await project.control.set_secrets(project.slug, {"TOKEN": "second"})
+    await project.control.set_settings(project.slug, pb.RunSettings(memory_mib=256, stop_seconds=3))
+
+    shown = project.stack.cli("redeploy", project.slug, "-o", "json")
+
+    assert shown.returncode == 0, shown.stderr
+    second = await project.control.get_deployment(await project.live())
+    assert second.id != first.id
+    assert (second.source, second.image, second.branch, second.commit) == (
+        first.source,
+        first.image,
+        first.branch,
+        first.commit,
+    )
+    assert (second.message, second.replicas, second.memory_mib, second.stop_seconds) == ("hello", 2, 128, 0)
+    found = await environment(project)
+    assert (found["TOKEN"], found.get("MINE")) == ("second", None)
+
+    third = project.stack.cli("redeploy", first.id, "--env", "MINE=again", "-m", "once more", "-o", "json")
+
+    assert third.returncode == 0, third.stderr
+    assert (await environment(project))["MINE"] == "again"
+    refused = project.stack.cli("redeploy", "nothing", "-p", project.slug)
+    assert (refused.returncode, "name a project or the id of a deployment" in refused.stderr) == (2, True)
+
+
 async def test_source_project_and_request_settle_each_setting_and_a_rollback_restores_them(project: Project) -> None:
     await project.control.set_variables(project.slug, {"LEVEL": "environment", "MINE": "environment"})
     await project.control.set_secrets(project.slug, {"TOKEN": "secret"})

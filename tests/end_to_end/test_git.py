@@ -49,10 +49,17 @@ async def test_a_branch_is_deployed_and_what_is_pushed_to_it_next_and_an_older_c
         assert await project.answers(sticky) == "two"
     assert "record commit" in {step.name for step in first.steps}
 
+    repeated = await project.control.redeploy(pb.RedeployRequest(deployment_id=first.id))
+    again = await project.ended(repeated.id)
+
+    # The commit that was deployed, and not what is on the branch now.
+    assert (status_of(again), again.commit, again.branch, again.git) == ("ready", older, "main", first.git)
+    assert (again.source, again.image, await project.answers("live")) == (first.source, first.image, "one")
+
     third = await deploy(project, url, older)
 
     assert (status_of(third), third.commit, third.branch, third.source) == ("ready", older, "", first.source)
-    assert (await project.answers("live"), await project.answers("branch")) == ("one", "two")
+    assert (await project.answers("live"), await project.answers("branch")) == ("one", "one")
 
 
 async def test_without_a_ref_the_default_branch_is_the_branch_and_nothing_that_waits_for_it_is_superseded(

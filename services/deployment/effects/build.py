@@ -18,7 +18,8 @@ class BuildEffects:
 
     async def start(self, metadata: Metadata) -> None:
         """Start the build of the image."""
-        origin = metadata.git or metadata.source
+        # Both are there if what git had was fetched for an earlier deployment.
+        origin = metadata.source or metadata.git
         if origin is None:
             raise PreconditionFailed(f"deployment {metadata.deployment_id} has no source to build")
         priority = BuildPriority.PRODUCTION if metadata.is_production else BuildPriority.NORMAL

@@ -286,6 +286,35 @@ class CreateDeploymentResponse(_message.Message):
     deployment: Deployment
     def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
 
+class RedeployRequest(_message.Message):
+    __slots__ = ("workspace", "deployment_id", "message", "variables", "idempotency_key", "actor")
+    class VariablesEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    VARIABLES_FIELD_NUMBER: _ClassVar[int]
+    IDEMPOTENCY_KEY_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    deployment_id: str
+    message: str
+    variables: _containers.ScalarMap[str, str]
+    idempotency_key: str
+    actor: str
+    def __init__(self, workspace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., message: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., idempotency_key: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class RedeployResponse(_message.Message):
+    __slots__ = ("deployment",)
+    DEPLOYMENT_FIELD_NUMBER: _ClassVar[int]
+    deployment: Deployment
+    def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
+
 class Deployment(_message.Message):
     __slots__ = ("id", "project_id", "project", "environment", "status", "is_live", "branch", "commit", "message", "source", "image", "replicas", "failure", "steps", "instances", "domains", "created_at_ms", "ended_at_ms", "invocation_id", "generation", "openapi_digest", "created_by", "variables", "secrets", "git", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "protocol", "asked_image", "is_dirty")
     class VariablesEntry(_message.Message):

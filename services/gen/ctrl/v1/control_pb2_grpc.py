@@ -62,6 +62,11 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.CreateDeploymentRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.CreateDeploymentResponse.FromString,
                 _registered_method=True)
+        self.Redeploy = channel.unary_unary(
+                '/ctrl.v1.ControlService/Redeploy',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.RedeployRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.RedeployResponse.FromString,
+                _registered_method=True)
         self.GetDeployment = channel.unary_unary(
                 '/ctrl.v1.ControlService/GetDeployment',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.GetDeploymentRequest.SerializeToString,
@@ -209,6 +214,14 @@ class ControlServiceServicer:
         """Record a pending deployment and hand it to the durable workflow, without waiting for it. An image tag is resolved to
         its digest here: FAILED_PRECONDITION (412) if the image does not exist, access is denied, or it is for another
         architecture; UNAVAILABLE (503) if the registry does not answer.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Redeploy(self, request, context):
+        """Record a pending deployment of what an earlier one was made from: the same source or image digest, settings, branch
+        and commit, with the environment's current variables and secrets.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -384,6 +397,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.CreateDeployment,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.CreateDeploymentRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.CreateDeploymentResponse.SerializeToString,
+            ),
+            'Redeploy': grpc.unary_unary_rpc_method_handler(
+                    servicer.Redeploy,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.RedeployRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.RedeployResponse.SerializeToString,
             ),
             'GetDeployment': grpc.unary_unary_rpc_method_handler(
                     servicer.GetDeployment,
@@ -634,6 +652,33 @@ class ControlService:
             '/ctrl.v1.ControlService/CreateDeployment',
             ctrl_dot_v1_dot_control__pb2.CreateDeploymentRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.CreateDeploymentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Redeploy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/Redeploy',
+            ctrl_dot_v1_dot_control__pb2.RedeployRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.RedeployResponse.FromString,
             options,
             channel_credentials,
             insecure,

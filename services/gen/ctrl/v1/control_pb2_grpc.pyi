@@ -46,6 +46,10 @@ class ControlServiceStub:
     its digest here: FAILED_PRECONDITION (412) if the image does not exist, access is denied, or it is for another
     architecture; UNAVAILABLE (503) if the registry does not answer.
     """
+    Redeploy: _grpc.UnaryUnaryMultiCallable[_control_pb2.RedeployRequest, _control_pb2.RedeployResponse]
+    """Record a pending deployment of what an earlier one was made from: the same source or image digest, settings, branch
+    and commit, with the environment's current variables and secrets.
+    """
     GetDeployment: _grpc.UnaryUnaryMultiCallable[_control_pb2.GetDeploymentRequest, _control_pb2.GetDeploymentResponse]
     ListDeployments: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListDeploymentsRequest, _control_pb2.ListDeploymentsResponse]
     CancelDeployment: _grpc.UnaryUnaryMultiCallable[_control_pb2.CancelDeploymentRequest, _control_pb2.CancelDeploymentResponse]
@@ -100,6 +104,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Record a pending deployment and hand it to the durable workflow, without waiting for it. An image tag is resolved to
     its digest here: FAILED_PRECONDITION (412) if the image does not exist, access is denied, or it is for another
     architecture; UNAVAILABLE (503) if the registry does not answer.
+    """
+    Redeploy: _aio.UnaryUnaryMultiCallable[_control_pb2.RedeployRequest, _control_pb2.RedeployResponse]  # type: ignore[assignment]
+    """Record a pending deployment of what an earlier one was made from: the same source or image digest, settings, branch
+    and commit, with the environment's current variables and secrets.
     """
     GetDeployment: _aio.UnaryUnaryMultiCallable[_control_pb2.GetDeploymentRequest, _control_pb2.GetDeploymentResponse]  # type: ignore[assignment]
     ListDeployments: _aio.UnaryUnaryMultiCallable[_control_pb2.ListDeploymentsRequest, _control_pb2.ListDeploymentsResponse]  # type: ignore[assignment]
@@ -182,6 +190,16 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Record a pending deployment and hand it to the durable workflow, without waiting for it. An image tag is resolved to
         its digest here: FAILED_PRECONDITION (412) if the image does not exist, access is denied, or it is for another
         architecture; UNAVAILABLE (503) if the registry does not answer.
+        """
+
+    @_abc_1.abstractmethod
+    def Redeploy(
+        self,
+        request: _control_pb2.RedeployRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RedeployResponse, _abc.Awaitable[_control_pb2.RedeployResponse]]:
+        """Record a pending deployment of what an earlier one was made from: the same source or image digest, settings, branch
+        and commit, with the environment's current variables and secrets.
         """
 
     @_abc_1.abstractmethod
