@@ -143,6 +143,13 @@ def steps_text(steps: Iterable[pb.Step]) -> RenderableType:
     return Group(*(step_line(step) for step in steps))
 
 
+def obstacles(deployment: pb.Deployment) -> list[str]:
+    """Return why each instance of a deployment that is under way is not healthy yet."""
+    if status_of(deployment) is not DeploymentStatus.DEPLOYING:
+        return []
+    return [printable(f"{one.id}: {one.reason}") for one in deployment.instances if not one.healthy and one.reason]
+
+
 def step_line(step: pb.Step) -> Text:
     """Render one step."""
     if step.error:

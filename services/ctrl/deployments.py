@@ -15,7 +15,12 @@ from services.ctrl.checks import (
 )
 from services.ctrl.dispatcher import Dispatcher
 from services.ctrl.images import ImagePinning
-from services.ctrl.messages import deployment_message, detailed_deployment_message, domain_message
+from services.ctrl.messages import (
+    deployment_message,
+    detailed_deployment_message,
+    domain_message,
+    reported_instance_message,
+)
 from services.db.deployment_requests import DeploymentRequest, find_precedent, record_deployment
 from services.db.engine import Database
 from services.db.instances import list_instances
@@ -31,6 +36,8 @@ from services.krane.client import KraneClient
 
 # Maximum time to wait for krane's report on the instances of a deployment.
 REPORT_SECONDS = 0.5
+# The statuses in which krane has instances, or should have them.
+REPORTED = (DeploymentStatus.DEPLOYING, DeploymentStatus.READY)
 
 
 class DeploymentApi:
@@ -139,17 +146,18 @@ class DeploymentApi:
                 [domain_message(domain, self._gateway_port) for domain in domains],
                 await find_versions(session, view.deployment.secrets.values()),
             )
-        if view.deployment.status == DeploymentStatus.READY:
+        if view.deployment.status in REPORTED:
             await self._add_reports(view.deployment.workspace_id, message)
         return message
 
     async def _add_reports(self, namespace: str, message: pb.Deployment) -> None:
-        """Add what only krane knows about each instance, unless krane takes longer than REPORT_SECONDS."""
+        """Replace the recorded instances by krane's, unless krane takes longer than REPORT_SECONDS."""
         try:
             state = await self._krane.get(namespace, message.id, deadline_seconds=REPORT_SECONDS)
         except InterlockError:
             return
-        reports = {report.id: report for report in state.instances} if state else {}
-        for instance in message.instances:
-            if report := reports.get(instance.id):
-                instance.reason, instance.restarts = report.reason, report.restarts
+        if state is not None:
+            del message.instances[:]
+            message.instances.extend(reported_instance_message(report) for report in state.instances)
+        for instance in message.instances if state is None else ():
+            instance.healthy, instance.reason = False, "krane does not have it"

@@ -25,6 +25,7 @@ from services.domain.settings import RunSettings
 from services.domain.status import UNDONE, DeploymentStatus
 from services.domain.stickiness import Sticky
 from services.gen.ctrl.v1 import control_pb2 as pb
+from services.krane.types import InstanceReport
 
 
 def project_message(project: Project, workspace: str, environments: Sequence[Environment]) -> pb.Project:
@@ -100,6 +101,18 @@ def detailed_deployment_message(
     message.variables.update(view.deployment.variables)
     message.secrets.extend(secret_message(row) for row in secrets)
     return message
+
+
+def reported_instance_message(report: InstanceReport) -> pb.Instance:
+    """Convert an instance as krane reports it."""
+    return pb.Instance(
+        id=report.id,
+        address=report.address,
+        status=INSTANCE_STATUS.encode(report.status),
+        healthy=report.healthy,
+        reason=report.reason,
+        restarts=report.restarts,
+    )
 
 
 def settings_message(settings: RunSettings) -> pb.RunSettings:

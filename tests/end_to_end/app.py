@@ -1,6 +1,7 @@
 """The app that tests deploy: answers with its version, and misbehaves as the file BEHAVIOUR says.
 
-ok · exit (at once, code 3) · silent (never listens) · unhealthy (500 on the health path) · slow (starts after 3 s)
+ok · exit (at once, code 3) · silent (never listens) · astray (listens on a port of its own)
+· unhealthy (500 on the health path) · slow (starts after 3 s)
 · redirect (its OpenAPI path redirects) · huge (serves 50 MB as OpenAPI) · drip (serves OpenAPI byte by byte)
 · crash (healthy, then exits on GET /crash) · late (exits after half a second, code 4) · brief (exits 2 s after it
 listens, code 5) · greedy (takes 256 MB before it listens)
@@ -81,4 +82,5 @@ if BEHAVIOUR == "greedy":
     taken = b"x" * (256 << 20)
 if BEHAVIOUR == "brief":
     threading.Timer(2, os._exit, [5]).start()
-http.server.ThreadingHTTPServer((os.environ.get("HOST", "127.0.0.1"), int(os.environ["PORT"])), Handler).serve_forever()
+address = os.environ.get("HOST", "127.0.0.1"), 0 if BEHAVIOUR == "astray" else int(os.environ["PORT"])
+http.server.ThreadingHTTPServer(address, Handler).serve_forever()

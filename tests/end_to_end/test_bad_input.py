@@ -1,5 +1,6 @@
 """Hostile and broken input: a clear error in bounded time, nothing left running, live untouched."""
 
+import asyncio
 import json
 
 import httpx
@@ -8,7 +9,7 @@ import pytest
 from services.ctrl.enums import STICKY, status_of
 from services.domain.errors import Invalid, NotFound, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
-from tests.end_to_end.stack import Project, chunked, pack
+from tests.end_to_end.stack import ENDED, Project, Stack, chunked, eventually, pack
 
 SERVICE = "hydra.v1.DeploymentService"
 
@@ -42,6 +43,28 @@ async def test_an_app_that_never_becomes_healthy_fails_with_its_reason_and_log(
     await project.assert_gone(bad.id)
     assert await project.live() == good.id
     assert await project.answers("live") == "good"
+
+
+async def test_an_app_that_listens_elsewhere_is_told_where_while_it_is_waited_for(
+    project: Project, stack: Stack
+) -> None:
+    deployment = await project.create("astray", "astray", ready_seconds=15)
+
+    async def told() -> bool:
+        found = await project.control.get_deployment(deployment.id)
+        assert status_of(found) not in ENDED
+        return any("it listens on 127.0.0.1:" in one.reason for one in found.instances)
+
+    await eventually(told, "the instance to be told")
+    watched = await asyncio.to_thread(stack.cli, "watch", deployment.id)
+    failed = await project.ended(deployment.id)
+
+    (line,) = [line for line in watched.stderr.splitlines() if "it listens on 127.0.0.1:" in line]
+    assert f"{deployment.id}-0: " in line
+    assert "not on PORT" in line
+    assert "let it take its port from the variable PORT" in line
+    assert "it listens on 127.0.0.1:" in failed.failure.reason
+    assert "it listens on 127.0.0.1:" in failed.failure.last_probe.problem
 
 
 @pytest.mark.parametrize("behaviour", ["redirect", "huge"])

@@ -37,6 +37,12 @@ LISTING = (
 )
 
 
+def inward_listing(port: str = "$PORT") -> tuple[str, ...]:
+    """The same, on 127.0.0.1 also in a container."""
+    python, option, program, _ = LISTING
+    return python, option, program.replace("os.environ.get('HOST', '0.0.0.0')", "'127.0.0.1'"), port
+
+
 def pack(files: Mapping[str, str | bytes]) -> bytes:
     """A source archive of text files."""
     return pack_entries([(_file(name, content), _bytes(content)) for name, content in files.items()])

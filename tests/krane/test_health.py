@@ -32,6 +32,10 @@ async def server(*answers: bytes) -> AsyncGenerator[int]:
         yield listening.sockets[0].getsockname()[1]
 
 
+async def nowhere() -> str:
+    return ""
+
+
 def head(status: int) -> bytes:
     return f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()
 
@@ -116,7 +120,7 @@ async def test_one_failed_probe_is_weather_and_two_in_a_row_are_unhealthy() -> N
 
     async with server(head(503), head(200), head(502), head(200), head(500)) as port:
         check = Check(path="/up", timeout_ms=1000, interval=0.001, calm_interval=0.001)
-        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, note))
+        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, note, nowhere))
 
         async def was_healthy_and_is_not() -> bool:
             return bool(seen) and not health.is_healthy
@@ -149,7 +153,7 @@ async def test_an_instance_is_asked_seldom_while_it_is_calm_and_often_again_once
     prober, health = Prober(), Health(asyncio.Event())
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, lambda: None))
+        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, lambda: None, nowhere))
         await until(is_calm)
         calm, status = len(asked), 500
         await until(has_failed_often)
@@ -164,3 +168,27 @@ def test_a_calm_instance_is_asked_as_often_as_krane_is_configured() -> None:
     check = make_check("", 2.0)
 
     assert (check.pause(0.0), check.pause(check.calm_after)) == (0.5, 2.0)
+
+
+async def test_a_run_that_listens_elsewhere_is_told_where_once_it_had_time_to_listen(unused_tcp_port: int) -> None:
+    reasons: dict[str, float] = {}
+    prober, health = Prober(), Health(asyncio.Event())
+    began = time.monotonic()
+
+    async def search() -> str:
+        return "it listens on 127.0.0.1:3000"
+
+    async def has_said_where() -> bool:
+        reasons.setdefault(health.reason, time.monotonic() - began)
+        return health.reason == await search()
+
+    address = f"127.0.0.1:{unused_tcp_port}"
+    following = asyncio.create_task(health.follow(prober, address, make_check("", 2.0), lambda: None, search))
+    await until(has_said_where)
+    following.cancel()
+    await prober.close()
+
+    assert f"nothing listens on port {unused_tcp_port}" in reasons
+    assert 1.0 <= reasons[await search()] < 2.0
+    assert health.last_probe is not None
+    assert health.last_probe.problem == await search()

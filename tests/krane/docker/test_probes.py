@@ -10,7 +10,7 @@ from services.krane.backends.docker.probe import PublishedPortProber
 from tests.krane.docker.support import call
 from tests.krane.docker_image import derive_image
 from tests.krane.installation import Krane
-from tests.krane.support import LISTING, NAMESPACE, ask, healthy, spec, with_run
+from tests.krane.support import LISTING, NAMESPACE, ask, healthy, instance_when, inward_listing, spec, with_run
 
 PATHLESS = "interlock-test-pathless:1"
 
@@ -68,3 +68,13 @@ async def test_container_without_a_health_path_is_healthy_once_it_accepts(krane:
 
     assert (await ask(instance, "/")).status_code == 200
     await krane.client.delete(NAMESPACE, "outward-1")
+
+
+async def test_container_that_listens_on_its_own_loopback_alone_is_never_healthy(krane: Krane, pathless: str) -> None:
+    await krane.client.create(with_run(spec("inward-1", pathless), command=inward_listing()))
+
+    told = await instance_when(krane.client, "inward-1", lambda one: one.healthy or "it listens" in one.reason)
+
+    assert not told.healthy
+    assert told.reason == "it listens on 127.0.0.1:8080, not on 0.0.0.0:8080: let it listen on 0.0.0.0"
+    await krane.client.delete(NAMESPACE, "inward-1")

@@ -5,8 +5,17 @@ import signal
 
 import pytest
 
+from tests.krane.docker_image import PYTHON
 from tests.krane.installation import Krane
-from tests.krane.support import NAMESPACE, ask, healthy, instance_when, shims_of, until
+from tests.krane.support import NAMESPACE, ask, healthy, instance_when, shims_of, spec, until, with_run
+
+ON_IPV6 = (
+    str(PYTHON),
+    "-c",
+    "import os, socket, time; s = socket.socket(socket.AF_INET6); "
+    "s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1); s.bind(('::1', int(os.environ['PORT']))); "
+    "s.listen(); time.sleep(60)",
+)
 
 
 async def test_descendants_of_an_instance_whose_shim_was_killed_are_swept_up(krane: Krane) -> None:
@@ -76,3 +85,13 @@ async def test_port_is_given_to_the_start_command(krane: Krane) -> None:
 
     assert line.text == f"arguments --port={instance.address.rpartition(':')[2]}"
     await krane.client.delete(NAMESPACE, "port-1")
+
+
+async def test_an_app_that_listens_on_ipv6_loopback_alone_is_told_so(krane: Krane) -> None:
+    await krane.client.create(with_run(spec("six-1", krane.image), command=ON_IPV6))
+
+    instance = await instance_when(krane.client, "six-1", lambda one: one.reason.startswith("it listens on"))
+
+    port = instance.address.rpartition(":")[2]
+    assert instance.reason == f"it listens on [::1]:{port}, not on 127.0.0.1:{port}: let it listen on 127.0.0.1"
+    await krane.client.delete(NAMESPACE, "six-1")

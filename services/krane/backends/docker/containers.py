@@ -86,6 +86,8 @@ class Container:
     port: int
     # host:port in its own network; empty if it does not run or has no port.
     own_address: str = ""
+    # Of its first process, as the engine sees it; 0 if it does not run.
+    pid: int = 0
 
 
 class Containers:
@@ -300,6 +302,7 @@ def _container(details: ContainerDetails) -> Container:
         exit_code=details.state.exit_code,
         was_out_of_memory=details.state.oom_killed,
         port=next((int(binding.host_port) for binding in chain.from_iterable(bindings.values())), 0),
+        pid=details.state.pid,
         own_address=_own_address(details, bindings),
     )
 

@@ -1,13 +1,17 @@
 """Runs one instance in its container."""
 
+import asyncio
+
 from services.config import LOOPBACK
-from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
+from services.domain.errors import Conflict, InterlockError, NotFound, PreconditionFailed, Unavailable
+from services.domain.listening import ANY_IPV4, Expected, elsewhere
 from services.krane.backends.docker.archived_logs import ArchivedLogs
 from services.krane.backends.docker.containers import Container, ContainerRecord, Containers, Mark
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.lifetime import Lifetime, own_ending, undisturbed
 from services.krane.backends.docker.probe import PublishedPortProber
 from services.krane.backends.docker.problems import PortTaken
+from services.krane.backends.docker.sockets import listeners_of
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.supervision.ending import NEVER_RAN, Ending
 
@@ -53,6 +57,15 @@ class ContainerRunner:
             return False
         self._note(container)
         return True
+
+    async def elsewhere(self) -> str:
+        """Say where the container listens, if its sockets can be seen from here."""
+        try:
+            container = await self._containers.find(self._instance_id)
+        except InterlockError:
+            return ""
+        found = await asyncio.to_thread(listeners_of, container) if container else []
+        return elsewhere(found, Expected(port=self._record.container_port, host=ANY_IPV4, is_port_settable=True))
 
     async def wait(self) -> Ending:
         """Wait until the container has ended or was removed."""

@@ -59,6 +59,8 @@ class ContainerRunState(_Shape):
 
     status: str
     running: bool
+    # Of its first process, in the engine's pid namespace; 0 unless it runs.
+    pid: int
     exit_code: int
     oom_killed: bool = Field(alias="OOMKilled")
 

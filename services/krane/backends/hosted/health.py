@@ -2,12 +2,12 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
 
 from services.domain.readiness import Probe
 from services.domain.settings import HTTP1
-from services.krane.backends.hosted.probe import Prober
+from services.krane.backends.hosted.probe import Prober, is_refused
 
 INTERVAL = 0.5
 TIMEOUT_MS = 2000
@@ -15,6 +15,8 @@ TIMEOUT_MS = 2000
 STARTING_INTERVAL = 0.05
 # A single failed probe may be chance; two in a row are a state.
 FAILURES_UNTIL_UNHEALTHY = 2
+# A new run gets this many seconds to listen before its sockets are searched, and again between two searches.
+SEARCH_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,16 +50,29 @@ class Health:
         self._first_passed_at: float | None = None
         self._passing_since = 0.0
         self._failures = 0
+        self._elsewhere = ""
+        self._search_at = time.monotonic() + SEARCH_SECONDS
 
     @property
     def healthy_age(self) -> float:
         """Seconds since the first passed probe; 0 if none passed."""
         return time.monotonic() - self._first_passed_at if self._first_passed_at is not None else 0.0
 
-    async def follow(self, prober: Prober, address: str, check: Check, on_first_passed: Callable[[], None]) -> None:
-        """Probe forever: often until the first probe passes, then at the check's intervals."""
+    async def follow(
+        self,
+        prober: Prober,
+        address: str,
+        check: Check,
+        on_first_passed: Callable[[], None],
+        elsewhere: Callable[[], Awaitable[str]],
+    ) -> None:
+        """Probe forever: often until the first probe passes, then at the check's intervals.
+
+        `elsewhere` tells where the run listens instead of its port; empty if nowhere.
+        """
         while True:
-            self.last_probe = await prober.probe(address, check.path, check.timeout_ms, check.protocol)
+            found = await prober.probe(address, check.path, check.timeout_ms, check.protocol)
+            self.last_probe = await self._explained(found, elsewhere)
             problem = self.last_probe.problem
             if not problem and self._first_passed_at is None:
                 on_first_passed()
@@ -65,6 +80,14 @@ class Health:
             self._note(problem)
             passing_for = time.monotonic() - self._passing_since
             await asyncio.sleep(STARTING_INTERVAL if self._first_passed_at is None else check.pause(passing_for))
+
+    async def _explained(self, probe: Probe, elsewhere: Callable[[], Awaitable[str]]) -> Probe:
+        if not is_refused(probe):
+            return probe
+        if time.monotonic() >= self._search_at:
+            self._elsewhere = await elsewhere()
+            self._search_at = time.monotonic() + SEARCH_SECONDS
+        return replace(probe, problem=self._elsewhere or probe.problem)
 
     def _note(self, problem: str) -> None:
         if problem or not self._passing_since:

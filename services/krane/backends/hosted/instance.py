@@ -18,7 +18,7 @@ from pydantic import TypeAdapter
 from services.domain.errors import Refusal, Unavailable
 from services.domain.readiness import InstanceStatus
 from services.krane.backends.hosted.health import Check, Health
-from services.krane.backends.hosted.probe import Prober
+from services.krane.backends.hosted.probe import Prober, is_refused
 from services.krane.backends.hosted.runner import InstanceRunner
 from services.krane.backends.shared.files import Record
 from services.krane.backends.supervision.ending import Ending
@@ -87,6 +87,8 @@ class HostedInstance:
         if self._status is InstanceStatus.RUNNING:
             check = self._check
             found = await self._prober.probe(self._address, check.path, check.timeout_ms, check.protocol)
+            if is_refused(found):
+                found = replace(found, problem=await self._runner.elsewhere() or found.problem)
             if found.problem:
                 return replace(self.report, healthy=False, reason=found.problem, last_probe=found)
         return self.report
@@ -175,7 +177,9 @@ class HostedInstance:
         self._address = self._runner.address
         self._become(InstanceStatus.RUNNING, "")
         probing = asyncio.create_task(
-            self._health.follow(self._prober, self._runner.address, self._check, self._note_was_healthy),
+            self._health.follow(
+                self._prober, self._runner.address, self._check, self._note_was_healthy, self._runner.elsewhere
+            ),
             name=f"probe {self.id}",
         )
         try:

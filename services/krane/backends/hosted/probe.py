@@ -14,6 +14,7 @@ from services.domain.settings import H2C, HTTP1
 BODY_BYTES = 1024
 BODY_SECONDS = 0.2
 BODY_CHARACTERS = 200
+NOTHING_LISTENS = "nothing listens on port"
 
 
 class Prober:
@@ -44,7 +45,7 @@ class Prober:
         except (TimeoutError, httpx.TimeoutException):
             return Probe(problem=f"{what} was not answered within {timeout_ms} ms")
         except (ConnectionRefusedError, httpx.ConnectError):
-            return Probe(problem=f"nothing listens on port {port}")
+            return Probe(problem=f"{NOTHING_LISTENS} {port}")
         except (OSError, httpx.HTTPError, httpx.InvalidURL):
             return Probe(problem=f"{what} was answered with something that is not HTTP")
 
@@ -59,6 +60,11 @@ class Prober:
         _, writer = await connect(address)
         writer.close()
         return Probe(problem="")
+
+
+def is_refused(probe: Probe) -> bool:
+    """Return whether nothing accepted a probe."""
+    return probe.problem.startswith(NOTHING_LISTENS)
 
 
 async def connect(address: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:

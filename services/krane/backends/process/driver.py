@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 from services.config import LOOPBACK, KraneSettings
 from services.domain.errors import PreconditionFailed, Unavailable
 from services.domain.images import registry_of
+from services.domain.listening import Expected, Listener, elsewhere
 from services.krane.backends.building.app_config import AppConfig
 from services.krane.backends.hosted.deployment import HostedDeployment, Wanted
 from services.krane.backends.hosted.grace import effective_grace
@@ -27,6 +28,7 @@ from services.krane.backends.shared.log_file import follow_file
 from services.krane.backends.shared.log_lines import Place
 from services.krane.backends.shared.logs import tail
 from services.krane.backends.shared.records import FOLDED
+from services.krane.backends.shared.sockets import listeners_of_processes
 from services.krane.backends.supervision.ending import Ending
 from services.krane.backends.supervision.supervised import CommandSpec, SupervisedProcess
 from services.krane.checks import check_reference
@@ -215,6 +217,11 @@ class ProcessRunner:
         """Return whether its shim is there."""
         return await self._process.is_started()
 
+    async def elsewhere(self) -> str:
+        """Say where processes of the run listen."""
+        expected = Expected(port=self._process.port, host=LOOPBACK, is_port_settable=False)
+        return elsewhere(await asyncio.to_thread(self._listeners), expected)
+
     async def wait(self) -> Ending:
         """Wait for its end; nothing of it is left then."""
         ending = await self._process.wait()
@@ -240,6 +247,9 @@ class ProcessRunner:
         """Forget the ended run."""
         self._process.forget()
         self._let_port_go()
+
+    def _listeners(self) -> list[Listener]:
+        return listeners_of_processes(self._process.processes())
 
     def _held_port(self, wanted: int | None = None) -> HeldPort:
         if self._port is None:

@@ -348,10 +348,13 @@ def ignore(number: int, frame: FrameType | None) -> None:
     """Do nothing: the signal pipe receives the signal."""
 
 
-def descendants() -> list[int]:
-    """Return the pids below this process. It is a subreaper and inherits every orphan, so no process is missed."""
+def descendants(shim_pid: int | None = None) -> list[int]:
+    """Return the pids below a shim, by default this process.
+
+    It is a subreaper and inherits every orphan, so no process is missed.
+    """
     found: list[int] = []
-    parents = [os.getpid()]
+    parents = [shim_pid or os.getpid()]
     while parents:
         children = children_of(parents.pop())
         found += children

@@ -67,6 +67,11 @@ class SupervisedProcess:
         state = self._state()
         return state["port"] if state else 0
 
+    def processes(self) -> list[int]:
+        """Return the pids of the run; empty if nothing runs."""
+        shim_pid = self._holder()
+        return shim.descendants(shim_pid) if shim_pid else []
+
     @property
     def may_have_begun(self) -> bool:
         """Whether a run was ever requested."""
