@@ -12,6 +12,7 @@ from services.cli.arguments import hoist
 from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.credentials import credentials_app
 from services.cli.deploying import deploy, watch
+from services.cli.doctoring import doctor
 from services.cli.exit_codes import ExitCode, of_error
 from services.cli.looking import attention, audit, domains_app, list_deployments, logs, show, status
 from services.cli.moving import cancel, promote, rollback
@@ -77,7 +78,7 @@ app.add_typer(project_app, name="project")
 for command in (plan, deploy, redeploy, watch, rollback, promote, cancel, status):
     app.command()(command)
 app.command("ls")(list_deployments)
-for command in (show, logs, audit, attention):
+for command in (show, logs, audit, attention, doctor):
     app.command()(command)
 app.add_typer(domains_app, name="domains")
 app.add_typer(config_app, name="config")

@@ -23,7 +23,7 @@ CONNECTION_LIMIT = "envoy.extensions.resource_monitors.downstream_connections.v3
 def envoy_command(settings: Settings) -> list[str]:
     """Return the command that runs the gateway's Envoy. Call `write_bootstrap` before running it."""
     return [
-        str(settings.tools_dir.resolve() / "envoy/envoy/_bin/envoy"),
+        str(envoy_binary(settings)),
         "-c",
         str(_bootstrap_path(settings)),
         "--concurrency",
@@ -37,6 +37,11 @@ def envoy_command(settings: Settings) -> list[str]:
         "--file-flush-interval-msec",
         str(ACCESS_LOG_FLUSH_MS),
     ]
+
+
+def envoy_binary(settings: Settings) -> Path:
+    """Return the path of Envoy, whether it is installed or not."""
+    return settings.tools_dir.resolve() / "envoy/envoy/_bin/envoy"
 
 
 def write_bootstrap(settings: Settings) -> Path:

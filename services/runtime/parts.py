@@ -45,7 +45,7 @@ def _restate(settings: Settings, probe: Probe, private_key_file: Path) -> Part:
     node = f"{LOOPBACK}:{settings.restate.node_port}"
     return Part(
         name="restate",
-        argv=(_restate_binary(settings.tools_dir), "--no-logo", "--config-file", str(ROOT / "restate.toml")),
+        argv=(restate_binary(settings.tools_dir), "--no-logo", "--config-file", str(ROOT / "restate.toml")),
         environment=restate_environment()
         | {
             "RESTATE_BASE_DIR": str(settings.data_dir / "restate"),
@@ -59,7 +59,8 @@ def _restate(settings: Settings, probe: Probe, private_key_file: Path) -> Part:
     )
 
 
-def _restate_binary(tools_dir: Path) -> str:
+def restate_binary(tools_dir: Path) -> str:
+    """Return the path of restate-server; raises PreconditionFailed if it is not installed."""
     architecture = _ARCHITECTURES.get(platform.machine().lower(), platform.machine())
     package = f"restate-server-{platform.system().lower()}-{architecture}"
     binary = tools_dir.resolve() / "node_modules" / "@restatedev" / package / "bin" / "restate-server"

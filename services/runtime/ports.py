@@ -119,7 +119,7 @@ def _read(file: Path) -> InstallationPorts | None:
 
 
 def _choose_free(names: Iterable[str]) -> dict[str, int]:
-    free = (port for port in random.sample(CHOICES, len(CHOICES)) if _is_free(port))
+    free = (port for port in random.sample(CHOICES, len(CHOICES)) if is_free(port))
     return dict(zip(names, free, strict=False))
 
 
@@ -128,7 +128,7 @@ async def _still_taken(ports: InstallationPorts) -> dict[str, int]:
     taken = dict(ports)
     loop = asyncio.get_running_loop()
     deadline = loop.time() + RELEASE_SECONDS
-    while taken := {name: port for name, port in taken.items() if not _is_free(port)}:
+    while taken := {name: port for name, port in taken.items() if not is_free(port)}:
         if loop.time() >= deadline:
             break
         await asyncio.sleep(0.05)
@@ -142,7 +142,8 @@ def _url_port(url: str) -> int:
     return port
 
 
-def _is_free(port: int) -> bool:
+def is_free(port: int) -> bool:
+    """Return whether nothing listens on a port of this machine's loopback address."""
     with socket.socket() as probe:
         # Servers set this option too: lingering connections of an earlier server do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

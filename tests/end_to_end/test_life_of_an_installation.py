@@ -1,5 +1,6 @@
 """The installation itself: what a stop and a start keep, and that the replay mode is what it says."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,14 @@ import pytest
 from services.ctrl.enums import status_of
 from tests.end_to_end.conftest import QUICK
 from tests.end_to_end.stack import Project, Stack, eventually
+
+
+@pytest.mark.parametrize("stack", ["normal"], indirect=True)
+async def test_the_doctor_finds_a_running_installation_fit(project: Project) -> None:
+    shown = project.stack.cli("doctor", "-o", "json", "--data-dir", str(project.stack.data_dir))
+
+    found = {finding["name"]: finding for finding in json.loads(shown.stdout)}
+    assert (shown.returncode, found["parts"]["found"], found["ports"]["verdict"]) == (0, "all answer", "ok"), found
 
 
 @pytest.mark.parametrize("stack", ["always-replay"], indirect=True)
