@@ -19,6 +19,7 @@ from services.cli.moving import cancel, promote, rollback
 from services.cli.planning import plan
 from services.cli.projects import project_app
 from services.cli.render import printable
+from services.cli.running import run as run_command
 from services.cli.session import Output, Session, session_of
 from services.ctrl import defaults
 from services.domain.errors import InterlockError
@@ -80,6 +81,7 @@ for command in (plan, deploy, redeploy, watch, rollback, promote, cancel, status
 app.command("ls")(list_deployments)
 for command in (show, logs, audit, attention, doctor):
     app.command()(command)
+app.command("run", context_settings={"allow_interspersed_args": False})(run_command)
 app.add_typer(domains_app, name="domains")
 app.add_typer(config_app, name="config")
 app.add_typer(env_app, name="env")

@@ -205,6 +205,10 @@ class ControlClient:
         """
         return follow(self._control.FollowLogs, self._signed(request))
 
+    def run_command(self, request: pb.RunCommandRequest) -> AsyncGenerator[pb.RunCommandResponse]:
+        """Run a command and stream its lines and its end; fills in workspace and actor. Closing the stream stops it."""
+        return follow(self._control.RunCommand, self._signed(request))
+
     async def list_attention(self) -> pb.ListAttentionResponse:
         """List the problems that need a person."""
         request = pb.ListAttentionRequest()

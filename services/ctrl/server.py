@@ -26,6 +26,7 @@ from services.ctrl.logs import LogApi
 from services.ctrl.operations import OperationApi
 from services.ctrl.projects import ProjectApi
 from services.ctrl.registries import CredentialApi
+from services.ctrl.running import RunApi
 from services.db.engine import Database
 from services.deployment.secrets import Secrets
 from services.durable.client import RestateClient
@@ -54,13 +55,17 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         dispatcher = Dispatcher(database, restate, cancellation)
         keyring = Keyring(settings.secrets_dir)
         keyring.ensure()
-        images = ImagePinning(krane, Secrets(database, keyring))
+        sealed = Secrets(database, keyring)
+        images = ImagePinning(krane, sealed)
         deployments = DeploymentApi(database, krane, images, dispatcher, cancellation, settings.gateway.port)
         operations = OperationApi(database, restate, krane, cancellation)
         attention = AttentionApi(database, restate, krane, settings)
         following = KraneClient(settings.krane.address)
         stack.push_async_callback(following.close)
-        streams: Mapping[str, Stream] = {"FollowLogs": LogApi(database, following).FollowLogs}
+        streams: Mapping[str, Stream] = {
+            "FollowLogs": LogApi(database, following).FollowLogs,
+            "RunCommand": RunApi(database, sealed, krane, following).RunCommand,
+        }
         projects, configuration = ProjectApi(database, settings.gateway.port), ConfigurationApi(database, keyring)
         methods = bind(projects, configuration, CredentialApi(database, keyring), deployments, operations, attention)
         grpc_server = await _grpc_server(settings.ctrl)

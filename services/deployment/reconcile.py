@@ -13,11 +13,13 @@ from typing import Never, assert_never
 
 from services.config import DeploySettings
 from services.db import deployments, reconcile
+from services.db.clock import now_ms
 from services.db.engine import Database
 from services.db.steps import list_steps
 from services.deployment.effects import Effects
 from services.domain.errors import InterlockError
 from services.domain.reconcile import Finding, KraneDeployment, KraneTask, Patience, Repair, Views, find_differences
+from services.domain.runs import may_still_run
 from services.domain.status import GONE, DeploymentStatus
 from services.durable.client import Invocation, RestateClient
 from services.durable.saga import Failure
@@ -85,6 +87,8 @@ class Reconciler:
         # Read invocations first and the database last: an operation that starts or ends in between looks consistent.
         invocations = await self._restate.unfinished_invocations(SERVICE)
         states, tasks = await self._krane.list(), await self._krane.list_tasks()
+        # One-off commands have no row. Whoever runs one removes it; what is left after its time has no owner any more.
+        tasks = tuple(task for task in tasks if not may_still_run(task.task_id, now_ms()))
         known = {state.deployment_id for state in states} | {task.task_id for task in tasks}
         async with self._database.read() as session:
             recorded = await reconcile.read_recorded(session, known)

@@ -119,6 +119,8 @@ async def test_an_example_without_a_dockerfile_is_built_once_and_live(
     line = (await project.control.logs(again.id)).lines[0]
     assert (line.instance_id, line.text) == (f"{again.id}-release", "released in /app")
     assert await project.answers("live") == "1"
+    ran = project.stack.cli("run", project.slug, "--", *command)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "released in /app\n", "")
 
 
 @pytest.mark.parametrize(

@@ -973,6 +973,36 @@ class FollowLogsResponse(_message.Message):
     is_after_gap: bool
     def __init__(self, instance_id: _Optional[str] = ..., text: _Optional[str] = ..., at_ms: _Optional[int] = ..., cursor: _Optional[str] = ..., is_after_gap: _Optional[bool] = ...) -> None: ...
 
+class RunCommandRequest(_message.Message):
+    __slots__ = ("workspace", "deployment_id", "command", "timeout_seconds", "actor")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    COMMAND_FIELD_NUMBER: _ClassVar[int]
+    TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    deployment_id: str
+    command: _containers.RepeatedScalarFieldContainer[str]
+    timeout_seconds: int
+    actor: str
+    def __init__(self, workspace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., command: _Optional[_Iterable[str]] = ..., timeout_seconds: _Optional[int] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class RunCommandResponse(_message.Message):
+    __slots__ = ("text", "end")
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    END_FIELD_NUMBER: _ClassVar[int]
+    text: str
+    end: RunEnd
+    def __init__(self, text: _Optional[str] = ..., end: _Optional[_Union[RunEnd, _Mapping]] = ...) -> None: ...
+
+class RunEnd(_message.Message):
+    __slots__ = ("exit_code", "reason")
+    EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    exit_code: int
+    reason: str
+    def __init__(self, exit_code: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
+
 class ListAttentionRequest(_message.Message):
     __slots__ = ("workspace",)
     WORKSPACE_FIELD_NUMBER: _ClassVar[int]

@@ -172,6 +172,11 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.FollowLogsRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.FollowLogsResponse.FromString,
                 _registered_method=True)
+        self.RunCommand = channel.unary_stream(
+                '/ctrl.v1.ControlService/RunCommand',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.RunCommandRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.RunCommandResponse.FromString,
+                _registered_method=True)
         self.ListAttention = channel.unary_unary(
                 '/ctrl.v1.ControlService/ListAttention',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.ListAttentionRequest.SerializeToString,
@@ -363,6 +368,14 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def RunCommand(self, request, context):
+        """Run a command once in the image of a ready deployment, with its environment; stream the lines that it writes, and
+        then how it ended. It is stopped when the caller closes the stream, and removed with its end.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAttention(self, request, context):
         """Problems that need a person, each with the command to run next. Empty if there are none.
         """
@@ -507,6 +520,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.FollowLogs,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.FollowLogsRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.FollowLogsResponse.SerializeToString,
+            ),
+            'RunCommand': grpc.unary_stream_rpc_method_handler(
+                    servicer.RunCommand,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.RunCommandRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.RunCommandResponse.SerializeToString,
             ),
             'ListAttention': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttention,
@@ -1246,6 +1264,33 @@ class ControlService:
             '/ctrl.v1.ControlService/FollowLogs',
             ctrl_dot_v1_dot_control__pb2.FollowLogsRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.FollowLogsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RunCommand(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ctrl.v1.ControlService/RunCommand',
+            ctrl_dot_v1_dot_control__pb2.RunCommandRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.RunCommandResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -84,6 +84,10 @@ class ControlServiceStub:
     broken stream (UNAVAILABLE), send the cursors of the last lines. Over HTTP each message is a line of JSON; an error
     after the first message is the last line: {"code", "message"}.
     """
+    RunCommand: _grpc.UnaryStreamMultiCallable[_control_pb2.RunCommandRequest, _control_pb2.RunCommandResponse]
+    """Run a command once in the image of a ready deployment, with its environment; stream the lines that it writes, and
+    then how it ended. It is stopped when the caller closes the stream, and removed with its end.
+    """
     ListAttention: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListAttentionRequest, _control_pb2.ListAttentionResponse]
     """Problems that need a person, each with the command to run next. Empty if there are none."""
 
@@ -142,6 +146,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Stream the existing log lines of a deployment, then new ones, until it has ended and all lines are sent. To resume a
     broken stream (UNAVAILABLE), send the cursors of the last lines. Over HTTP each message is a line of JSON; an error
     after the first message is the last line: {"code", "message"}.
+    """
+    RunCommand: _aio.UnaryStreamMultiCallable[_control_pb2.RunCommandRequest, _control_pb2.RunCommandResponse]  # type: ignore[assignment]
+    """Run a command once in the image of a ready deployment, with its environment; stream the lines that it writes, and
+    then how it ended. It is stopped when the caller closes the stream, and removed with its end.
     """
     ListAttention: _aio.UnaryUnaryMultiCallable[_control_pb2.ListAttentionRequest, _control_pb2.ListAttentionResponse]  # type: ignore[assignment]
     """Problems that need a person, each with the command to run next. Empty if there are none."""
@@ -360,6 +368,16 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Stream the existing log lines of a deployment, then new ones, until it has ended and all lines are sent. To resume a
         broken stream (UNAVAILABLE), send the cursors of the last lines. Over HTTP each message is a line of JSON; an error
         after the first message is the last line: {"code", "message"}.
+        """
+
+    @_abc_1.abstractmethod
+    def RunCommand(
+        self,
+        request: _control_pb2.RunCommandRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.RunCommandResponse], _abc.AsyncIterator[_control_pb2.RunCommandResponse]]:
+        """Run a command once in the image of a ready deployment, with its environment; stream the lines that it writes, and
+        then how it ended. It is stopped when the caller closes the stream, and removed with its end.
         """
 
     @_abc_1.abstractmethod
