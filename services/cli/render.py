@@ -1,7 +1,7 @@
 """Render messages of ctrl.v1 as text. Text from users and apps cannot move the cursor or change colours."""
 
 import shlex
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 from datetime import UTC, datetime
 
 from rich.console import Group, RenderableType
@@ -42,14 +42,14 @@ def projects_table(projects: Iterable[pb.Project]) -> RenderableType:
     return table
 
 
-def deployments_table(deployments: Iterable[pb.Deployment]) -> RenderableType:
-    """Render one line per deployment."""
+def deployments_table(deployments: Iterable[pb.Deployment], troubled: Container[str] = ()) -> RenderableType:
+    """Render one line per deployment; `troubled` has the ids of those whose instances do not serve as they should."""
     table = _table("DEPLOYMENT", "ENVIRONMENT", "STATUS", "LIVE", "BRANCH", "COMMIT", "CREATED", "MESSAGE")
     for deployment in deployments:
         table.add_row(
             deployment.id,
             deployment.environment,
-            status_text(status_of(deployment)),
+            status_text(status_of(deployment)) + (Text(", in trouble", "red") if deployment.id in troubled else ""),
             "live" if deployment.is_live else "",
             printable(deployment.branch),
             _commit(deployment),
@@ -184,6 +184,8 @@ def project_status_text(status: pb.GetProjectStatusResponse) -> RenderableType:
     parts: list[RenderableType] = [head]
     if status.previous_live_deployment_id:
         parts.append(Text(f"rollback target: {status.previous_live_deployment_id}"))
+    parts += [trouble_text(trouble) for trouble in status.troubles]
+    troubled = {trouble.deployment_id for trouble in status.troubles}
     parts += [
         Text(
             f"gateway {gateway.id}: {gateway.acknowledged_revision} of {status.routing_revision} route changes applied"
@@ -193,7 +195,7 @@ def project_status_text(status: pb.GetProjectStatusResponse) -> RenderableType:
     for environment in status.environments:
         parts += [Text(), Text(environment.environment.slug, style="bold")]
         if environment.HasField("latest"):
-            parts.append(deployments_table([environment.latest]))
+            parts.append(deployments_table([environment.latest], troubled))
         if environment.domains:
             parts.append(domains_table(environment.domains))
     return Group(*parts)
@@ -229,8 +231,19 @@ def attention_text(items: Sequence[pb.Attention]) -> RenderableType:
     for item in items:
         lines.append(Text.assemble((printable(item.what), "bold"), (f"  since {_moment(item.since_ms)}", "dim")))
         lines.append(Text(f"  why:  {_first_line(item.why)}"))
+        lines += _log_lines(item)
         lines.append(Text.assemble("  next: ", (printable(item.next), "cyan")))
     return Group(*lines)
+
+
+def trouble_text(trouble: pb.Attention) -> Text:
+    """Render what is wrong with a live deployment."""
+    head = Text.assemble((printable(trouble.what), "red"), f": {_first_line(trouble.why)}")
+    return Text("\n").join([head, *_log_lines(trouble)])
+
+
+def _log_lines(item: pb.Attention) -> list[Text]:
+    return [Text(f"  log:  {_first_line(line)}", style="dim") for line in item.log_lines]
 
 
 def status_text(status: DeploymentStatus) -> Text:
@@ -282,7 +295,7 @@ def _instances_table(instances: Iterable[pb.Instance]) -> RenderableType:
     table = _table("INSTANCE", "ADDRESS", "STATUS", "HEALTHY", "RESTARTS", "REASON")
     for instance in instances:
         healthy = "yes" if instance.healthy else "no"
-        reason = printable(instance.reason)
+        reason = printable(instance.reason or _last_end(instance))
         table.add_row(
             instance.id,
             instance.address,
@@ -292,6 +305,10 @@ def _instances_table(instances: Iterable[pb.Instance]) -> RenderableType:
             reason,
         )
     return table
+
+
+def _last_end(instance: pb.Instance) -> str:
+    return f"restarted {_moment(instance.last_end_ms)}: {instance.last_end}" if instance.last_end else ""
 
 
 def _table(*columns: str) -> Table:

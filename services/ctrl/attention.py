@@ -17,13 +17,14 @@ from services.config import DeploySettings, Settings
 from services.ctrl import defaults
 from services.ctrl.checks import check_workspace
 from services.ctrl.dispatcher import DEPLOYMENT_SERVICE
+from services.ctrl.troubles import LiveTroubles
 from services.db.attention import FailedUndo, Unfinished, list_failed_undos, list_unfinished
 from services.db.deployment_settings import read_effective
 from services.db.engine import Database
 from services.db.gateways import list_gateways
 from services.db.projects import list_projects
 from services.db.routes import read_revision
-from services.db.tables import Deployment, Gateway
+from services.db.tables import Deployment, Gateway, Project
 from services.domain.errors import Unavailable
 from services.durable.client import Invocation, RestateClient
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -76,15 +77,17 @@ class AttentionApi:
         self._restate = restate
         self._krane = krane
         self._settings = settings
+        self._troubles = LiveTroubles(krane)
 
     async def ListAttention(self, request: pb.ListAttentionRequest) -> pb.ListAttentionResponse:
         """List the problems of a workspace, oldest first."""
         workspace = check_workspace(request.workspace)
         now = datetime.now(UTC)
         async with self._database.read() as session:
+            projects = await list_projects(session, workspace)
             scope = Scope(
                 workspace=workspace,
-                projects={project.id: project.slug for project in await list_projects(session, workspace)},
+                projects={project.id: project.slug for project in projects},
                 admin_url=self._settings.restate.admin_url,
                 logs=self._settings.data_dir.resolve() / "logs",
             )
@@ -96,9 +99,17 @@ class AttentionApi:
             *stuck_invocations(invocations, unfinished, now, scope),
             *overdue(unfinished, now, self._settings.deploy, scope),
             *left_behind(failed_undos, await self._known_to_krane(failed_undos), scope),
+            *await self._troubled(projects, scope),
             *await self._gateways_behind(scope),
         ]
         return pb.ListAttentionResponse(items=sorted(items, key=lambda item: (item.since_ms, item.what)))
+
+    async def _troubled(self, projects: Iterable[Project], scope: Scope) -> list[pb.Attention]:
+        """List the live deployments whose instances do not serve as they should."""
+        items = await self._troubles.find(projects)
+        for item in items:
+            item.next = scope.interlock("logs", item.deployment_id)
+        return items
 
     async def _known_to_krane(self, failed_undos: Sequence[FailedUndo]) -> set[str]:
         """Return the ids that krane still has; empty if krane does not answer."""

@@ -1,6 +1,7 @@
 """API methods for deployments: create, read, cancel, and read logs."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 
 from services.ctrl.cancellation import Cancellation
 from services.ctrl.checks import (
@@ -123,6 +124,8 @@ class DeploymentApi:
             lines += [pb.LogLine(text=text) for text in (build.log_lines if build else ())]
         logs = await self._krane.logs(namespace, deployment_id, tail_lines=tail_lines)
         lines += [pb.LogLine(instance_id=line.instance_id, text=line.text) for line in logs]
+        if view.deployment.status == DeploymentStatus.READY:
+            lines += await self._endings(namespace, deployment_id)
         return pb.GetLogsResponse(lines=lines)
 
     async def _record(
@@ -134,6 +137,18 @@ class DeploymentApi:
             )
         self._dispatcher.wake()
         return await self._read(request.workspace, deployment_id)
+
+    async def _endings(self, namespace: str, deployment_id: str) -> list[pb.LogLine]:
+        """Return a line on each instance whose last run ended: an app that is killed cannot write one."""
+        state = await self._krane.get(namespace, deployment_id)
+        return [
+            pb.LogLine(
+                instance_id=one.id,
+                text=f"(interlock: the last restart was at {_moment(one.last_end_ms)}, because {one.last_end})",
+            )
+            for one in (state.instances if state else ())
+            if one.last_end
+        ]
 
     async def _read(self, workspace: str, deployment_id: str) -> pb.Deployment:
         async with self._database.read() as session:
@@ -161,3 +176,7 @@ class DeploymentApi:
             message.instances.extend(reported_instance_message(report) for report in state.instances)
         for instance in message.instances if state is None else ():
             instance.healthy, instance.reason = False, "krane does not have it"
+
+
+def _moment(milliseconds: int) -> str:
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")

@@ -112,6 +112,8 @@ def reported_instance_message(report: InstanceReport) -> pb.Instance:
         healthy=report.healthy,
         reason=report.reason,
         restarts=report.restarts,
+        last_end=report.last_end,
+        last_end_ms=report.last_end_ms,
     )
 
 

@@ -11,6 +11,7 @@ from services.ctrl.messages import (
     project_message,
     transition_message,
 )
+from services.ctrl.troubles import LiveTroubles
 from services.db.audit import list_transitions
 from services.db.engine import Database
 from services.db.gateways import list_gateways
@@ -21,13 +22,15 @@ from services.db.tables import Project
 from services.db.views import latest_deployments, list_project_domains
 from services.domain.ids import check_slug
 from services.gen.ctrl.v1 import control_pb2 as pb
+from services.krane.client import KraneClient
 
 
 class ProjectApi:
     """The methods of ctrl.v1.ControlService for projects."""
 
-    def __init__(self, database: Database, gateway_port: int) -> None:
+    def __init__(self, database: Database, krane: KraneClient, gateway_port: int) -> None:
         self._database = database
+        self._troubles = LiveTroubles(krane)
         self._gateway_port = gateway_port
 
     async def CreateProject(self, request: pb.CreateProjectRequest) -> pb.CreateProjectResponse:
@@ -48,17 +51,19 @@ class ProjectApi:
             )
 
     async def GetProjectStatus(self, request: pb.GetProjectStatusRequest) -> pb.GetProjectStatusResponse:
-        """Return a project as recorded in the database, and the revision that each gateway has acknowledged."""
+        """Return a project as recorded, what each gateway has acknowledged, and what is wrong with live."""
         workspace = check_workspace(request.workspace)
         async with self._database.read() as session:
             project = await find_project(session, workspace, check_project(request.project))
-            return pb.GetProjectStatusResponse(
+            status = pb.GetProjectStatusResponse(
                 project=await _project(session, project, workspace),
                 environments=await self._environments(session, project),
                 routing_revision=await read_revision(session),
                 gateways=[gateway_message(gateway) for gateway in await list_gateways(session)],
                 previous_live_deployment_id=await previous_live_deployment(session, project.id) or "",
             )
+        status.troubles.extend(await self._troubles.find([project]))
+        return status
 
     async def ListDomains(self, request: pb.ListDomainsRequest) -> pb.ListDomainsResponse:
         """List the domains of a project."""

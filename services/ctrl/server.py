@@ -66,8 +66,9 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
             "FollowLogs": LogApi(database, following).FollowLogs,
             "RunCommand": RunApi(database, sealed, krane, following).RunCommand,
         }
-        projects, configuration = ProjectApi(database, settings.gateway.port), ConfigurationApi(database, keyring)
-        methods = bind(projects, configuration, CredentialApi(database, keyring), deployments, operations, attention)
+        projects = ProjectApi(database, krane, settings.gateway.port)
+        configuration, credentials = ConfigurationApi(database, keyring), CredentialApi(database, keyring)
+        methods = bind(projects, configuration, credentials, deployments, operations, attention)
         grpc_server = await _grpc_server(settings.ctrl)
         add_control(grpc_server, methods, streams, deployments.UploadSource)
         Bridge(restate).add_to(grpc_server)

@@ -49,6 +49,15 @@ class InstanceState:
     # Why it is not healthy, in one sentence; empty if it is healthy.
     reason: str = ""
     exit_code: int | None = None
+    # How often it was started again after it had been healthy.
+    restarts: int = 0
+    # How many of its last runs in a row ended soon after they had become healthy.
+    crashes: int = 0
+    # How its last run ended, as the beginning of a sentence; empty if none ended after it had been healthy.
+    last_end: str = ""
+    # When that was, and since when it is not healthy, in milliseconds since the epoch; 0 = never, or it is healthy.
+    last_end_ms: int = 0
+    unhealthy_since_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,6 +125,10 @@ def _encode_instance(report: InstanceReport) -> deployment_pb2.Instance:
         reason=report.reason,
         exit_code=report.exit_code,
         restarts=report.restarts,
+        crashes=report.crashes,
+        last_end=report.last_end,
+        last_end_ms=report.last_end_ms,
+        unhealthy_since_ms=report.unhealthy_since_ms,
         last_probe=_encode_probe(report.last_probe) if report.last_probe else None,
     )
 
@@ -138,6 +142,10 @@ def _decode_instance(instance: deployment_pb2.Instance) -> InstanceReport:
         reason=instance.reason,
         exit_code=instance.exit_code if instance.HasField("exit_code") else None,
         restarts=instance.restarts,
+        crashes=instance.crashes,
+        last_end=instance.last_end,
+        last_end_ms=instance.last_end_ms,
+        unhealthy_since_ms=instance.unhealthy_since_ms,
         last_probe=_decode_probe(instance.last_probe) if instance.HasField("last_probe") else None,
     )
 

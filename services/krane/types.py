@@ -82,10 +82,8 @@ def digest_environment(environment: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstanceReport(InstanceState):
-    """The state of one instance, with its restarts and its last probe."""
+    """The state of one instance, with its last probe."""
 
-    # How often it was started again after it had been healthy.
-    restarts: int = 0
     # None before the first probe of a run.
     last_probe: Probe | None = None
 

@@ -1,7 +1,7 @@
 """The app that tests deploy: answers with its version, and misbehaves as the file BEHAVIOUR says.
 
 ok · exit (at once, code 3) · silent (never listens) · astray (listens on a port of its own)
-· unhealthy (500 on the health path) · slow (starts after 3 s)
+· unhealthy (500 on the health path) · fickle (so after 3 s) · slow (starts after 3 s)
 · redirect (its OpenAPI path redirects) · huge (serves 50 MB as OpenAPI) · drip (serves OpenAPI byte by byte)
 · crash (healthy, then exits on GET /crash) · late (exits after half a second, code 4) · brief (exits 2 s after it
 listens, code 5) · greedy (takes 256 MB before it listens)
@@ -18,6 +18,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 VERSION = (HERE / "VERSION").read_text().strip()
+BEGAN = time.monotonic()
 BEHAVIOUR = (HERE / "BEHAVIOUR").read_text().strip()
 
 
@@ -26,7 +27,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         if self.path == "/healthz":
-            self.answer(500 if BEHAVIOUR == "unhealthy" else 200, b"no" if BEHAVIOUR == "unhealthy" else b"ok")
+            is_sick = BEHAVIOUR == "unhealthy" or (BEHAVIOUR == "fickle" and time.monotonic() > BEGAN + 3)
+            self.answer(500 if is_sick else 200, b"no" if is_sick else b"ok")
         elif self.path == "/openapi.json":
             self.openapi()
         elif self.path == "/environment":

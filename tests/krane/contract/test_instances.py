@@ -8,6 +8,7 @@ import pytest
 from services.domain.readiness import InstanceStatus
 from services.krane.types import WorkloadStatus
 from tests.krane.contract.conftest import Needs
+from tests.krane.docker_image import PYTHON
 from tests.krane.installation import Krane
 from tests.krane.support import (
     NAMESPACE,
@@ -20,6 +21,7 @@ from tests.krane.support import (
     state_of,
     tell,
     until,
+    with_run,
 )
 
 # Closes each connection first, so that its port is not free at once when it has ended.
@@ -38,6 +40,16 @@ class App(BaseHTTPRequestHandler):
 HTTPServer.allow_reuse_address = False
 HTTPServer((os.environ["HOST"], int(os.environ["PORT"])), App).serve_forever()
 """
+
+# Serves for a second and exits; started again, it never listens.
+RELAPSING = (
+    str(PYTHON),
+    "-c",
+    "import os, time, threading; from pathlib import Path; from http.server import *; mark = Path('relapsed')\n"
+    "if mark.exists(): time.sleep(60)\n"
+    "mark.touch(); threading.Timer(1, os._exit, [7]).start()\n"
+    "HTTPServer((os.environ.get('HOST', ''), int(os.environ['PORT'])), SimpleHTTPRequestHandler).serve_forever()",
+)
 
 
 async def test_instance_that_exits_at_once_failed_and_is_not_started_again(krane: Krane) -> None:
@@ -158,6 +170,32 @@ async def test_instance_over_its_memory_is_killed_and_says_so(krane: Krane) -> N
 
     assert instance.exit_code == -signal.SIGKILL
     await krane.client.delete(NAMESPACE, "greedy-1")
+
+
+@pytest.mark.needs(Needs.RESTARTS)
+async def test_want_of_memory_is_told_after_the_instance_is_healthy_again(krane: Krane) -> None:
+    await krane.create("greedy-2")
+    await tell(await healthy(krane.client, "greedy-2"), "/leak")
+
+    instance = await instance_when(krane.client, "greedy-2", lambda i: i.healthy and i.restarts == 1)
+
+    assert instance.last_end.startswith("out of memory: ")
+    assert instance.last_end_ms > 0
+    await krane.client.delete(NAMESPACE, "greedy-2")
+
+
+@pytest.mark.needs(Needs.RESTARTS)
+async def test_the_problem_of_a_probe_does_not_hide_how_the_run_before_ended(krane: Krane) -> None:
+    await krane.client.create(with_run(spec("relapse-1", krane.image, path="/"), command=RELAPSING))
+
+    instance = await instance_when(
+        krane.client, "relapse-1", lambda i: i.restarts == 1 and i.reason.startswith("nothing listens on port")
+    )
+
+    assert instance.reason.endswith("; the run before ended: it exited with code 7")
+    assert (instance.exit_code, instance.last_end) == (7, "it exited with code 7")
+    assert instance.unhealthy_since_ms >= instance.last_end_ms
+    await krane.client.delete(NAMESPACE, "relapse-1")
 
 
 async def test_delete_ends_descendants_that_left_session_and_parent(krane: Krane) -> None:

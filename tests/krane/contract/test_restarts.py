@@ -45,6 +45,7 @@ async def test_instances_outlive_a_killed_krane_and_the_next_one_takes_them_over
         failed = (await state_of(client, "exits-1")).instances[0]
         assert (adopted.address, adopted.healthy, adopted.restarts) == (kept.address, True, 0)
         assert (restarted.exit_code, restarted.address) == (3, gone.address)
+        assert (restarted.last_end, restarted.crashes) == ("it exited with code 3", 1)
         assert failed.reason == "it exited with code 1 before it was ever healthy"
         assert (await state_of(client, "paused-1")).instances[0].status is InstanceStatus.STOPPED
         await client.delete(NAMESPACE, "kept-1")

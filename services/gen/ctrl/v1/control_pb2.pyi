@@ -166,18 +166,20 @@ class GetProjectStatusRequest(_message.Message):
     def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ...) -> None: ...
 
 class GetProjectStatusResponse(_message.Message):
-    __slots__ = ("project", "environments", "routing_revision", "gateways", "previous_live_deployment_id")
+    __slots__ = ("project", "environments", "routing_revision", "gateways", "previous_live_deployment_id", "troubles")
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     ENVIRONMENTS_FIELD_NUMBER: _ClassVar[int]
     ROUTING_REVISION_FIELD_NUMBER: _ClassVar[int]
     GATEWAYS_FIELD_NUMBER: _ClassVar[int]
     PREVIOUS_LIVE_DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    TROUBLES_FIELD_NUMBER: _ClassVar[int]
     project: Project
     environments: _containers.RepeatedCompositeFieldContainer[EnvironmentStatus]
     routing_revision: int
     gateways: _containers.RepeatedCompositeFieldContainer[GatewayStatus]
     previous_live_deployment_id: str
-    def __init__(self, project: _Optional[_Union[Project, _Mapping]] = ..., environments: _Optional[_Iterable[_Union[EnvironmentStatus, _Mapping]]] = ..., routing_revision: _Optional[int] = ..., gateways: _Optional[_Iterable[_Union[GatewayStatus, _Mapping]]] = ..., previous_live_deployment_id: _Optional[str] = ...) -> None: ...
+    troubles: _containers.RepeatedCompositeFieldContainer[Attention]
+    def __init__(self, project: _Optional[_Union[Project, _Mapping]] = ..., environments: _Optional[_Iterable[_Union[EnvironmentStatus, _Mapping]]] = ..., routing_revision: _Optional[int] = ..., gateways: _Optional[_Iterable[_Union[GatewayStatus, _Mapping]]] = ..., previous_live_deployment_id: _Optional[str] = ..., troubles: _Optional[_Iterable[_Union[Attention, _Mapping]]] = ...) -> None: ...
 
 class EnvironmentStatus(_message.Message):
     __slots__ = ("environment", "latest", "domains")
@@ -439,20 +441,24 @@ class Step(_message.Message):
     def __init__(self, name: _Optional[str] = ..., started_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., error: _Optional[str] = ..., operation: _Optional[_Union[Operation, str]] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ("id", "address", "status", "healthy", "reason", "restarts")
+    __slots__ = ("id", "address", "status", "healthy", "reason", "restarts", "last_end", "last_end_ms")
     ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
     HEALTHY_FIELD_NUMBER: _ClassVar[int]
     REASON_FIELD_NUMBER: _ClassVar[int]
     RESTARTS_FIELD_NUMBER: _ClassVar[int]
+    LAST_END_FIELD_NUMBER: _ClassVar[int]
+    LAST_END_MS_FIELD_NUMBER: _ClassVar[int]
     id: str
     address: str
     status: InstanceStatus
     healthy: bool
     reason: str
     restarts: int
-    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., restarts: _Optional[int] = ...) -> None: ...
+    last_end: str
+    last_end_ms: int
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., restarts: _Optional[int] = ..., last_end: _Optional[str] = ..., last_end_ms: _Optional[int] = ...) -> None: ...
 
 class Domain(_message.Message):
     __slots__ = ("id", "hostname", "sticky", "deployment_id", "environment", "url")
@@ -1016,7 +1022,7 @@ class ListAttentionResponse(_message.Message):
     def __init__(self, items: _Optional[_Iterable[_Union[Attention, _Mapping]]] = ...) -> None: ...
 
 class Attention(_message.Message):
-    __slots__ = ("what", "why", "since_ms", "next", "project", "deployment_id", "invocation_id")
+    __slots__ = ("what", "why", "since_ms", "next", "project", "deployment_id", "invocation_id", "log_lines")
     WHAT_FIELD_NUMBER: _ClassVar[int]
     WHY_FIELD_NUMBER: _ClassVar[int]
     SINCE_MS_FIELD_NUMBER: _ClassVar[int]
@@ -1024,6 +1030,7 @@ class Attention(_message.Message):
     PROJECT_FIELD_NUMBER: _ClassVar[int]
     DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
     INVOCATION_ID_FIELD_NUMBER: _ClassVar[int]
+    LOG_LINES_FIELD_NUMBER: _ClassVar[int]
     what: str
     why: str
     since_ms: int
@@ -1031,4 +1038,5 @@ class Attention(_message.Message):
     project: str
     deployment_id: str
     invocation_id: str
-    def __init__(self, what: _Optional[str] = ..., why: _Optional[str] = ..., since_ms: _Optional[int] = ..., next: _Optional[str] = ..., project: _Optional[str] = ..., deployment_id: _Optional[str] = ..., invocation_id: _Optional[str] = ...) -> None: ...
+    log_lines: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, what: _Optional[str] = ..., why: _Optional[str] = ..., since_ms: _Optional[int] = ..., next: _Optional[str] = ..., project: _Optional[str] = ..., deployment_id: _Optional[str] = ..., invocation_id: _Optional[str] = ..., log_lines: _Optional[_Iterable[str]] = ...) -> None: ...

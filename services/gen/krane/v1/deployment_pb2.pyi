@@ -67,7 +67,7 @@ class CreateDeploymentResponse(_message.Message):
     def __init__(self, status: _Optional[_Union[DeploymentStatus, str]] = ...) -> None: ...
 
 class Instance(_message.Message):
-    __slots__ = ("id", "address", "status", "healthy", "reason", "exit_code", "restarts", "last_probe")
+    __slots__ = ("id", "address", "status", "healthy", "reason", "exit_code", "restarts", "last_probe", "crashes", "last_end", "last_end_ms", "unhealthy_since_ms")
     ID_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     STATUS_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +76,10 @@ class Instance(_message.Message):
     EXIT_CODE_FIELD_NUMBER: _ClassVar[int]
     RESTARTS_FIELD_NUMBER: _ClassVar[int]
     LAST_PROBE_FIELD_NUMBER: _ClassVar[int]
+    CRASHES_FIELD_NUMBER: _ClassVar[int]
+    LAST_END_FIELD_NUMBER: _ClassVar[int]
+    LAST_END_MS_FIELD_NUMBER: _ClassVar[int]
+    UNHEALTHY_SINCE_MS_FIELD_NUMBER: _ClassVar[int]
     id: str
     address: str
     status: InstanceStatus
@@ -84,7 +88,11 @@ class Instance(_message.Message):
     exit_code: int
     restarts: int
     last_probe: Probe
-    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., exit_code: _Optional[int] = ..., restarts: _Optional[int] = ..., last_probe: _Optional[_Union[Probe, _Mapping]] = ...) -> None: ...
+    crashes: int
+    last_end: str
+    last_end_ms: int
+    unhealthy_since_ms: int
+    def __init__(self, id: _Optional[str] = ..., address: _Optional[str] = ..., status: _Optional[_Union[InstanceStatus, str]] = ..., healthy: _Optional[bool] = ..., reason: _Optional[str] = ..., exit_code: _Optional[int] = ..., restarts: _Optional[int] = ..., last_probe: _Optional[_Union[Probe, _Mapping]] = ..., crashes: _Optional[int] = ..., last_end: _Optional[str] = ..., last_end_ms: _Optional[int] = ..., unhealthy_since_ms: _Optional[int] = ...) -> None: ...
 
 class Probe(_message.Message):
     __slots__ = ("problem", "status_code", "latency_ms", "body")

@@ -51,6 +51,8 @@ class Health:
         self._passing_since = 0.0
         self._failures = 0
         self._elsewhere = ""
+        # Milliseconds since the epoch, only to show; 0 = it is healthy.
+        self.unhealthy_since_ms = now_ms()
         self._search_at = time.monotonic() + SEARCH_SECONDS
 
     @property
@@ -95,8 +97,14 @@ class Health:
         self._failures = self._failures + 1 if problem else 0
         if not problem or not self.is_healthy or self._failures >= FAILURES_UNTIL_UNHEALTHY:
             self.is_healthy = not problem
+            self.unhealthy_since_ms = (self.unhealthy_since_ms or now_ms()) if problem else 0
             self.reason = problem
         self._probed.set()
+
+
+def now_ms() -> int:
+    """Return the wall-clock time in milliseconds since the epoch: to show, not to measure."""
+    return time.time_ns() // 1_000_000
 
 
 def make_check(path: str, calm_interval: float, protocol: str = HTTP1) -> Check:

@@ -17,7 +17,7 @@ from pydantic import TypeAdapter
 
 from services.domain.errors import Refusal, Unavailable
 from services.domain.readiness import InstanceStatus
-from services.krane.backends.hosted.health import Check, Health
+from services.krane.backends.hosted.health import Check, Health, now_ms
 from services.krane.backends.hosted.probe import Prober, is_refused
 from services.krane.backends.hosted.runner import InstanceRunner
 from services.krane.backends.shared.files import Record
@@ -40,6 +40,11 @@ class History:
 
     was_healthy: bool = False
     restarts: int = 0
+    # Of the runs that ended by themselves or were lost: how many in a row did so before they had recovered, how the
+    # last one ended, and when, in milliseconds since the epoch.
+    crashes: int = 0
+    last_end: str = ""
+    last_end_ms: int = 0
 
 
 HISTORY = TypeAdapter(History)
@@ -66,6 +71,8 @@ class HostedInstance:
         self._address = ""
         self._exit_code: int | None = None
         self._pause = FIRST_PAUSE
+        # When the status last changed, in milliseconds since the epoch.
+        self._changed_ms = now_ms()
 
     @property
     def report(self) -> InstanceReport:
@@ -76,9 +83,13 @@ class HostedInstance:
             address=self._address,
             status=self._status,
             healthy=is_running and self._health.is_healthy,
-            reason=self._health.reason if is_running else self._reason,
+            reason=self._explained(self._health.reason) if is_running else self._reason,
             exit_code=self._exit_code,
             restarts=self._history.restarts,
+            crashes=0 if is_running and self._has_recovered else self._history.crashes,
+            last_end=self._history.last_end,
+            last_end_ms=self._history.last_end_ms,
+            unhealthy_since_ms=self._health.unhealthy_since_ms if is_running else self._changed_ms,
             last_probe=self._health.last_probe,
         )
 
@@ -90,8 +101,17 @@ class HostedInstance:
             if is_refused(found):
                 found = replace(found, problem=await self._runner.elsewhere() or found.problem)
             if found.problem:
-                return replace(self.report, healthy=False, reason=found.problem, last_probe=found)
+                return replace(self.report, healthy=False, reason=self._explained(found.problem), last_probe=found)
         return self.report
+
+    @property
+    def _has_recovered(self) -> bool:
+        return self._health.healthy_age > RECOVERY_SECONDS
+
+    def _explained(self, problem: str) -> str:
+        """Add to a problem how the run before ended: that is often its cause."""
+        last_end = self._history.last_end
+        return f"{problem}; the run before ended: {last_end}" if problem and last_end else problem
 
     @property
     def _is_kept(self) -> bool:
@@ -192,14 +212,23 @@ class HostedInstance:
         return ending.is_own and not self._history.was_healthy
 
     async def _wait_before_restart(self, ending: Ending) -> None:
-        if self._health.healthy_age > RECOVERY_SECONDS:
+        crashes = 1 if self._has_recovered else self._history.crashes + 1
+        if self._has_recovered:
             self._pause = FIRST_PAUSE
         self._become(InstanceStatus.PENDING, f"{ending.reason}; krane starts it again in {self._pause:.1f} s")
         self._exit_code = ending.exit_code
         # The address of the next run.
         self._address = self._runner.address
         log.warning("instance ended", instance_id=self.id, reason=ending.reason, pause_seconds=self._pause)
-        self._remember(replace(self._history, restarts=self._history.restarts + 1))
+        self._remember(
+            replace(
+                self._history,
+                restarts=self._history.restarts + 1,
+                crashes=crashes,
+                last_end=ending.reason,
+                last_end_ms=self._changed_ms,
+            )
+        )
         await self._rest()
 
     async def _rest(self) -> None:
@@ -226,3 +255,4 @@ class HostedInstance:
     def _become(self, status: InstanceStatus, reason: str) -> None:
         self._status = status
         self._reason = reason
+        self._changed_ms = now_ms()

@@ -1,0 +1,60 @@
+"""A live deployment that does not serve as it should is told within seconds, with the reason."""
+
+import asyncio
+import time
+
+import pytest
+
+from services.ctrl.enums import status_of
+from services.gen.ctrl.v1 import control_pb2 as pb
+from tests.end_to_end.stack import Project, eventually
+
+pytestmark = pytest.mark.parametrize("stack", ["normal"], indirect=True)
+
+
+async def told(project: Project, what: str, timeout: float = 10) -> pb.Attention:
+    """Wait until the attention list has it."""
+
+    async def look() -> pb.Attention | None:
+        items = (await project.control.list_attention()).items
+        return next((item for item in items if item.project == project.slug and what in item.what), None)
+
+    return await eventually(look, f"attention to list what {what}", timeout=timeout)
+
+
+async def test_a_live_deployment_that_crashes_again_and_again_is_told_with_code_restarts_and_last_lines(
+    project: Project,
+) -> None:
+    deployed = await project.deploy("brief", "brief")
+    assert status_of(deployed) == "ready"
+    began = time.monotonic()
+
+    item = await told(project, "does not stay up", timeout=15)
+
+    # Its first run ends after two seconds.
+    assert time.monotonic() - began < 2 + 10
+    assert item.what == f"live deployment {deployed.id} does not stay up"
+    assert item.why.startswith(f"{deployed.id}-0: it exited with code 5; restarts: ")
+    assert list(item.log_lines)[-1:] == ["version brief behaves brief"]
+    assert item.next == f"interlock logs {deployed.id}"
+    listed = await asyncio.to_thread(project.stack.cli, "attention")
+    assert (listed.returncode, "it exited with code 5" in listed.stdout) == (11, True)
+    status = (await asyncio.to_thread(project.stack.cli, "status", "-p", project.slug)).stdout
+    assert "does not stay up" in status
+    assert "it exited with code 5" in status
+    assert "ready, in trouble" in status
+    shown = (await asyncio.to_thread(project.stack.cli, "show", deployed.id)).stdout
+    assert "it exited with code 5" in shown
+    logs = (await asyncio.to_thread(project.stack.cli, "logs", deployed.id)).stdout
+    assert "because it exited with code 5" in logs
+
+
+async def test_a_live_deployment_without_a_healthy_instance_is_told_with_the_probe(project: Project) -> None:
+    deployed = await project.deploy("fickle", "fickle")
+    assert status_of(deployed) == "ready"
+
+    item = await told(project, "has no healthy instance")
+
+    assert item.why == f"{deployed.id}-0: GET /healthz answered 500"
+    status = (await asyncio.to_thread(project.stack.cli, "status", "-p", project.slug)).stdout
+    assert "has no healthy instance" in status
