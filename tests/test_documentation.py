@@ -29,6 +29,7 @@ OTHER_VARIABLES = {
     "INTERLOCK_IMAGE",
     "INTERLOCK_DEPLOYMENT_ID",
     "INTERLOCK_INSTANCE_ID",
+    "INTERLOCK_VOLUME_DATA",
 }
 UNITS = {"_seconds": "seconds", "_bytes": "bytes", "_kib": "KiB", "_mib": "MiB"}
 BLOCK = re.compile(r"^```\w*\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -9,7 +9,7 @@ from services.cli.arguments import EnvironmentOption, ProjectOption, parse_comma
 from services.cli.render import secrets_table, settings_table, variables_table
 from services.cli.session import session_of
 from services.ctrl import defaults
-from services.domain.settings import COMMANDS, SETTING_NAMES
+from services.domain.settings import LISTS, SETTING_NAMES
 from services.domain.variables import MAX_VALUE_BYTES
 from services.gen.ctrl.v1 import control_pb2 as pb
 
@@ -144,7 +144,7 @@ def _parse_settings(assignments: list[str]) -> pb.RunSettings:
         elif not value:
             raise typer.BadParameter(f"{name}= has no value; to remove the setting run `interlock config rm {name}`")
         else:
-            values[name] = parse_command(value) if name in COMMANDS else value
+            values[name] = parse_command(value) if name in LISTS else value
     try:
         settings = json_format.ParseDict(values, pb.RunSettings())
     except json_format.ParseError as error:

@@ -40,6 +40,7 @@ from services.cli.setting_options import (
     ReleaseCommandOption,
     ReplicasOption,
     StopSecondsOption,
+    VolumeOption,
 )
 from services.ctrl import defaults
 from services.ctrl.client import ControlClient
@@ -104,6 +105,7 @@ def deploy(
     no_release_command: NoReleaseCommandOption = False,
     command: CommandOption = "",
     protocol: ProtocolOption = "",
+    volume: VolumeOption = None,
     env: EnvOption = None,
     idempotency_key: IdempotencyKeyOption = "",
     no_wait: NoWaitOption = False,
@@ -134,6 +136,7 @@ def deploy(
         no_release_command=no_release_command,
         command=parse_command(command),
         protocol=protocol,
+        volumes=volume or [],
         idempotency_key=idempotency_key,
         variables=parse_variables(env or []),
     )

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from services.ctrl.enums import INSTANCE_STATUS, START, STICKY, TRANSITION_KIND, status_of
 from services.domain.live import Start
-from services.domain.settings import COMMANDS, SETTING_NAMES
+from services.domain.settings import LISTS, SETTING_NAMES
 from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 
@@ -283,7 +283,7 @@ def _commit(deployment: pb.Deployment) -> str:
 def _setting_text(message: pb.RunSettings | pb.Deployment, name: str) -> str:
     """Return a setting as text; empty if it is not set."""
     value = getattr(message, name)
-    return printable(shlex.join(value) if name in COMMANDS else str(value or ""))
+    return printable(shlex.join(value) if name in LISTS else str(value or ""))
 
 
 def _probe_line(probe: pb.Probe) -> str:

@@ -31,6 +31,7 @@ ReadySecondsOption = Annotated[int | None, setting_option("ready_seconds")]
 ReleaseCommandOption = Annotated[str, setting_option("release_command", metavar="COMMAND")]
 CommandOption = Annotated[str, setting_option("command")]
 ProtocolOption = Annotated[str, setting_option("protocol")]
+VolumeOption = Annotated[list[str] | None, setting_option("volumes", metavar="NAME=/PATH")]
 NoReleaseCommandOption = Annotated[
     bool,
     typer.Option(

@@ -65,6 +65,7 @@ class RunApi:
             run=replace(metadata.run, release_command=tuple(request.command)),
             timeout_seconds=seconds,
             name=NAME,
+            volume_scope=metadata.volume_scope,
         )
         _log.info("command runs", deployment_id=deployment_id, task_id=spec.task_id, actor=check_actor(request.actor))
         return self._run(spec, await self._secrets.environment(deployment_id))

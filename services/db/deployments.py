@@ -43,6 +43,11 @@ class Metadata:
     # Where to fetch the source from; None if it was uploaded or there is none.
     git: GitSource | None = None
 
+    @property
+    def volume_scope(self) -> str:
+        """What krane keeps its volumes by: the environment; empty if it has none."""
+        return self.environment_id if self.run.volumes else ""
+
 
 async def fetch_metadata(session: AsyncSession, project_id: str, deployment_id: str) -> Metadata:
     """Read a deployment of a project; raises NotFound."""

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from services.domain.errors import Invalid
+from services.domain.volumes import parse_volumes
 
 MAX_PORT: Final = 65_535
 # Removing a deployment waits this long, also when an emergency rollback cancels one.
@@ -50,10 +51,11 @@ SETTINGS: Final = (
     Setting("release_command", "Command that runs once before instances start", "none"),
     Setting("command", "Command that instances run", "the image's"),
     Setting("protocol", "Protocol of instances: http/1.1, or h2c for gRPC", "http/1.1"),
+    Setting("volumes", "Folders that are kept over deployments, NAME=/PATH", "none"),
 )
 SETTING_NAMES: Final = tuple(setting.name for setting in SETTINGS)
-# Lists of arguments; no shell reads them.
-COMMANDS: Final = ("release_command", "command")
+# Lists of words; those of commands are read by no shell.
+LISTS: Final = ("release_command", "command", "volumes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,8 @@ class RunSettings:
     release_command: tuple[str, ...] | None = None
     command: tuple[str, ...] | None = None
     protocol: str | None = None
+    # Each "name=/path".
+    volumes: tuple[str, ...] | None = None
 
     def set_fields(self) -> dict[str, Any]:
         """Return the settings that are set, by name."""
@@ -97,12 +101,13 @@ class EffectiveSettings:
     # Empty: as the image says.
     command: tuple[str, ...] = ()
     protocol: str = HTTP1
+    volumes: tuple[str, ...] = ()
 
 
 def settings_from(values: Mapping[str, Any]) -> RunSettings:
     """Pick the settings out of named values, such as the fields of a message; other names are ignored."""
     found = {name: values[name] for name in SETTING_NAMES if name in values}
-    found |= {name: tuple(found[name]) for name in COMMANDS if name in found}
+    found |= {name: tuple(found[name]) for name in LISTS if name in found}
     return RunSettings(**found)
 
 
@@ -136,6 +141,7 @@ def check_settings(settings: RunSettings) -> None:
         check_command("command", settings.command)
     if settings.protocol not in (None, HTTP1, H2C):
         raise Invalid(f"protocol {settings.protocol[:80]!r} is not known: use {HTTP1!r} or {H2C!r}")
+    parse_volumes(settings.volumes or ())
     path = settings.health_path
     if path is not None and not _HEALTH_PATH.fullmatch(path):
         raise Invalid(

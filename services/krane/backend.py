@@ -42,7 +42,8 @@ class DeploymentBackend(Protocol):
     An instance is healthy when it answers its health check. One that ends after it was healthy is started again; one
     that ends before that has failed until the next `start`. Gateways and krane reach an instance at its address,
     host:port, which stays the same after a restart if possible. What it writes into its folder stays over restarts, is
-    seen by no other instance, and goes with the deployment: the image never changes.
+    seen by no other instance, and goes with the deployment: the image never changes. Volumes are kept: deployments and
+    tasks of one namespace and scope share those of the same name.
     """
 
     async def create(

@@ -39,6 +39,7 @@ def check_spec(spec: DeploymentSpec) -> None:
     check_id("namespace", spec.namespace)
     check_id("deployment_id", spec.deployment_id)
     check_effective(spec.run)
+    _check_scope(spec)
 
 
 def check_task(spec: TaskSpec) -> None:
@@ -49,5 +50,11 @@ def check_task(spec: TaskSpec) -> None:
         raise Invalid(f"name {spec.name[:80]!r} is not usable for a task: use 1 to 32 lower-case letters")
     check_effective(spec.run)
     check_command("release_command", spec.run.release_command)
+    _check_scope(spec)
     if not 0 < spec.timeout_seconds <= MAX_TASK_SECONDS:
         raise Invalid(f"timeout_seconds is {spec.timeout_seconds:g}: use more than 0 and at most {MAX_TASK_SECONDS}")
+
+
+def _check_scope(spec: DeploymentSpec | TaskSpec) -> None:
+    if spec.run.volumes or spec.volume_scope:
+        check_id("volume_scope", spec.volume_scope)

@@ -49,6 +49,7 @@ def encode_spec(
         deployment_id=spec.deployment_id,
         image=spec.image,
         run=encode_run(spec.run),
+        volume_scope=spec.volume_scope,
         environment=environment,
         registry_credential=credential and encode_credential(credential),
     )
@@ -62,6 +63,7 @@ def decode_spec(request: deployment_pb2.CreateDeploymentRequest) -> DeploymentSp
         image=request.image,
         run=only(resolve(decode_run(request.run)), DEPLOYMENT_SETTINGS),
         environment_digest=digest_environment(request.environment),
+        volume_scope=request.volume_scope,
     )
 
 
@@ -273,6 +275,7 @@ def encode_task_spec(spec: TaskSpec, environment: Mapping[str, str]) -> task_pb2
         task_id=spec.task_id,
         image=spec.image,
         run=encode_run(spec.run),
+        volume_scope=spec.volume_scope,
         environment=environment,
         timeout_seconds=spec.timeout_seconds,
         name=spec.name,
@@ -288,6 +291,7 @@ def decode_task_spec(request: task_pb2.StartTaskRequest) -> TaskSpec:
         run=only(resolve(decode_run(request.run)), TASK_SETTINGS),
         timeout_seconds=request.timeout_seconds,
         environment_digest=digest_environment(request.environment),
+        volume_scope=request.volume_scope,
         name=request.name or RELEASE,
     )
 

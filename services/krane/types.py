@@ -56,7 +56,7 @@ class HostCredential:
 
 # The settings that krane uses. The others keep their defaults, so that specs that differ only in them are equal.
 DEPLOYMENT_SETTINGS = tuple(name for name in SETTING_NAMES if name not in ("release_command", "ready_seconds"))
-TASK_SETTINGS = ("cpu_millicores", "memory_mib", "release_command")
+TASK_SETTINGS = ("cpu_millicores", "memory_mib", "release_command", "volumes")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +71,8 @@ class DeploymentSpec:
     run: EffectiveSettings
     # Digest of the environment variables, which are passed separately: they may be secret, and a spec is logged.
     environment_digest: str = ""
+    # Deployments of the same scope share volumes: the environment's id. Empty if there are no volumes.
+    volume_scope: str = ""
 
 
 def digest_environment(environment: Mapping[str, str]) -> str:
@@ -218,6 +220,8 @@ class TaskSpec:
     environment_digest: str = ""
     # What the task is for, in lower-case letters. Records of an older krane have none: they are releases.
     name: str = RELEASE
+    # As in a DeploymentSpec.
+    volume_scope: str = ""
 
     @property
     def log_name(self) -> str:

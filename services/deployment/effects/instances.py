@@ -37,6 +37,7 @@ class InstanceEffects:
                 deployment_id=metadata.deployment_id,
                 image=image,
                 run=metadata.run,
+                volume_scope=metadata.volume_scope,
             ),
             environment,
             credential,

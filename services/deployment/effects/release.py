@@ -27,6 +27,7 @@ class ReleaseEffects:
                 image=image,
                 run=metadata.run,
                 timeout_seconds=self._settings.release_timeout_seconds,
+                volume_scope=metadata.volume_scope,
             ),
             environment,
         )

@@ -1,6 +1,7 @@
 """What only the process backend promises of what an instance writes: the image stays as it was built."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from services.krane.backends.process.artifacts import Artifact
 from services.krane.backends.process.writable import WritableImage
 from services.krane.backends.supervision.supervised import CommandSpec
 from tests.krane.installation import Krane, ProcessKind, krane_process
-from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell
+from tests.krane.support import NAMESPACE, ask, healthy, instance_when, spec, tell, with_run
 
 # A root that may do nothing that other users may not.
 UNPRIVILEGED = ("setpriv", "--bounding-set=-all", "--inh-caps=-all") if os.geteuid() == 0 else ()
@@ -54,6 +55,28 @@ async def test_an_instance_has_a_copy_of_the_app_where_nothing_can_be_mounted(
         assert list((tmp_path / "krane" / "deployments").iterdir()) == []
 
 
+async def test_where_nothing_can_be_mounted_a_volume_is_in_the_app_or_in_its_variable(
+    process_kind: ProcessKind, tmp_path: Path, unused_tcp_port: int
+) -> None:
+    async with krane_process(process_kind, tmp_path, unused_tcp_port, UNPRIVILEGED) as (_, client):
+        image = await process_kind.image(client)
+        volumes = ("data=/data", "store=/app/deep/store")
+        wanted = replace(with_run(spec("linked-1", image), volumes=volumes), volume_scope="production")
+        await client.create(wanted)
+        instance = await healthy(client, "linked-1")
+
+        await ask(instance, "/append?file=deep/store/db")
+        variables = (await ask(instance, "/context")).json()["environment"]
+        (note, _) = [line.text for line in await client.logs(NAMESPACE, "linked-1")]
+
+        kept = tmp_path / "krane" / "volumes" / NAMESPACE / "production"
+        assert (kept / "store" / "db").read_bytes() == b"x"
+        assert variables["INTERLOCK_VOLUME_DATA"] == f"{kept}/data"
+        assert note == "volume data is in $INTERLOCK_VOLUME_DATA, not in /data: krane may mount nothing here"
+        await client.delete(NAMESPACE, "linked-1")
+        assert (kept / "store" / "db").exists()
+
+
 async def test_an_app_that_is_too_large_to_copy_is_read_only_and_its_log_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -65,7 +88,10 @@ async def test_an_app_that_is_too_large_to_copy_is_read_only_and_its_log_says_so
         arguments=("true",), environment={}, working_directory=image.app, log=tmp_path / "log", stop_grace_seconds=1
     )
 
-    seen = await WritableImage(image=image, folder=tmp_path / "own", can_mount=False).seen_by(command)
+    writable_image = WritableImage(
+        image=image, folder=tmp_path / "own", can_mount=False, volumes=(), store=tmp_path / "volumes"
+    )
+    seen = await writable_image.seen_by(command)
 
     assert seen.working_directory == image.app
     assert seen.note.startswith("the app's folder is read-only: it is larger than")

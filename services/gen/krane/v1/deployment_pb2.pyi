@@ -38,7 +38,7 @@ INSTANCE_STATUS_FAILED: InstanceStatus
 INSTANCE_STATUS_STOPPED: InstanceStatus
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("namespace", "deployment_id", "image", "environment", "registry_credential", "run")
+    __slots__ = ("namespace", "deployment_id", "image", "environment", "registry_credential", "run", "volume_scope")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -52,13 +52,15 @@ class CreateDeploymentRequest(_message.Message):
     ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
     REGISTRY_CREDENTIAL_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_SCOPE_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     deployment_id: str
     image: str
     environment: _containers.ScalarMap[str, str]
     registry_credential: _image_pb2.RegistryCredential
     run: _run_pb2.RunSettings
-    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., environment: _Optional[_Mapping[str, str]] = ..., registry_credential: _Optional[_Union[_image_pb2.RegistryCredential, _Mapping]] = ..., run: _Optional[_Union[_run_pb2.RunSettings, _Mapping]] = ...) -> None: ...
+    volume_scope: str
+    def __init__(self, namespace: _Optional[str] = ..., deployment_id: _Optional[str] = ..., image: _Optional[str] = ..., environment: _Optional[_Mapping[str, str]] = ..., registry_credential: _Optional[_Union[_image_pb2.RegistryCredential, _Mapping]] = ..., run: _Optional[_Union[_run_pb2.RunSettings, _Mapping]] = ..., volume_scope: _Optional[str] = ...) -> None: ...
 
 class CreateDeploymentResponse(_message.Message):
     __slots__ = ("status",)

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from services.gen.krane.v1 import run_pb2 as krane_dot_v1_dot_run__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13krane/v1/task.proto\x12\x08krane.v1\x1a\x12krane/v1/run.proto\"\xb6\x02\n\x10StartTaskRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12@\n\x0b\x65nvironment\x18\x07 \x03(\x0b\x32+.krane.v1.StartTaskRequest.EnvironmentEntry\x12\x17\n\x0ftimeout_seconds\x18\x08 \x01(\x01\x12\"\n\x03run\x18\t \x01(\x0b\x32\x15.krane.v1.RunSettings\x12\x0c\n\x04name\x18\n \x01(\t\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01J\x04\x08\x04\x10\x07R\x07\x63ommandR\x0e\x63pu_millicoresR\x0fmemory_size_mib\"\x13\n\x11StartTaskResponse\"H\n\x0eGetTaskRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x12\n\ntail_lines\x18\x03 \x01(\r\"\x80\x01\n\x0fGetTaskResponse\x12$\n\x06status\x18\x01 \x01(\x0e\x32\x14.krane.v1.TaskStatus\x12\x16\n\texit_code\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tlog_lines\x18\x04 \x03(\tB\x0c\n\n_exit_code\"\x12\n\x10ListTasksRequest\"p\n\x11ListTasksResponse\x12/\n\x05tasks\x18\x01 \x03(\x0b\x32 .krane.v1.ListTasksResponse.Task\x1a*\n\x04Task\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"7\n\x11\x43\x61ncelTaskRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"\x14\n\x12\x43\x61ncelTaskResponse\"7\n\x11\x44\x65leteTaskRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"\x14\n\x12\x44\x65leteTaskResponse*\x90\x01\n\nTaskStatus\x12\x1b\n\x17TASK_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13TASK_STATUS_RUNNING\x10\x01\x12\x19\n\x15TASK_STATUS_SUCCEEDED\x10\x02\x12\x16\n\x12TASK_STATUS_FAILED\x10\x03\x12\x19\n\x15TASK_STATUS_CANCELLED\x10\x04\x32\xeb\x02\n\x0bTaskService\x12\x44\n\tStartTask\x12\x1a.krane.v1.StartTaskRequest\x1a\x1b.krane.v1.StartTaskResponse\x12>\n\x07GetTask\x12\x18.krane.v1.GetTaskRequest\x1a\x19.krane.v1.GetTaskResponse\x12\x44\n\tListTasks\x12\x1a.krane.v1.ListTasksRequest\x1a\x1b.krane.v1.ListTasksResponse\x12G\n\nCancelTask\x12\x1b.krane.v1.CancelTaskRequest\x1a\x1c.krane.v1.CancelTaskResponse\x12G\n\nDeleteTask\x12\x1b.krane.v1.DeleteTaskRequest\x1a\x1c.krane.v1.DeleteTaskResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x13krane/v1/task.proto\x12\x08krane.v1\x1a\x12krane/v1/run.proto\"\xcc\x02\n\x10StartTaskRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\r\n\x05image\x18\x03 \x01(\t\x12@\n\x0b\x65nvironment\x18\x07 \x03(\x0b\x32+.krane.v1.StartTaskRequest.EnvironmentEntry\x12\x17\n\x0ftimeout_seconds\x18\x08 \x01(\x01\x12\"\n\x03run\x18\t \x01(\x0b\x32\x15.krane.v1.RunSettings\x12\x0c\n\x04name\x18\n \x01(\t\x12\x14\n\x0cvolume_scope\x18\x14 \x01(\t\x1a\x32\n\x10\x45nvironmentEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01J\x04\x08\x04\x10\x07R\x07\x63ommandR\x0e\x63pu_millicoresR\x0fmemory_size_mib\"\x13\n\x11StartTaskResponse\"H\n\x0eGetTaskRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\x12\x12\n\ntail_lines\x18\x03 \x01(\r\"\x80\x01\n\x0fGetTaskResponse\x12$\n\x06status\x18\x01 \x01(\x0e\x32\x14.krane.v1.TaskStatus\x12\x16\n\texit_code\x18\x02 \x01(\x05H\x00\x88\x01\x01\x12\x0e\n\x06reason\x18\x03 \x01(\t\x12\x11\n\tlog_lines\x18\x04 \x03(\tB\x0c\n\n_exit_code\"\x12\n\x10ListTasksRequest\"p\n\x11ListTasksResponse\x12/\n\x05tasks\x18\x01 \x03(\x0b\x32 .krane.v1.ListTasksResponse.Task\x1a*\n\x04Task\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"7\n\x11\x43\x61ncelTaskRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"\x14\n\x12\x43\x61ncelTaskResponse\"7\n\x11\x44\x65leteTaskRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0f\n\x07task_id\x18\x02 \x01(\t\"\x14\n\x12\x44\x65leteTaskResponse*\x90\x01\n\nTaskStatus\x12\x1b\n\x17TASK_STATUS_UNSPECIFIED\x10\x00\x12\x17\n\x13TASK_STATUS_RUNNING\x10\x01\x12\x19\n\x15TASK_STATUS_SUCCEEDED\x10\x02\x12\x16\n\x12TASK_STATUS_FAILED\x10\x03\x12\x19\n\x15TASK_STATUS_CANCELLED\x10\x04\x32\xeb\x02\n\x0bTaskService\x12\x44\n\tStartTask\x12\x1a.krane.v1.StartTaskRequest\x1a\x1b.krane.v1.StartTaskResponse\x12>\n\x07GetTask\x12\x18.krane.v1.GetTaskRequest\x1a\x19.krane.v1.GetTaskResponse\x12\x44\n\tListTasks\x12\x1a.krane.v1.ListTasksRequest\x1a\x1b.krane.v1.ListTasksResponse\x12G\n\nCancelTask\x12\x1b.krane.v1.CancelTaskRequest\x1a\x1c.krane.v1.CancelTaskResponse\x12G\n\nDeleteTask\x12\x1b.krane.v1.DeleteTaskRequest\x1a\x1c.krane.v1.DeleteTaskResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,32 +34,32 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_STARTTASKREQUEST_ENVIRONMENTENTRY']._loaded_options = None
   _globals['_STARTTASKREQUEST_ENVIRONMENTENTRY']._serialized_options = b'8\001'
-  _globals['_TASKSTATUS']._serialized_start=885
-  _globals['_TASKSTATUS']._serialized_end=1029
+  _globals['_TASKSTATUS']._serialized_start=907
+  _globals['_TASKSTATUS']._serialized_end=1051
   _globals['_STARTTASKREQUEST']._serialized_start=54
-  _globals['_STARTTASKREQUEST']._serialized_end=364
-  _globals['_STARTTASKREQUEST_ENVIRONMENTENTRY']._serialized_start=266
-  _globals['_STARTTASKREQUEST_ENVIRONMENTENTRY']._serialized_end=316
-  _globals['_STARTTASKRESPONSE']._serialized_start=366
-  _globals['_STARTTASKRESPONSE']._serialized_end=385
-  _globals['_GETTASKREQUEST']._serialized_start=387
-  _globals['_GETTASKREQUEST']._serialized_end=459
-  _globals['_GETTASKRESPONSE']._serialized_start=462
-  _globals['_GETTASKRESPONSE']._serialized_end=590
-  _globals['_LISTTASKSREQUEST']._serialized_start=592
-  _globals['_LISTTASKSREQUEST']._serialized_end=610
-  _globals['_LISTTASKSRESPONSE']._serialized_start=612
-  _globals['_LISTTASKSRESPONSE']._serialized_end=724
-  _globals['_LISTTASKSRESPONSE_TASK']._serialized_start=682
-  _globals['_LISTTASKSRESPONSE_TASK']._serialized_end=724
-  _globals['_CANCELTASKREQUEST']._serialized_start=726
-  _globals['_CANCELTASKREQUEST']._serialized_end=781
-  _globals['_CANCELTASKRESPONSE']._serialized_start=783
-  _globals['_CANCELTASKRESPONSE']._serialized_end=803
-  _globals['_DELETETASKREQUEST']._serialized_start=805
-  _globals['_DELETETASKREQUEST']._serialized_end=860
-  _globals['_DELETETASKRESPONSE']._serialized_start=862
-  _globals['_DELETETASKRESPONSE']._serialized_end=882
-  _globals['_TASKSERVICE']._serialized_start=1032
-  _globals['_TASKSERVICE']._serialized_end=1395
+  _globals['_STARTTASKREQUEST']._serialized_end=386
+  _globals['_STARTTASKREQUEST_ENVIRONMENTENTRY']._serialized_start=288
+  _globals['_STARTTASKREQUEST_ENVIRONMENTENTRY']._serialized_end=338
+  _globals['_STARTTASKRESPONSE']._serialized_start=388
+  _globals['_STARTTASKRESPONSE']._serialized_end=407
+  _globals['_GETTASKREQUEST']._serialized_start=409
+  _globals['_GETTASKREQUEST']._serialized_end=481
+  _globals['_GETTASKRESPONSE']._serialized_start=484
+  _globals['_GETTASKRESPONSE']._serialized_end=612
+  _globals['_LISTTASKSREQUEST']._serialized_start=614
+  _globals['_LISTTASKSREQUEST']._serialized_end=632
+  _globals['_LISTTASKSRESPONSE']._serialized_start=634
+  _globals['_LISTTASKSRESPONSE']._serialized_end=746
+  _globals['_LISTTASKSRESPONSE_TASK']._serialized_start=704
+  _globals['_LISTTASKSRESPONSE_TASK']._serialized_end=746
+  _globals['_CANCELTASKREQUEST']._serialized_start=748
+  _globals['_CANCELTASKREQUEST']._serialized_end=803
+  _globals['_CANCELTASKRESPONSE']._serialized_start=805
+  _globals['_CANCELTASKRESPONSE']._serialized_end=825
+  _globals['_DELETETASKREQUEST']._serialized_start=827
+  _globals['_DELETETASKREQUEST']._serialized_end=882
+  _globals['_DELETETASKRESPONSE']._serialized_start=884
+  _globals['_DELETETASKRESPONSE']._serialized_end=904
+  _globals['_TASKSERVICE']._serialized_start=1054
+  _globals['_TASKSERVICE']._serialized_end=1417
 # @@protoc_insertion_point(module_scope)

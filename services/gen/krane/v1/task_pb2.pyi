@@ -22,7 +22,7 @@ TASK_STATUS_FAILED: TaskStatus
 TASK_STATUS_CANCELLED: TaskStatus
 
 class StartTaskRequest(_message.Message):
-    __slots__ = ("namespace", "task_id", "image", "environment", "timeout_seconds", "run", "name")
+    __slots__ = ("namespace", "task_id", "image", "environment", "timeout_seconds", "run", "name", "volume_scope")
     class EnvironmentEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -37,6 +37,7 @@ class StartTaskRequest(_message.Message):
     TIMEOUT_SECONDS_FIELD_NUMBER: _ClassVar[int]
     RUN_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    VOLUME_SCOPE_FIELD_NUMBER: _ClassVar[int]
     namespace: str
     task_id: str
     image: str
@@ -44,7 +45,8 @@ class StartTaskRequest(_message.Message):
     timeout_seconds: float
     run: _run_pb2.RunSettings
     name: str
-    def __init__(self, namespace: _Optional[str] = ..., task_id: _Optional[str] = ..., image: _Optional[str] = ..., environment: _Optional[_Mapping[str, str]] = ..., timeout_seconds: _Optional[float] = ..., run: _Optional[_Union[_run_pb2.RunSettings, _Mapping]] = ..., name: _Optional[str] = ...) -> None: ...
+    volume_scope: str
+    def __init__(self, namespace: _Optional[str] = ..., task_id: _Optional[str] = ..., image: _Optional[str] = ..., environment: _Optional[_Mapping[str, str]] = ..., timeout_seconds: _Optional[float] = ..., run: _Optional[_Union[_run_pb2.RunSettings, _Mapping]] = ..., name: _Optional[str] = ..., volume_scope: _Optional[str] = ...) -> None: ...
 
 class StartTaskResponse(_message.Message):
     __slots__ = ()

@@ -96,6 +96,8 @@ class InterlockToml(_Section):
     release: ReleaseSection = ReleaseSection()
     build: BuildSection = BuildSection()
     static: StaticSection = StaticSection()
+    # Paths by name.
+    volumes: dict[str, str] = {}
     env: dict[str, str] = {}
 
 
@@ -168,6 +170,8 @@ def _settings(toml: InterlockToml) -> AppSettings:
     # Without [start] command, which is not a setting: the image holds it, and a Dockerfile may say it as well.
     for section in (toml.resources, toml.health, toml.start, toml.release):
         given |= section.model_dump(exclude={"command"}, exclude_none=True)
+    if toml.volumes:
+        given["volumes"] = [f"{name}={path}" for name, path in toml.volumes.items()]
     settings = AppSettings(run=settings_from(given), environment=toml.env)
     check_app_settings(settings)
     return settings

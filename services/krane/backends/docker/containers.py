@@ -14,6 +14,7 @@ from pydantic import JsonValue, TypeAdapter, ValidationError
 from services.config import LOOPBACK
 from services.domain.errors import Conflict, NotFound, PreconditionFailed
 from services.domain.settings import RunSettings
+from services.domain.volumes import parse_volumes, volume_variables
 from services.krane.backends.building.app_config import with_port
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.environments import Environments
@@ -21,12 +22,15 @@ from services.krane.backends.docker.shapes import ContainerDetails, ContainerSum
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.locks import Locks
 from services.krane.backends.shared.records import FOLDED
-from services.krane.types import DeploymentSpec
+from services.krane.types import DeploymentSpec, TaskSpec
 from services.telemetry import get_logger
 
 log = get_logger(__name__)
 
 INSTALLATION = "interlock.installation"
+# Of volumes.
+VOLUME_SCOPE = "interlock.volume_scope"
+VOLUME = "interlock.volume"
 NAMESPACE = "interlock.namespace"
 DEPLOYMENT_ID = "interlock.deployment-id"
 # On a task's container, instead of DEPLOYMENT_ID.
@@ -142,7 +146,7 @@ class Containers:
         """Create the container of one instance, unless it exists. Raises Conflict if its name is taken by another."""
         given = await self.environments.find(record.spec)
         labels = self._labels(record, record.instance_id(index))
-        config = _config(record, record.instance_id(index), given)
+        config = _config(record, record.instance_id(index), given, self.mounts(record.spec))
         return await self.create_labelled(labels, RECORD_ADAPTER, config, mark)
 
     async def create_labelled(
@@ -195,6 +199,25 @@ class Containers:
             RECORD: RECORD_ADAPTER.dump_json(record).decode(),
         }
 
+    def mounts(self, spec: DeploymentSpec | TaskSpec) -> list[JsonValue]:
+        """Return the volumes of a container. The engine makes those that do not exist."""
+        return [
+            {
+                "Type": "volume",
+                "Source": f"interlock-{self._installation}-{spec.namespace}.{spec.volume_scope}.{volume.name}",
+                "Target": str(volume.path),
+                "VolumeOptions": {
+                    "Labels": {
+                        **self.labels,
+                        NAMESPACE: spec.namespace,
+                        VOLUME_SCOPE: spec.volume_scope,
+                        VOLUME: volume.name,
+                    }
+                },
+            }
+            for volume in parse_volumes(spec.run.volumes)
+        ]
+
     def labels_of(self, namespace: str, deployment_id: str, instance_id: str) -> dict[str, str]:
         """Return the labels of every container of a deployment, including its task's."""
         return {
@@ -208,11 +231,12 @@ class Containers:
         }
 
 
-def environment_of(given: Mapping[str, str], deployment_id: str, instance_id: str) -> list[JsonValue]:
-    """Return a container's environment: the given variables, and its identity."""
+def environment_of(given: Mapping[str, str], spec: DeploymentSpec | TaskSpec, instance_id: str) -> list[JsonValue]:
+    """Return a container's environment: the given variables, its identity, and where its volumes are."""
+    variables = {**given, **volume_variables(parse_volumes(spec.run.volumes))}
     return [
-        *(f"{name}={value}" for name, value in given.items()),
-        f"INTERLOCK_DEPLOYMENT_ID={deployment_id}",
+        *(f"{name}={value}" for name, value in variables.items()),
+        f"INTERLOCK_DEPLOYMENT_ID={spec.task_id if isinstance(spec, TaskSpec) else spec.deployment_id}",
         f"INTERLOCK_INSTANCE_ID={instance_id}",
     ]
 
@@ -257,15 +281,17 @@ def mark_of(names: Iterable[str]) -> Mark:
     return next((mark for mark in Mark if mark in suffixes), Mark.NONE)
 
 
-def _config(record: ContainerRecord, instance_id: str, given: Mapping[str, str]) -> dict[str, JsonValue]:
+def _config(
+    record: ContainerRecord, instance_id: str, given: Mapping[str, str], mounts: list[JsonValue]
+) -> dict[str, JsonValue]:
     spec, port = record.spec, f"{record.container_port}/tcp"
     bounds = limits(memory_mib=spec.run.memory_mib, cpu_millicores=spec.run.cpu_millicores)
     return {
         "Image": record.image_id,
-        "Env": [*environment_of(given, spec.deployment_id, instance_id), f"PORT={record.container_port}"],
+        "Env": [*environment_of(given, spec, instance_id), f"PORT={record.container_port}"],
         **_command(record),
         "ExposedPorts": {port: {}},
-        "HostConfig": {**bounds, "PortBindings": {port: [_free_port()]}},
+        "HostConfig": {**bounds, "PortBindings": {port: [_free_port()]}, "Mounts": mounts},
     }
 
 

@@ -87,8 +87,11 @@ class DockerTasks:
             {
                 "Image": image.id,
                 "Cmd": list(spec.run.release_command),
-                "Env": environment_of(environment, spec.task_id, name),
-                "HostConfig": limits(memory_mib=spec.run.memory_mib, cpu_millicores=spec.run.cpu_millicores),
+                "Env": environment_of(environment, spec, name),
+                "HostConfig": {
+                    **limits(memory_mib=spec.run.memory_mib, cpu_millicores=spec.run.cpu_millicores),
+                    "Mounts": self._containers.mounts(spec),
+                },
             },
         )
         begin = partial(self._engine.start_container, container.id)

@@ -12,6 +12,7 @@ from services.config import LOOPBACK, KraneSettings
 from services.domain.errors import PreconditionFailed, Unavailable
 from services.domain.images import registry_of
 from services.domain.listening import Expected, Listener, elsewhere
+from services.domain.volumes import parse_volumes
 from services.krane.backends.building.app_config import AppConfig
 from services.krane.backends.hosted.deployment import HostedDeployment, Wanted
 from services.krane.backends.hosted.grace import effective_grace
@@ -133,7 +134,13 @@ class ProcessDriver:
         image = artifact(self._folders.artifacts, check_reference("artifact", spec.image))
         instance_id = f"{spec.deployment_id}-{index}"
         folder = self._folders.instance(spec.deployment_id, index)
-        writable = WritableImage(image=image, folder=folder, can_mount=self._can_mount)
+        writable = WritableImage(
+            image=image,
+            folder=folder,
+            can_mount=self._can_mount,
+            volumes=parse_volumes(spec.run.volumes),
+            store=self._folders.volumes(spec.namespace, spec.volume_scope),
+        )
         command = CommandSpec(
             arguments=spec.run.command or record.app.command,
             environment=instance_environment(
@@ -141,7 +148,7 @@ class ProcessDriver:
                 instance_id=instance_id,
                 folder=folder,
                 image=image,
-                given=record.environment,
+                given={**record.environment, **writable.volume_variables},
             ),
             working_directory=image.app,
             log=self._log(spec.namespace, spec.deployment_id, instance_id),

@@ -6,6 +6,7 @@ from functools import partial
 
 from services.config import KraneSettings
 from services.domain.errors import PreconditionFailed
+from services.domain.volumes import parse_volumes
 from services.krane.backends.hosted.tasks import MAX_GRACE_SECONDS, Prepared
 from services.krane.backends.process.artifacts import artifact
 from services.krane.backends.process.environment import instance_environment
@@ -39,21 +40,28 @@ class ProcessTasks:
         if image.config is None:
             raise PreconditionFailed(f"task {spec.task_id}: {spec.image} is not here: build it again")
         name = spec.log_name
+        folder = self._folders.task_run(spec.task_id)
+        writable = WritableImage(
+            image=image,
+            folder=folder,
+            can_mount=self._can_mount,
+            volumes=parse_volumes(spec.run.volumes),
+            store=self._folders.volumes(spec.namespace, spec.volume_scope),
+        )
         command = CommandSpec(
             arguments=spec.run.release_command,
             environment=instance_environment(
                 deployment_id=spec.task_id,
                 instance_id=name,
-                folder=self._folders.task_run(spec.task_id),
+                folder=folder,
                 image=image,
-                given=environment,
+                given={**environment, **writable.volume_variables},
             ),
             working_directory=image.app,
             log=self._folders.logs(spec.namespace, spec.task_id) / f"{name}.log",
             stop_grace_seconds=self._stop_grace_seconds,
             memory_bytes=spec.run.memory_mib << 20,
         )
-        writable = WritableImage(image=image, folder=self._folders.task_run(spec.task_id), can_mount=self._can_mount)
         process = self._process(spec)
         return Prepared(process, partial(process.start, await writable.seen_by(command)))
 

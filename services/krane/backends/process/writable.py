@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from services.domain.errors import Unavailable
+from services.domain.volumes import APP_FOLDER, Volume
 from services.krane.backends.process.artifacts import Artifact
 from services.krane.backends.shared.files import remove_tree
 from services.krane.backends.supervision.shim import Mount
@@ -25,35 +26,71 @@ MAX_COPY_FILES = 50_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WritableImage:
-    """An image as one command sees it."""
+    """An image as one command sees it, with its volumes."""
 
     image: Artifact
     # The command's own folder.
     folder: Path
     # Whether commands may have mounts of their own.
     can_mount: bool
+    volumes: tuple[Volume, ...]
+    # The folder of the volumes.
+    store: Path
+
+    @property
+    def volume_variables(self) -> dict[str, str]:
+        """The variables that tell the command where its volumes are."""
+        return {volume.variable: str(self._place(volume)) for volume in self.volumes}
 
     async def seen_by(self, command: CommandSpec) -> CommandSpec:
         """Return the command with the image that it may change. Raises Unavailable if it cannot be copied now."""
+        for volume in self.volumes:
+            await self._provide(volume)
         if self.can_mount:
             path = str(self.image.folder)
             layer = Mount(source=path, target=path, layer=str(self.folder / "layer"))
-            return replace(command, mounts=(*command.mounts, layer))
+            return replace(command, mounts=(layer, *map(self._mount, self.volumes)))
+        notes = [
+            f"volume {volume.name} is in ${volume.variable}, not in {volume.path}: krane may mount nothing here"
+            for volume in self.volumes
+            if not self._is_in_app(volume)
+        ]
         if await asyncio.to_thread(_is_too_large, self.image.app):
-            note = f"the app's folder is read-only: it is larger than {MAX_COPY_BYTES >> 20} MiB; write to $TMPDIR"
-            return replace(command, note=note)
-        return replace(command, working_directory=await self._copied())
+            notes.append(f"the app's folder is read-only: it is larger than {MAX_COPY_BYTES >> 20} MiB")
+            return replace(command, note="; ".join(notes))
+        await _copy(self.image.app, self.folder / "app")
+        await asyncio.to_thread(self._link_volumes)
+        return replace(command, working_directory=self.folder / "app", note="; ".join(notes))
 
-    async def _copied(self) -> Path:
-        copy, unfinished = self.folder / "app", self.folder / "app.unfinished"
-        if not copy.exists():
-            await asyncio.to_thread(remove_tree, unfinished)
-            self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Blocks are shared where the file system can. Links would not do: the image would change with them.
-            await _run("cp", "--archive", "--reflink=auto", str(self.image.app), str(unfinished))
-            await _run("chmod", "--recursive", "u+w", str(unfinished))
-            unfinished.rename(copy)
-        return copy
+    async def _provide(self, volume: Volume) -> None:
+        """Make the folder of a volume. A new one begins with what the image has there, as with docker."""
+        folder, beginning = self.store / volume.name, self._in_app(volume, self.image.app)
+        if beginning is not None and beginning.is_dir():
+            await _copy(beginning, folder)
+        else:
+            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def _place(self, volume: Volume) -> Path:
+        if self.can_mount:
+            return self._in_app(volume, self.image.app) or Path(volume.path)
+        return self.store / volume.name
+
+    def _mount(self, volume: Volume) -> Mount:
+        return Mount(source=str(self.store / volume.name), target=str(self._place(volume)), layer="")
+
+    def _link_volumes(self) -> None:
+        for volume in self.volumes:
+            link = self._in_app(volume, self.folder / "app")
+            if link is not None and not link.is_symlink():
+                remove_tree(link)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(self.store / volume.name)
+
+    def _in_app(self, volume: Volume, app: Path) -> Path | None:
+        return app / volume.path.relative_to(APP_FOLDER) if self._is_in_app(volume) else None
+
+    def _is_in_app(self, volume: Volume) -> bool:
+        return APP_FOLDER in volume.path.parents
 
 
 async def can_mount(folder: Path) -> bool:
@@ -68,6 +105,19 @@ async def can_mount(folder: Path) -> bool:
         return await process.wait() == 0
     finally:
         await asyncio.to_thread(remove_tree, place)
+
+
+async def _copy(source: Path, target: Path) -> None:
+    """Copy a folder, unless the copy exists. It appears when it is complete."""
+    if await asyncio.to_thread(target.exists):
+        return
+    unfinished = target.with_name(f".{target.name}.unfinished")
+    await asyncio.to_thread(remove_tree, unfinished)
+    unfinished.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    # Blocks are shared where the file system can. Links would not do: the image would change with them.
+    await _run("cp", "--archive", "--reflink=auto", str(source), str(unfinished))
+    await _run("chmod", "--recursive", "u+w", str(unfinished))
+    unfinished.rename(target)
 
 
 async def _run(*arguments: str) -> None:

@@ -64,6 +64,10 @@ class Folders:
         """The private folder of a running task; removed when the task has ended."""
         return self.tasks / task_id / "run"
 
+    def volumes(self, namespace: str, scope: str) -> Path:
+        """One folder per volume of the process backend."""
+        return self.root / "volumes" / namespace / scope
+
     def logs(self, namespace: str, deployment_id: str) -> Path:
         """The logs of a deployment's instances and task; kept when the deployment is deleted."""
         return self.root / "logs" / namespace / deployment_id

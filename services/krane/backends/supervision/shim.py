@@ -318,6 +318,7 @@ def mount_all(mounts: list[Mount]) -> None:
         if one["layer"]:
             mount(libc, "overlay", one["target"], "overlay", 0, overlay_options(one["source"], one["layer"]))
         else:
+            os.makedirs(one["target"], exist_ok=True)
             mount(libc, one["source"], one["target"], "", MS_BIND, "")
 
 
