@@ -145,7 +145,7 @@ class DeploySettings(BaseModel):
     gateway_timeout_seconds: float = 20.0
     # Limits of the request that reads an app's OpenAPI document.
     openapi_timeout_seconds: float = 3.0
-    openapi_max_bytes: int = 5 * 1024 * 1024
+    openapi_max_bytes: int = 20 * 1024 * 1024
     # Number of ready deployments per environment that keep running, besides the live and the previous live one.
     keep_ready: int = 3
     # Number of stopped deployments per environment to keep. Older ones are removed with their image and hostname.

@@ -16,6 +16,7 @@ from services.cli.doctoring import doctor
 from services.cli.exit_codes import ExitCode, of_error
 from services.cli.looking import attention, audit, domains_app, list_deployments, logs, show, status
 from services.cli.moving import cancel, promote, rollback
+from services.cli.openapi import openapi_app
 from services.cli.planning import plan
 from services.cli.projects import project_app
 from services.cli.render import printable
@@ -83,6 +84,7 @@ for command in (show, logs, audit, attention, doctor):
     app.command()(command)
 app.command("run", context_settings={"allow_interspersed_args": False})(run_command)
 app.add_typer(domains_app, name="domains")
+app.add_typer(openapi_app, name="openapi")
 app.add_typer(config_app, name="config")
 app.add_typer(env_app, name="env")
 app.add_typer(secrets_app, name="secrets")

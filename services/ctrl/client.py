@@ -4,6 +4,7 @@ Also raises Unavailable if ctrl does not answer, and DeadlineExceeded if a call 
 """
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import aclosing
 from datetime import timedelta
 from types import TracebackType
 from typing import Final, Self, TypedDict, TypeVar, Unpack
@@ -208,6 +209,12 @@ class ControlClient:
     def run_command(self, request: pb.RunCommandRequest) -> AsyncGenerator[pb.RunCommandResponse]:
         """Run a command and stream its lines and its end; fills in workspace and actor. Closing the stream stops it."""
         return follow(self._control.RunCommand, self._signed(request))
+
+    async def get_openapi(self, deployment_id: str) -> bytes:
+        """Return the OpenAPI document of a deployment; raises NotFound if none was kept."""
+        request = self._signed(pb.GetOpenapiRequest(deployment_id=deployment_id))
+        async with aclosing(follow(self._control.GetOpenapi, request)) as chunks:
+            return b"".join([chunk.chunk async for chunk in chunks])
 
     async def list_attention(self) -> pb.ListAttentionResponse:
         """List the problems that need a person."""

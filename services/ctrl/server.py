@@ -12,6 +12,7 @@ from hypercorn.config import Config
 from starlette.applications import Starlette
 
 from services.config import CtrlSettings, Settings
+from services.ctrl.app_openapi import OpenapiApi
 from services.ctrl.attention import AttentionApi
 from services.ctrl.bridge import BRIDGED, Bridge
 from services.ctrl.cancellation import Cancellation
@@ -64,6 +65,7 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         stack.push_async_callback(following.close)
         streams: Mapping[str, Stream] = {
             "FollowLogs": LogApi(database, following).FollowLogs,
+            "GetOpenapi": OpenapiApi(database).GetOpenapi,
             "RunCommand": RunApi(database, sealed, krane, following).RunCommand,
         }
         projects = ProjectApi(database, krane, settings.gateway.port)

@@ -187,6 +187,11 @@ async def store_openapi(session: AsyncSession, deployment_id: str, document: Doc
     )
 
 
+async def read_openapi(session: AsyncSession, digest: str) -> bytes | None:
+    """Return a stored document."""
+    return await session.scalar(select(OpenapiDocument.content).where(OpenapiDocument.digest == digest))
+
+
 async def record_probe(session: AsyncSession, deployment_id: str, found: InstanceProbe) -> None:
     """Record the last probe of an instance."""
     probe = {"instance_id": found.instance_id, **asdict(found.probe)}

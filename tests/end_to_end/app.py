@@ -53,6 +53,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             for _ in range(600):
                 self.wfile.write(b" ")
                 time.sleep(0.1)
+        elif (HERE / "openapi.json").exists():
+            self.answer(200, (HERE / "openapi.json").read_bytes(), "application/json")
         else:
             document = {"openapi": "3.1.0", "info": {"title": "test", "version": VERSION}, "paths": {}}
             self.answer(200, json.dumps(document).encode(), "application/json")

@@ -1015,6 +1015,20 @@ class RunEnd(_message.Message):
     reason: str
     def __init__(self, exit_code: _Optional[int] = ..., reason: _Optional[str] = ...) -> None: ...
 
+class GetOpenapiRequest(_message.Message):
+    __slots__ = ("workspace", "deployment_id")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    DEPLOYMENT_ID_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    deployment_id: str
+    def __init__(self, workspace: _Optional[str] = ..., deployment_id: _Optional[str] = ...) -> None: ...
+
+class GetOpenapiResponse(_message.Message):
+    __slots__ = ("chunk",)
+    CHUNK_FIELD_NUMBER: _ClassVar[int]
+    chunk: bytes
+    def __init__(self, chunk: _Optional[bytes] = ...) -> None: ...
+
 class ListAttentionRequest(_message.Message):
     __slots__ = ("workspace",)
     WORKSPACE_FIELD_NUMBER: _ClassVar[int]

@@ -177,6 +177,11 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.RunCommandRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.RunCommandResponse.FromString,
                 _registered_method=True)
+        self.GetOpenapi = channel.unary_stream(
+                '/ctrl.v1.ControlService/GetOpenapi',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.GetOpenapiRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.GetOpenapiResponse.FromString,
+                _registered_method=True)
         self.ListAttention = channel.unary_unary(
                 '/ctrl.v1.ControlService/ListAttention',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.ListAttentionRequest.SerializeToString,
@@ -376,6 +381,13 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetOpenapi(self, request, context):
+        """The OpenAPI document that a deployment served when it became ready, in parts. NOT_FOUND if none was kept.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListAttention(self, request, context):
         """Problems that need a person, each with the command to run next. Empty if there are none.
         """
@@ -525,6 +537,11 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.RunCommand,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.RunCommandRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.RunCommandResponse.SerializeToString,
+            ),
+            'GetOpenapi': grpc.unary_stream_rpc_method_handler(
+                    servicer.GetOpenapi,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.GetOpenapiRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.GetOpenapiResponse.SerializeToString,
             ),
             'ListAttention': grpc.unary_unary_rpc_method_handler(
                     servicer.ListAttention,
@@ -1291,6 +1308,33 @@ class ControlService:
             '/ctrl.v1.ControlService/RunCommand',
             ctrl_dot_v1_dot_control__pb2.RunCommandRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.RunCommandResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetOpenapi(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/ctrl.v1.ControlService/GetOpenapi',
+            ctrl_dot_v1_dot_control__pb2.GetOpenapiRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.GetOpenapiResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -88,6 +88,8 @@ class ControlServiceStub:
     """Run a command once in the image of a ready deployment, with its environment; stream the lines that it writes, and
     then how it ended. It is stopped when the caller closes the stream, and removed with its end.
     """
+    GetOpenapi: _grpc.UnaryStreamMultiCallable[_control_pb2.GetOpenapiRequest, _control_pb2.GetOpenapiResponse]
+    """The OpenAPI document that a deployment served when it became ready, in parts. NOT_FOUND if none was kept."""
     ListAttention: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListAttentionRequest, _control_pb2.ListAttentionResponse]
     """Problems that need a person, each with the command to run next. Empty if there are none."""
 
@@ -151,6 +153,8 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Run a command once in the image of a ready deployment, with its environment; stream the lines that it writes, and
     then how it ended. It is stopped when the caller closes the stream, and removed with its end.
     """
+    GetOpenapi: _aio.UnaryStreamMultiCallable[_control_pb2.GetOpenapiRequest, _control_pb2.GetOpenapiResponse]  # type: ignore[assignment]
+    """The OpenAPI document that a deployment served when it became ready, in parts. NOT_FOUND if none was kept."""
     ListAttention: _aio.UnaryUnaryMultiCallable[_control_pb2.ListAttentionRequest, _control_pb2.ListAttentionResponse]  # type: ignore[assignment]
     """Problems that need a person, each with the command to run next. Empty if there are none."""
 
@@ -379,6 +383,14 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         """Run a command once in the image of a ready deployment, with its environment; stream the lines that it writes, and
         then how it ended. It is stopped when the caller closes the stream, and removed with its end.
         """
+
+    @_abc_1.abstractmethod
+    def GetOpenapi(
+        self,
+        request: _control_pb2.GetOpenapiRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_control_pb2.GetOpenapiResponse], _abc.AsyncIterator[_control_pb2.GetOpenapiResponse]]:
+        """The OpenAPI document that a deployment served when it became ready, in parts. NOT_FOUND if none was kept."""
 
     @_abc_1.abstractmethod
     def ListAttention(
