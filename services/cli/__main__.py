@@ -22,6 +22,7 @@ from services.cli.projects import project_app
 from services.cli.render import printable
 from services.cli.running import run as run_command
 from services.cli.session import Output, Session, session_of
+from services.cli.volumes import volumes_app
 from services.ctrl import defaults
 from services.domain.errors import InterlockError
 
@@ -88,6 +89,7 @@ app.add_typer(openapi_app, name="openapi")
 app.add_typer(config_app, name="config")
 app.add_typer(env_app, name="env")
 app.add_typer(secrets_app, name="secrets")
+app.add_typer(volumes_app, name="volumes")
 app.add_typer(credentials_app, name="credentials")
 # The old name, from when only registries had credentials.
 app.add_typer(credentials_app, name="registry", hidden=True)

@@ -87,6 +87,14 @@ def variables_table(variables: Iterable[pb.Variable]) -> RenderableType:
     return table
 
 
+def volumes_table(volumes: Iterable[pb.Volume]) -> RenderableType:
+    """Render one line per volume."""
+    table = _table("ENVIRONMENT", "NAME", "USED BY")
+    for volume in volumes:
+        table.add_row(volume.environment, volume.name, ", ".join(volume.used_by))
+    return table
+
+
 def secrets_table(secrets: Iterable[pb.Secret]) -> RenderableType:
     """Render one line per secret."""
     table = _table("NAME", "VERSION", "SET", "BY")

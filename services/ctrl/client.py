@@ -167,6 +167,15 @@ class ControlClient:
         request = pb.RemoveSecretsRequest(project=project, environment=environment, names=names)
         return await self._call(self._control.RemoveSecrets, request)
 
+    async def list_volumes(self, project: str) -> pb.ListVolumesResponse:
+        """List the volumes of a project."""
+        return await self._call(self._control.ListVolumes, pb.ListVolumesRequest(project=project))
+
+    async def remove_volume(self, project: str, name: str, environment: str = "") -> pb.RemoveVolumeResponse:
+        """Remove a volume with everything in it. Raises PreconditionFailed while a deployment with it runs."""
+        request = pb.RemoveVolumeRequest(project=project, environment=environment, name=name)
+        return await self._call(self._control.RemoveVolume, request)
+
     async def list_registry_credentials(self) -> pb.ListRegistryCredentialsResponse:
         """List the credentials for private registries and git servers, without passwords."""
         request = pb.ListRegistryCredentialsRequest()

@@ -28,6 +28,7 @@ from services.ctrl.operations import OperationApi
 from services.ctrl.projects import ProjectApi
 from services.ctrl.registries import CredentialApi
 from services.ctrl.running import RunApi
+from services.ctrl.volumes import VolumeApi
 from services.db.engine import Database
 from services.deployment.secrets import Secrets
 from services.durable.client import RestateClient
@@ -70,7 +71,8 @@ async def serve(settings: Settings, stop: asyncio.Event) -> None:
         }
         projects = ProjectApi(database, krane, settings.gateway.port)
         configuration, credentials = ConfigurationApi(database, keyring), CredentialApi(database, keyring)
-        methods = bind(projects, configuration, credentials, deployments, operations, attention)
+        volumes = VolumeApi(database, krane)
+        methods = bind(projects, configuration, credentials, volumes, deployments, operations, attention)
         grpc_server = await _grpc_server(settings.ctrl)
         add_control(grpc_server, methods, streams, deployments.UploadSource)
         Bridge(restate).add_to(grpc_server)

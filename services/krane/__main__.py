@@ -1,5 +1,5 @@
 """`python -m services.krane` serves. `stop-all` ends all instances that still run. `remove-all` also removes what is
-outside of the data directory (containers and images of a Docker Engine): run it before deleting the data directory.
+outside of the data directory (containers, images and volumes of a Docker Engine): run it before you delete that.
 """
 
 import argparse

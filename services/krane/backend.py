@@ -26,6 +26,7 @@ from services.krane.types import (
     DeploymentState,
     FollowedLine,
     HostCredential,
+    KeptVolume,
     LogLine,
     LogQuery,
     StoredSource,
@@ -170,6 +171,18 @@ class ImageBackend(Protocol):
         ...
 
 
+class VolumeBackend(Protocol):
+    """Folders that outlive deployments and tasks. Only `delete` removes one. A backend may lack them."""
+
+    async def list(self, namespace: str) -> list[KeptVolume]:
+        """Return the volumes of a namespace, sorted by scope and name."""
+        ...
+
+    async def delete(self, namespace: str, scope: str, name: str) -> None:
+        """Delete a volume; succeeds if it is gone. Raises PreconditionFailed while something that runs uses it."""
+        ...
+
+
 class BuildBackend(Protocol):
     """Builds images from sources. A backend may lack it."""
 
@@ -212,6 +225,8 @@ class Backend:
     images: ImageBackend
     # None: it cannot build; krane refuses uploads and builds.
     builds: BuildBackend | None = None
+    # None: it keeps none; krane lists none, and refuses to delete one.
+    volumes: VolumeBackend | None = None
 
 
 class BackendOpener(Protocol):

@@ -16,11 +16,12 @@ from google.protobuf.message import Message
 
 from services.domain.errors import NotFound, Unavailable
 from services.domain.git import GitSource
-from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2, volume_pb2
 from services.gen.krane.v1.build_pb2_grpc import BuildServiceStub
 from services.gen.krane.v1.deployment_pb2_grpc import DeploymentServiceStub
 from services.gen.krane.v1.image_pb2_grpc import ImageServiceStub
 from services.gen.krane.v1.task_pb2_grpc import TaskServiceStub
+from services.gen.krane.v1.volume_pb2_grpc import VolumeServiceStub
 from services.krane.codec import (
     DEPLOYMENT_STATUS,
     decode_build,
@@ -40,6 +41,7 @@ from services.krane.types import (
     DeploymentState,
     FollowedLine,
     HostCredential,
+    KeptVolume,
     LogLine,
     LogQuery,
     StoredSource,
@@ -69,6 +71,7 @@ class KraneClient:
         self._builds = BuildServiceStub(self._channel)
         self._tasks = TaskServiceStub(self._channel)
         self._images = ImageServiceStub(self._channel)
+        self._volumes = VolumeServiceStub(self._channel)
 
     async def close(self) -> None:
         """Close the connection."""
@@ -218,6 +221,16 @@ class KraneClient:
         request = build_pb2.PruneImagesRequest(keep=keep, unneeded_ms=int(unneeded.total_seconds() * 1000))
         response = await self._call(self._builds.PruneImages, request, STOP_DEADLINE_SECONDS)
         return tuple(response.removed)
+
+    async def list_volumes(self, namespace: str) -> tuple[KeptVolume, ...]:
+        """Return the volumes of a workspace, sorted by scope and name."""
+        response = await self._call(self._volumes.ListVolumes, volume_pb2.ListVolumesRequest(namespace=namespace))
+        return tuple(KeptVolume(scope=one.scope, name=one.name, used_by=tuple(one.used_by)) for one in response.volumes)
+
+    async def delete_volume(self, namespace: str, scope: str, name: str) -> None:
+        """Delete a volume; succeeds if it is gone. Raises PreconditionFailed while something that runs uses it."""
+        request = volume_pb2.DeleteVolumeRequest(namespace=namespace, scope=scope, name=name)
+        await self._call(self._volumes.DeleteVolume, request, STOP_DEADLINE_SECONDS)
 
     async def start_task(self, spec: TaskSpec, environment: Mapping[str, str] | None = None) -> None:
         """Start a command with these environment variables, if it has not been started yet."""

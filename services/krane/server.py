@@ -11,14 +11,15 @@ from grpc_health.v1 import health
 
 from services.config import KraneSettings
 from services.domain.errors import Conflict
-from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2
+from services.gen.krane.v1 import build_pb2, deployment_pb2, image_pb2, task_pb2, volume_pb2
 from services.gen.krane.v1.build_pb2_grpc import add_BuildServiceServicer_to_server
 from services.gen.krane.v1.deployment_pb2_grpc import add_DeploymentServiceServicer_to_server
 from services.gen.krane.v1.image_pb2_grpc import add_ImageServiceServicer_to_server
 from services.gen.krane.v1.task_pb2_grpc import add_TaskServiceServicer_to_server
+from services.gen.krane.v1.volume_pb2_grpc import add_VolumeServiceServicer_to_server
 from services.krane.backend import Backend
 from services.krane.backends.opening import open_backend
-from services.krane.servicers import BuildServicer, DeploymentServicer, ImageServicer, TaskServicer
+from services.krane.servicers import BuildServicer, DeploymentServicer, ImageServicer, TaskServicer, VolumeServicer
 from services.rpc.serving import announce, create_server
 from services.telemetry import get_logger
 
@@ -31,6 +32,7 @@ SERVICES = (
     build_pb2.DESCRIPTOR.services_by_name["BuildService"].full_name,
     task_pb2.DESCRIPTOR.services_by_name["TaskService"].full_name,
     image_pb2.DESCRIPTOR.services_by_name["ImageService"].full_name,
+    volume_pb2.DESCRIPTOR.services_by_name["VolumeService"].full_name,
 )
 
 
@@ -73,6 +75,7 @@ def _create_server(backend: Backend) -> grpc.aio.Server:
     add_BuildServiceServicer_to_server(BuildServicer(backend), server)
     add_TaskServiceServicer_to_server(TaskServicer(backend), server)
     add_ImageServiceServicer_to_server(ImageServicer(backend), server)
+    add_VolumeServiceServicer_to_server(VolumeServicer(backend), server)
     announce(server, SERVICES, health.aio.HealthServicer())
     return server
 

@@ -13,6 +13,8 @@ from services.gen.krane.v1 import (
     image_pb2_grpc,
     task_pb2,
     task_pb2_grpc,
+    volume_pb2,
+    volume_pb2_grpc,
 )
 from services.krane.backend import Backend, BuildBackend
 from services.krane.codec import (
@@ -195,6 +197,29 @@ class TaskServicer(task_pb2_grpc.TaskServiceServicer):
     async def DeleteTask(self, request: task_pb2.DeleteTaskRequest, context: Context) -> task_pb2.DeleteTaskResponse:
         await self._tasks.delete(request.namespace, request.task_id)
         return task_pb2.DeleteTaskResponse()
+
+
+class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
+    """krane.v1.VolumeService."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._volumes = backend.volumes
+
+    async def ListVolumes(
+        self, request: volume_pb2.ListVolumesRequest, context: Context
+    ) -> volume_pb2.ListVolumesResponse:
+        kept = await self._volumes.list(request.namespace) if self._volumes else []
+        return volume_pb2.ListVolumesResponse(
+            volumes=[volume_pb2.Volume(scope=one.scope, name=one.name, used_by=one.used_by) for one in kept]
+        )
+
+    async def DeleteVolume(
+        self, request: volume_pb2.DeleteVolumeRequest, context: Context
+    ) -> volume_pb2.DeleteVolumeResponse:
+        if self._volumes is None:
+            raise PreconditionFailed("the backend of this krane keeps no volumes")
+        await self._volumes.delete(request.namespace, request.scope, request.name)
+        return volume_pb2.DeleteVolumeResponse()
 
 
 def _tail_lines(asked: int, default: int) -> int:

@@ -199,6 +199,16 @@ class BuildState:
     settings: AppSettings = field(default_factory=AppSettings)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptVolume:
+    """A volume that krane has."""
+
+    scope: str
+    name: str
+    # Ids of the deployments and tasks that run with it.
+    used_by: tuple[str, ...] = ()
+
+
 # The name of a task that runs the release command.
 RELEASE = "release"
 

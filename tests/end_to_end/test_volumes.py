@@ -1,6 +1,7 @@
 """Volumes: what is written there stays over deployments, for each environment by itself."""
 
 import asyncio
+import json
 
 from services.ctrl.enums import status_of
 from tests.end_to_end.stack import Project
@@ -33,3 +34,13 @@ async def test_a_volume_of_the_source_is_kept_for_each_environment(project: Proj
 
     looked = await asyncio.to_thread(project.stack.cli, "run", project.slug, "--", "cat", "data/notes")
     assert (looked.returncode, looked.stdout.strip()) == (0, "xx")
+
+    listed = await asyncio.to_thread(project.stack.cli, "-o", "json", "volumes", "ls", "-p", project.slug)
+    refused = await asyncio.to_thread(project.stack.cli, "volumes", "rm", "data", "-p", project.slug)
+    volumes = json.loads(listed.stdout)["volumes"]
+    assert sorted((volume["environment"], volume["name"]) for volume in volumes) == [
+        ("preview", "data"),
+        ("production", "data"),
+    ]
+    assert refused.returncode != 0
+    assert "volume data is used by d_" in refused.stderr

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from services.domain.errors import Invalid
+from services.domain.errors import Invalid, PreconditionFailed
 from services.krane.backends.shared.files import remove_tree
 from services.krane.types import DeploymentSpec, TaskStatus
 from tests.krane.commands import ended, task
@@ -31,7 +31,11 @@ def _with_volumes(deployment_id: str, image: str, *volumes: str, scope: str = "p
     return replace(with_run(spec(deployment_id, image), volumes=volumes), volume_scope=scope)
 
 
-@pytest.mark.parametrize(("volume", "file"), [(f"data={DATA}", f"{DATA}/db"), ("store=/app/store", "store/db")])
+@pytest.mark.parametrize(
+    ("volume", "file"),
+    [(f"data={DATA}", f"{DATA}/db"), ("store=/app/store", "store/db")],
+    ids=["anywhere", "in the app"],
+)
 async def test_a_volume_is_shared_by_deployments_of_a_scope_and_outlives_them(
     krane: Krane, volume: str, file: str
 ) -> None:
@@ -84,3 +88,41 @@ async def test_a_volume_without_a_scope_or_with_an_unusable_path_is_refused(kran
         await krane.client.create(_with_volumes("refused-1", krane.image, "data=/data", scope=""))
     with pytest.raises(Invalid, match="would hide /etc of the system"):
         await krane.client.create(_with_volumes("refused-1", krane.image, "data=/etc"))
+
+
+async def test_volumes_are_listed_and_one_that_nobody_runs_with_can_be_deleted(krane: Krane) -> None:
+    wanted = _with_volumes("listed-1", krane.image, "one=/app/one", "two=/app/two", scope="listed")
+    await krane.client.create(wanted)
+    await healthy(krane.client, "listed-1")
+
+    while_it_runs = await _volumes(krane, "listed")
+    with pytest.raises(PreconditionFailed, match="volume one is used by listed-1"):
+        await krane.client.delete_volume(NAMESPACE, "listed", "one")
+    await krane.client.delete(NAMESPACE, "listed-1")
+    kept = await _volumes(krane, "listed")
+    await krane.client.delete_volume(NAMESPACE, "listed", "one")
+    await krane.client.delete_volume(NAMESPACE, "listed", "one")
+    await krane.client.delete_volume("another", "listed", "two")
+
+    assert while_it_runs == {"one": ("listed-1",), "two": ("listed-1",)}
+    assert kept == {"one": (), "two": ()}
+    assert await _volumes(krane, "listed") == {"two": ()}
+    with pytest.raises(Invalid, match="volume name"):
+        await krane.client.delete_volume(NAMESPACE, "listed", "../two")
+
+
+async def test_a_deleted_volume_begins_anew(krane: Krane) -> None:
+    code = f"open('{DATA}/db', 'a').write('x'); print(open('{DATA}/db').read())"
+    for task_id in ("migrate-anew-1", "migrate-anew-2"):
+        writing = task(task_id, krane.image, code)
+        run = replace(writing.run, volumes=(f"data={DATA}",))
+        await krane.client.start_task(replace(writing, run=run, volume_scope="anew"))
+
+        assert (await ended(krane.client, task_id)).log_lines == ("x",)
+
+        await krane.client.delete_task(NAMESPACE, task_id)
+        await krane.client.delete_volume(NAMESPACE, "anew", "data")
+
+
+async def _volumes(krane: Krane, scope: str) -> dict[str, tuple[str, ...]]:
+    return {one.name: one.used_by for one in await krane.client.list_volumes(NAMESPACE) if one.scope == scope}

@@ -814,6 +814,46 @@ class RemoveSecretsResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
 
+class Volume(_message.Message):
+    __slots__ = ("environment", "name", "used_by")
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    USED_BY_FIELD_NUMBER: _ClassVar[int]
+    environment: str
+    name: str
+    used_by: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, environment: _Optional[str] = ..., name: _Optional[str] = ..., used_by: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class ListVolumesRequest(_message.Message):
+    __slots__ = ("workspace", "project")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ...) -> None: ...
+
+class ListVolumesResponse(_message.Message):
+    __slots__ = ("volumes",)
+    VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    volumes: _containers.RepeatedCompositeFieldContainer[Volume]
+    def __init__(self, volumes: _Optional[_Iterable[_Union[Volume, _Mapping]]] = ...) -> None: ...
+
+class RemoveVolumeRequest(_message.Message):
+    __slots__ = ("workspace", "project", "environment", "name")
+    WORKSPACE_FIELD_NUMBER: _ClassVar[int]
+    PROJECT_FIELD_NUMBER: _ClassVar[int]
+    ENVIRONMENT_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    workspace: str
+    project: str
+    environment: str
+    name: str
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+
+class RemoveVolumeResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
 class RegistryCredential(_message.Message):
     __slots__ = ("registry", "username", "version", "updated_by", "updated_at_ms")
     REGISTRY_FIELD_NUMBER: _ClassVar[int]

@@ -137,6 +137,16 @@ class ControlServiceStub:
                 request_serializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.SerializeToString,
                 response_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.FromString,
                 _registered_method=True)
+        self.ListVolumes = channel.unary_unary(
+                '/ctrl.v1.ControlService/ListVolumes',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.ListVolumesRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.ListVolumesResponse.FromString,
+                _registered_method=True)
+        self.RemoveVolume = channel.unary_unary(
+                '/ctrl.v1.ControlService/RemoveVolume',
+                request_serializer=ctrl_dot_v1_dot_control__pb2.RemoveVolumeRequest.SerializeToString,
+                response_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveVolumeResponse.FromString,
+                _registered_method=True)
         self.ListRegistryCredentials = channel.unary_unary(
                 '/ctrl.v1.ControlService/ListRegistryCredentials',
                 request_serializer=ctrl_dot_v1_dot_control__pb2.ListRegistryCredentialsRequest.SerializeToString,
@@ -325,6 +335,20 @@ class ControlServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListVolumes(self, request, context):
+        """Folders that are kept over the deployments of an environment.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RemoveVolume(self, request, context):
+        """Remove a volume with everything in it. Refused (412) while a deployment with it runs.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListRegistryCredentials(self, request, context):
         """Credentials for private registries, and for git servers over https; one per host and workspace. Changes apply at
         once, also to existing deployments. Passwords are encrypted at rest and never returned.
@@ -497,6 +521,16 @@ def add_ControlServiceServicer_to_server(servicer, server):
                     servicer.RemoveSecrets,
                     request_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.FromString,
                     response_serializer=ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.SerializeToString,
+            ),
+            'ListVolumes': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListVolumes,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.ListVolumesRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.ListVolumesResponse.SerializeToString,
+            ),
+            'RemoveVolume': grpc.unary_unary_rpc_method_handler(
+                    servicer.RemoveVolume,
+                    request_deserializer=ctrl_dot_v1_dot_control__pb2.RemoveVolumeRequest.FromString,
+                    response_serializer=ctrl_dot_v1_dot_control__pb2.RemoveVolumeResponse.SerializeToString,
             ),
             'ListRegistryCredentials': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRegistryCredentials,
@@ -1092,6 +1126,60 @@ class ControlService:
             '/ctrl.v1.ControlService/RemoveSecrets',
             ctrl_dot_v1_dot_control__pb2.RemoveSecretsRequest.SerializeToString,
             ctrl_dot_v1_dot_control__pb2.RemoveSecretsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListVolumes(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/ListVolumes',
+            ctrl_dot_v1_dot_control__pb2.ListVolumesRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.ListVolumesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RemoveVolume(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/ctrl.v1.ControlService/RemoveVolume',
+            ctrl_dot_v1_dot_control__pb2.RemoveVolumeRequest.SerializeToString,
+            ctrl_dot_v1_dot_control__pb2.RemoveVolumeResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -69,6 +69,10 @@ class ControlServiceStub:
     """Secrets are environment variables whose values are encrypted at rest and never returned."""
     SetSecrets: _grpc.UnaryUnaryMultiCallable[_control_pb2.SetSecretsRequest, _control_pb2.SetSecretsResponse]
     RemoveSecrets: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveSecretsRequest, _control_pb2.RemoveSecretsResponse]
+    ListVolumes: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListVolumesRequest, _control_pb2.ListVolumesResponse]
+    """Folders that are kept over the deployments of an environment."""
+    RemoveVolume: _grpc.UnaryUnaryMultiCallable[_control_pb2.RemoveVolumeRequest, _control_pb2.RemoveVolumeResponse]
+    """Remove a volume with everything in it. Refused (412) while a deployment with it runs."""
     ListRegistryCredentials: _grpc.UnaryUnaryMultiCallable[_control_pb2.ListRegistryCredentialsRequest, _control_pb2.ListRegistryCredentialsResponse]
     """Credentials for private registries, and for git servers over https; one per host and workspace. Changes apply at
     once, also to existing deployments. Passwords are encrypted at rest and never returned.
@@ -134,6 +138,10 @@ class ControlServiceAsyncStub(ControlServiceStub):
     """Secrets are environment variables whose values are encrypted at rest and never returned."""
     SetSecrets: _aio.UnaryUnaryMultiCallable[_control_pb2.SetSecretsRequest, _control_pb2.SetSecretsResponse]  # type: ignore[assignment]
     RemoveSecrets: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveSecretsRequest, _control_pb2.RemoveSecretsResponse]  # type: ignore[assignment]
+    ListVolumes: _aio.UnaryUnaryMultiCallable[_control_pb2.ListVolumesRequest, _control_pb2.ListVolumesResponse]  # type: ignore[assignment]
+    """Folders that are kept over the deployments of an environment."""
+    RemoveVolume: _aio.UnaryUnaryMultiCallable[_control_pb2.RemoveVolumeRequest, _control_pb2.RemoveVolumeResponse]  # type: ignore[assignment]
+    """Remove a volume with everything in it. Refused (412) while a deployment with it runs."""
     ListRegistryCredentials: _aio.UnaryUnaryMultiCallable[_control_pb2.ListRegistryCredentialsRequest, _control_pb2.ListRegistryCredentialsResponse]  # type: ignore[assignment]
     """Credentials for private registries, and for git servers over https; one per host and workspace. Changes apply at
     once, also to existing deployments. Passwords are encrypted at rest and never returned.
@@ -316,6 +324,22 @@ class ControlServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _control_pb2.RemoveSecretsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_control_pb2.RemoveSecretsResponse, _abc.Awaitable[_control_pb2.RemoveSecretsResponse]]: ...
+
+    @_abc_1.abstractmethod
+    def ListVolumes(
+        self,
+        request: _control_pb2.ListVolumesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.ListVolumesResponse, _abc.Awaitable[_control_pb2.ListVolumesResponse]]:
+        """Folders that are kept over the deployments of an environment."""
+
+    @_abc_1.abstractmethod
+    def RemoveVolume(
+        self,
+        request: _control_pb2.RemoveVolumeRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_control_pb2.RemoveVolumeResponse, _abc.Awaitable[_control_pb2.RemoveVolumeResponse]]:
+        """Remove a volume with everything in it. Refused (412) while a deployment with it runs."""
 
     @_abc_1.abstractmethod
     def ListRegistryCredentials(

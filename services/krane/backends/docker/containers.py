@@ -199,12 +199,16 @@ class Containers:
             RECORD: RECORD_ADAPTER.dump_json(record).decode(),
         }
 
+    def volume_name(self, namespace: str, scope: str, name: str) -> str:
+        """Return the engine's name of a volume."""
+        return f"interlock-{self._installation}-{namespace}.{scope}.{name}"
+
     def mounts(self, spec: DeploymentSpec | TaskSpec) -> list[JsonValue]:
         """Return the volumes of a container. The engine makes those that do not exist."""
         return [
             {
                 "Type": "volume",
-                "Source": f"interlock-{self._installation}-{spec.namespace}.{spec.volume_scope}.{volume.name}",
+                "Source": self.volume_name(spec.namespace, spec.volume_scope, volume.name),
                 "Target": str(volume.path),
                 "VolumeOptions": {
                     "Labels": {

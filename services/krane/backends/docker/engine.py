@@ -31,6 +31,8 @@ from services.krane.backends.docker.shapes import (
     Problem,
     PullProgress,
     RegistryImage,
+    VolumeList,
+    VolumeSummary,
 )
 
 Shape = TypeVar("Shape", bound=BaseModel)
@@ -186,6 +188,19 @@ class Engine:
         if response.is_error:
             raise pull_problem(name, _message(response.content))
         return RegistryImage.model_validate_json(response.content)
+
+    async def list_volumes(self, labels: Mapping[str, str]) -> list[VolumeSummary]:
+        """Return every volume with all of the labels."""
+        query = {"filters": json.dumps({"label": _label_filter(labels)})}
+        response = await self._call("list volumes", "GET", "/volumes", params=query)
+        return VolumeList.model_validate_json(response.content).volumes or []
+
+    async def remove_volume(self, name: str) -> None:
+        """Remove a volume; succeeds if it is gone. Raises Conflict while a container names it."""
+        try:
+            await self._call(f"remove volume {name}", "DELETE", f"/volumes/{name}")
+        except NotFound:
+            return
 
     async def list_images(self, labels: Mapping[str, str], *, with_layers: bool = False) -> list[ImageSummary]:
         """Return every image with all of the labels; with `with_layers`, also their untagged layers."""

@@ -14,6 +14,7 @@ from services.krane.backends.docker.driver import DockerDriver, grace_of
 from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.shapes import ContainerSummary
 from services.krane.backends.docker.tasks import DockerTasks
+from services.krane.backends.docker.volumes import EngineVolumes
 from services.krane.backends.docker.watcher import Watcher
 from services.krane.backends.hosted.assembly import assembled
 from services.krane.backends.shared.folders import Folders
@@ -50,6 +51,7 @@ class DockerOpener:
                     task_driver=DockerTasks(engine, containers, archived_logs, watcher, self._settings),
                     builder=DockerBuilder(engine, images, self._settings),
                     image_store=images,
+                    volume_store=EngineVolumes(engine, containers),
                 ) as backend:
                     yield backend
             finally:
@@ -69,6 +71,7 @@ class DockerOpener:
             for image in await images.stored():
                 await images.remove(image.reference, lambda: False)
             await images.clear_all()
+            await EngineVolumes(engine, containers).remove_all()
 
     async def _stop(self, containers: Containers) -> None:
         running = [one for one in await containers.all() if one.state == "running"]

@@ -157,6 +157,19 @@ class ImageSummary(_Shape):
         return value or {}
 
 
+class VolumeSummary(_Shape):
+    """A volume."""
+
+    name: str
+    labels: dict[str, str] | None = None
+
+
+class VolumeList(_Shape):
+    """GET /volumes."""
+
+    volumes: list[VolumeSummary] | None = None
+
+
 class BuildError(BaseModel):
     """Why a build failed."""
 

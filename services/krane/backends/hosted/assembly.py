@@ -15,6 +15,7 @@ from services.krane.backends.hosted.driver import Driver
 from services.krane.backends.hosted.images import HostedImages
 from services.krane.backends.hosted.logs import HostedLogs
 from services.krane.backends.hosted.tasks import HostedTasks, TaskDriver
+from services.krane.backends.hosted.volumes import HostedVolumes, VolumeStore
 from services.krane.backends.shared.folders import Folders
 
 
@@ -27,6 +28,7 @@ async def assembled(
     task_driver: TaskDriver,
     builder: Builder,
     image_store: ImageStore,
+    volume_store: VolumeStore,
 ) -> AsyncGenerator[Backend]:
     """Take over what an earlier krane left. On exit, leave instances running."""
     sources = SourceStore(folders.sources, settings.max_source_bytes)
@@ -50,6 +52,7 @@ async def assembled(
             logs=HostedLogs(driver, deployments, tasks, builds, folders),
             images=HostedImages(driver, pruner),
             builds=builds,
+            volumes=HostedVolumes(volume_store, deployments, tasks),
         )
     finally:
         await builds.close()

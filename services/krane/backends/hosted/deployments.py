@@ -76,6 +76,11 @@ class HostedDeployments:
         """Return the images that deployments run, or can be started from."""
         return {deployment.spec.image for deployment in self._deployments.values()}
 
+    def running(self) -> dict[str, DeploymentSpec]:
+        """Return the deployments that are not stopped, by id."""
+        found = self._deployments.items()
+        return {id: one.spec for id, one in found if one.state.status is not WorkloadStatus.STOPPED}
+
     async def stop(self, namespace: str, deployment_id: str) -> None:
         await self._operations.finish(self._stop(namespace, deployment_id))
 

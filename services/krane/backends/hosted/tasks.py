@@ -121,6 +121,10 @@ class HostedTasks:
         """Return the images that tasks run."""
         return {task.spec.image for task in self._tasks.values() if task.is_running}
 
+    def running(self) -> dict[str, TaskSpec]:
+        """Return the tasks that have not ended, by id."""
+        return {id: task.spec for id, task in self._tasks.items() if task.is_running}
+
     def may_log(self, namespace: str, task_id: str, log_name: str) -> bool:
         """Return whether a task runs that writes to this log."""
         task = self._find(namespace, task_id)

@@ -11,6 +11,7 @@ from services.krane.backends.process.artifacts import Artifacts
 from services.krane.backends.process.builder import ProcessBuilder
 from services.krane.backends.process.driver import ProcessDriver
 from services.krane.backends.process.tasks import ProcessTasks
+from services.krane.backends.process.volumes import VolumeFolders
 from services.krane.backends.process.writable import can_mount
 from services.krane.backends.shared.folders import Folders
 from services.krane.backends.supervision.supervised import SupervisedProcess
@@ -34,6 +35,7 @@ class ProcessOpener:
             task_driver=ProcessTasks(self._folders, self._settings, can_mount=may_mount),
             builder=ProcessBuilder(artifacts, self._folders.cache, self._settings),
             image_store=artifacts,
+            volume_store=VolumeFolders(self._folders),
         ) as backend:
             yield backend
 
