@@ -178,6 +178,13 @@ async def set_image(
     add_source_variables(row, environment)
 
 
+async def replace_image(session: AsyncSession, deployment_id: str, lost: str, image: str) -> None:
+    """Record an image that was built again in the place of a lost one, if that one is recorded."""
+    row = await session.get_one(Deployment, deployment_id)
+    if row.image == lost:
+        row.image = image
+
+
 async def store_openapi(session: AsyncSession, deployment_id: str, document: Document) -> None:
     """Store a document once, by digest, and record its digest with the deployment."""
     if await session.get(OpenapiDocument, document.digest) is None:

@@ -17,7 +17,10 @@ from services.db.clock import now_ms
 from services.db.engine import Database
 from services.db.steps import list_steps
 from services.deployment.effects import Effects
-from services.domain.errors import InterlockError
+from services.deployment.rebuilding import Rebuilds
+from services.domain.errors import InterlockError, PreconditionFailed
+from services.domain.images import registry_of
+from services.domain.readiness import InstanceStatus
 from services.domain.reconcile import Finding, KraneDeployment, KraneTask, Patience, Repair, Views, find_differences
 from services.domain.runs import may_still_run
 from services.domain.status import GONE, DeploymentStatus
@@ -57,20 +60,24 @@ class Reconciler:
         self._transactions = transactions
         self._settings = settings
         self._patience = Patience(settings.reconcile_grace_seconds)
+        self._rebuilds = Rebuilds(database, krane, effects)
 
     async def run(self) -> Never:
         """Run passes until cancelled. A part that does not answer is logged once per outage."""
         is_down = False
-        while True:
-            try:
-                await self.reconcile()
-                is_down = False
-            except InterlockError as error:
-                self._patience.forget()
-                if not is_down:
-                    log.warning("cannot reconcile", actor=ACTOR, error=error.message)
-                is_down = True
-            await asyncio.sleep(self._settings.reconcile_seconds)
+        try:
+            while True:
+                try:
+                    await self.reconcile()
+                    is_down = False
+                except InterlockError as error:
+                    self._patience.forget()
+                    if not is_down:
+                        log.warning("cannot reconcile", actor=ACTOR, error=error.message)
+                    is_down = True
+                await asyncio.sleep(self._settings.reconcile_seconds)
+        finally:
+            await self._rebuilds.close()
 
     async def reconcile(self) -> None:
         """Run one pass. Raises Unavailable if a view cannot be read; failed repairs are retried by later passes."""
@@ -99,6 +106,7 @@ class Reconciler:
                     id=state.deployment_id,
                     namespace=state.namespace,
                     is_stopped=state.status is WorkloadStatus.STOPPED,
+                    has_failed=any(one.status is InstanceStatus.FAILED for one in state.instances),
                 )
                 for state in states
             ),
@@ -163,9 +171,19 @@ class Reconciler:
         """Start a ready deployment from its image; `watch_instances` then updates its records."""
         async with self._database.read() as session:
             metadata = await deployments.fetch_metadata(session, finding.project_id, finding.deployment_id)
-        if metadata.status is DeploymentStatus.READY and metadata.image:
+        if metadata.status is not DeploymentStatus.READY or not metadata.image:
+            return
+        try:
+            # A pull takes longer than a call, and goes on until the next pass.
+            is_of_registry = registry_of(metadata.image) is not None
+            if is_of_registry and not await self._effects.image.pull(metadata.workspace_id, metadata.image):
+                return
             await self._effects.instances.create(metadata, metadata.image)
             await self._effects.instances.start(metadata.workspace_id, metadata.deployment_id, metadata.image)
+        except PreconditionFailed as error:
+            if not self._rebuilds.begin(metadata):
+                raise
+            log.warning("image is built again", deployment_id=metadata.deployment_id, reason=error.message)
 
     async def _prune(self) -> None:
         async with self._database.read() as session:

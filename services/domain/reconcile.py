@@ -46,6 +46,8 @@ class KraneDeployment:
     id: str
     namespace: str
     is_stopped: bool
+    # An instance has failed, and krane does not start it again by itself.
+    has_failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ def _difference(row: Recorded, one: KraneDeployment | None, views: Views) -> tup
         return (Repair.STOP, "it is stopped, and krane runs it") if runs else None
     if row.is_followed and (one is None or one.is_stopped):
         return Repair.START, f"traffic is routed to it, and krane {'does not know it' if one is None else 'stopped it'}"
+    if row.is_followed and one is not None and one.has_failed:
+        return Repair.START, "traffic is routed to it, and an instance of it has failed"
     return None
 
 

@@ -1,6 +1,7 @@
 """An installation on the docker backend: what is good goes live, what is bad ends in a sentence and leaves nothing."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from services.ctrl.enums import status_of
-from services.domain.errors import PreconditionFailed
+from services.domain.errors import Conflict, PreconditionFailed
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.backends.docker.containers import Containers
 from services.krane.backends.docker.engine import Engine
@@ -35,6 +36,22 @@ class Docker:
         await engine.close()
         return {name.split("-", 2)[2] for container in found for name in container.names}
 
+    async def lose(self, deployment: pb.Deployment) -> None:
+        """Remove the container of the first instance and the image, as by hand."""
+        engine = Engine(self.kind.settings.docker_socket)
+        containers = Containers(engine, Folders.under(self.data_dir))
+
+        async def is_lost() -> bool:
+            # krane may be quicker, and make another container.
+            for found in await containers.of_instance(f"{deployment.id}-0"):
+                await engine.remove_container(found.id)
+            with contextlib.suppress(Conflict):
+                await engine.remove_image(deployment.image)
+            return await engine.inspect_image(deployment.image) is None
+
+        await eventually(is_lost, "the image to be gone")
+        await engine.close()
+
     async def images(self) -> set[str]:
         """The images that the installation built, what is half-made included."""
         return await self.kind.images(self.data_dir)
@@ -57,6 +74,7 @@ async def stack(docker: Docker) -> AsyncIterator[Stack]:
         "INTERLOCK_KRANE__PYTHON_BASE_IMAGE": docker.kind.settings.python_base_image,
         "INTERLOCK_KRANE__NODE_BASE_IMAGE": await asyncio.to_thread(ensure_node_image, socket),
         "INTERLOCK_DEPLOY__RECONCILE_SECONDS": "1",
+        "INTERLOCK_DEPLOY__RECONCILE_GRACE_SECONDS": "3",
         "INTERLOCK_DEPLOY__PRUNE_AFTER_SECONDS": "3",
     }
     stack = Stack(docker.data_dir, QUICK | environment)
@@ -243,3 +261,23 @@ async def test_images_of_what_failed_are_removed(site: Site, docker: Docker) -> 
         return await docker.images() == kept
 
     await eventually(look, "the images of failed deployments to be removed", timeout=20)
+
+
+async def test_live_is_brought_back_when_its_container_and_its_image_are_gone(project: Project, docker: Docker) -> None:
+    deployed = await project.deploy("kept")
+    assert status_of(deployed) == "ready", deployed
+
+    await docker.lose(deployed)
+
+    async def is_told() -> bool:
+        items = (await project.control.list_attention()).items
+        return any(item.deployment_id == deployed.id and "was removed" in item.why for item in items)
+
+    async def serves() -> bool:
+        return await project.answers("live") == "kept"
+
+    await eventually(is_told, "attention to say that the image was removed")
+    await eventually(serves, "live to be brought back", timeout=60)
+    again = await project.control.get_deployment(deployed.id)
+    assert status_of(again) == "ready"
+    assert again.image in await docker.images()

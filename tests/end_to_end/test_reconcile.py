@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from services.ctrl.enums import status_of
 from services.domain.errors import InterlockError, PreconditionFailed
 from services.domain.settings import EffectiveSettings
 from services.gen.ctrl.v1 import control_pb2 as pb
+from services.krane.backends.shared.files import remove_tree
 from services.krane.client import KraneClient
 from services.krane.types import DeploymentSpec, TaskSpec
 from tests.end_to_end.stack import Project, Stack, eventually
@@ -267,6 +270,45 @@ SLOW_BUILD = {
     ),
     "setup.py": "import time\ntime.sleep(120)\n",
 }
+
+
+async def test_live_is_brought_back_when_its_image_and_its_process_are_gone(project: Project) -> None:
+    deployed = await project.deploy("kept")
+    await lose_image(project, deployed)
+    for process in project.stack.instance_processes(deployed.id):
+        os.kill(process, signal.SIGKILL)
+
+    async def is_told() -> bool:
+        items = (await project.control.list_attention()).items
+        return any(item.deployment_id == deployed.id and "was removed" in item.why for item in items)
+
+    await eventually(is_told, "attention to say that the image was removed")
+    await eventually(lambda: serves(project, "kept"), "live to be brought back", timeout=60)
+
+    again = await project.control.get_deployment(deployed.id)
+    assert (status_of(again), again.image) == ("ready", deployed.image)
+
+
+async def test_live_is_brought_back_when_krane_has_neither_it_nor_its_image(
+    project: Project, krane: KraneClient
+) -> None:
+    deployed = await project.deploy("kept")
+    await krane.delete(await workspace_id(project), deployed.id)
+    await lose_image(project, deployed)
+
+    await eventually(lambda: serves(project, "kept"), "live to be brought back", timeout=60)
+
+
+async def lose_image(project: Project, deployment: pb.Deployment) -> None:
+    """Remove the image of a deployment by hand."""
+    folder = project.stack.data_dir / "krane" / "artifacts" / deployment.image.rpartition(":")[2]
+    assert folder.exists()
+    await asyncio.to_thread(remove_tree, folder)
+
+
+async def serves(project: Project, version: str) -> bool:
+    """Whether the live hostname answers with a version."""
+    return await project.answers("live") == version
 
 
 def spec(namespace: str, deployment_id: str, image: str) -> DeploymentSpec:

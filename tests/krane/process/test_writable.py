@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from services.krane.backends.building.app_config import AppConfig
 from services.krane.backends.process import writable
 from services.krane.backends.process.artifacts import Artifact
 from services.krane.backends.process.writable import WritableImage
@@ -83,6 +84,7 @@ async def test_an_app_that_is_too_large_to_copy_is_read_only_and_its_log_says_so
     image = Artifact(digest="0" * 64, folder=tmp_path / "image")
     image.app.mkdir(parents=True)
     (image.app / "model.bin").write_bytes(b"large")
+    image.publish(AppConfig(command=("true",)))
     monkeypatch.setattr(writable, "MAX_COPY_BYTES", 1)
     command = CommandSpec(
         arguments=("true",), environment={}, working_directory=image.app, log=tmp_path / "log", stop_grace_seconds=1

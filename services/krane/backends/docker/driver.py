@@ -1,6 +1,7 @@
 """Deployments of the docker backend. Each is a group of containers with its record in their labels."""
 
 import asyncio
+import contextlib
 from collections import defaultdict
 from collections.abc import AsyncGenerator, Callable, Mapping
 from dataclasses import replace
@@ -178,7 +179,9 @@ class ContainerStore:
         async with self._containers.changing(instance_id):
             container = await self._containers.find(instance_id)
             if container is None:
-                await self._containers.create(self._record, 0, MARKS.get(wanted, Mark.NONE))
+                # It only carries the mark: without its image it cannot be made, and the others still have to end.
+                with contextlib.suppress(*(PreconditionFailed,) if wanted in MARKS else ()):
+                    await self._containers.create(self._record, 0, MARKS.get(wanted, Mark.NONE))
             elif wanted in MARKS:
                 await self._containers.mark(container, instance_id, MARKS[wanted])
             elif container.mark in WANTED:

@@ -125,7 +125,7 @@ class ProcessDriver:
 
     def _deployment(self, record: ProcessRecord) -> HostedDeployment:
         spec = record.spec
-        store = DeploymentFolder(self._folders.deployments / spec.deployment_id, record)
+        store = DeploymentFolder(self._folders.deployments / spec.deployment_id, self._folders.artifacts, record)
         instances = [self._instance(record, index) for index in range(spec.run.replicas)]
         return HostedDeployment(spec, record.wanted, store, instances)
 
@@ -176,8 +176,9 @@ class ProcessDriver:
 class DeploymentFolder:
     """Stores the record of one deployment in its folder."""
 
-    def __init__(self, folder: Path, record: ProcessRecord) -> None:
+    def __init__(self, folder: Path, artifacts: Path, record: ProcessRecord) -> None:
         self._folder = folder
+        self._artifacts = artifacts
         self._record = record
 
     async def want(self, wanted: Wanted) -> None:
@@ -190,7 +191,10 @@ class DeploymentFolder:
             raise Unavailable(f"deployment {deployment_id} could not be written down: {error}") from error
 
     async def provide(self, credential: HostCredential | None) -> None:
-        """Do nothing: the image is kept as long as the deployment."""
+        """Raise PreconditionFailed if the image was removed by hand: krane keeps it as long as the deployment."""
+        image = self._record.spec.image
+        if artifact(self._artifacts, check_reference("artifact", image)).config is None:
+            raise PreconditionFailed(f"{image} is not here: build it again")
 
     async def forget(self) -> None:
         """Remove the folder."""

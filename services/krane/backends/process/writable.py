@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from services.domain.errors import Unavailable
+from services.domain.errors import PreconditionFailed, Unavailable
 from services.domain.volumes import APP_FOLDER, Volume
 from services.krane.backends.process.artifacts import Artifact
 from services.krane.backends.shared.files import remove_tree
@@ -43,7 +43,12 @@ class WritableImage:
         return {volume.variable: str(self._place(volume)) for volume in self.volumes}
 
     async def seen_by(self, command: CommandSpec) -> CommandSpec:
-        """Return the command with the image that it may change. Raises Unavailable if it cannot be copied now."""
+        """Return the command with the image that it may change.
+
+        Raises Unavailable if it cannot be copied now, PreconditionFailed if it was removed.
+        """
+        if await asyncio.to_thread(lambda: self.image.config) is None:
+            raise PreconditionFailed(f"its image {self.image.image} was removed")
         for volume in self.volumes:
             await self._provide(volume)
         if self.can_mount:
