@@ -165,7 +165,8 @@ def step_line(step: pb.Step) -> Text:
     if not step.ended_at_ms:
         return Text.assemble(("> ", "cyan"), step.name)
     seconds = (step.ended_at_ms - step.started_at_ms) / 1000
-    return Text.assemble(("+ ", "green"), f"{step.name}  ", (f"{seconds:.2f} s", "dim"))
+    line = Text.assemble(("+ ", "green"), f"{step.name}  ", (f"{seconds:.2f} s", "dim"))
+    return line.append(f"  {_first_line(step.note)}", "yellow") if step.note else line
 
 
 def result_text(deployment: pb.Deployment) -> RenderableType:

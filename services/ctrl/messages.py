@@ -187,5 +187,6 @@ def _step_message(step: DeploymentStep) -> pb.Step:
         started_at_ms=step.started_at_ms,
         ended_at_ms=step.ended_at_ms or 0,
         error=step.error or "",
+        note=step.note,
         operation=OPERATION.encode(Operation(step.operation)),
     )

@@ -27,6 +27,7 @@ async def begin_step(
     if row is not None:
         row.ended_at_ms = None
         row.error = None
+        row.note = ""
     elif await session.get(Deployment, deployment_id) is not None:
         last = select(func.max(DeploymentStep.position)).where(DeploymentStep.deployment_id == deployment_id)
         session.add(
@@ -47,6 +48,15 @@ async def end_step(session: AsyncSession, *, operation_id: str, name: str, error
         update(DeploymentStep)
         .where(DeploymentStep.operation_id == operation_id, DeploymentStep.name == name)
         .values(ended_at_ms=now_ms(), error=error)
+    )
+
+
+async def note_step(session: AsyncSession, *, operation_id: str, name: str, note: str) -> None:
+    """Add a remark to a step that does not fail because of it."""
+    await session.execute(
+        update(DeploymentStep)
+        .where(DeploymentStep.operation_id == operation_id, DeploymentStep.name == name)
+        .values(note=note)
     )
 
 

@@ -182,6 +182,8 @@ class DeploymentStep(Base):
     started_at_ms: Mapped[int]
     ended_at_ms: Mapped[int | None]
     error: Mapped[str | None] = mapped_column(Text)
+    # A remark that is no failure; empty if there is none.
+    note: Mapped[str] = mapped_column(Text, default="", server_default="")
 
 
 class Instance(Base):

@@ -12,6 +12,7 @@ last box of the flowchart only reads the pointer.
 from datetime import timedelta
 
 from services.db.deployments import Metadata
+from services.deployment.effects.instances import SCRAPE_OPENAPI
 from services.deployment.run import Run
 from services.domain.errors import Invalid, NotFound, PreconditionFailed, Unavailable
 from services.domain.images import is_pinned, registry_of
@@ -56,7 +57,7 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     saga.undo("delete instances", effects.instances.forget, deployment_id)
     instances = await poll_until_ready(run, metadata)
     address = next(instance.address for instance in instances if instance.healthy)
-    await saga.step("scrape OpenAPI", effects.instances.scrape_openapi, deployment_id, address)
+    await saga.step(SCRAPE_OPENAPI, effects.instances.scrape_openapi, run.id, deployment_id, address)
 
     await saga.step("status network", effects.row.set_status, deployment_id, DeploymentStatus.NETWORK)
     domains = await saga.step("build domains", effects.live.build_domains, metadata)

@@ -116,5 +116,23 @@ def test_an_upgrade_keeps_routes_except_those_that_were_not_served(tmp_path: Pat
     assert rows == [{"hostname": "on.example.com", "deployment_id": "d"}]
 
 
+def test_steps_from_before_an_upgrade_have_no_remark(tmp_path: Path) -> None:
+    file = tmp_path / "old.db"
+    config = alembic_config(sqlite_url(file))
+    command.upgrade(config, "0010")
+    with contextlib.closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(
+            "INSERT INTO deployment_steps"
+            " (operation_id, name, deployment_id, operation, position, started_at_ms, error)"
+            " VALUES ('inv_1', 'build', 'd_1', 'deploy', 1, 7, 'no')"
+        )
+
+    command.upgrade(config, "head")
+
+    with contextlib.closing(sqlite3.connect(file)) as connection:
+        rows = connection.execute("SELECT name, started_at_ms, error, note FROM deployment_steps").fetchall()
+    assert rows == [("build", 7, "no", "")]
+
+
 def test_the_migrations_make_the_tables_that_the_code_declares(migrated_file: Path) -> None:
     command.check(alembic_config(sqlite_url(migrated_file)))

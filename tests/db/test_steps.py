@@ -2,7 +2,7 @@ import pytest
 
 from services.db.engine import Database
 from services.db.step_log import DatabaseStepLog
-from services.db.steps import end_open_steps, list_steps
+from services.db.steps import end_open_steps, list_steps, note_step
 from services.db.tables import Deployment
 from tests.builders import add_deployment, add_project
 
@@ -103,3 +103,21 @@ async def test_steps_of_an_unknown_deployment_are_not_recorded_and_do_no_harm(
     await log.end("fetch metadata", "no such deployment")
 
     assert await timeline(database, deployment) == []
+
+
+async def test_a_remark_stays_with_a_step_until_it_is_tried_again(database: Database, deployment: Deployment) -> None:
+    log = step_log(database, deployment.id)
+    await log.begin("build")
+    async with database.write() as session:
+        await note_step(session, operation_id="inv_1", name="build", note="from the cache")
+    await log.end("build", None)
+
+    async with database.read() as session:
+        assert [(step.note, step.error) for step in await list_steps(session, deployment.id)] == [
+            ("from the cache", None)
+        ]
+
+    await log.begin("build")
+
+    async with database.read() as session:
+        assert [step.note for step in await list_steps(session, deployment.id)] == [""]

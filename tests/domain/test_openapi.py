@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from services.domain.openapi import accept_openapi
+from services.domain.openapi import Document, NotKept, accept_openapi
 
 
 def test_a_document_is_kept_as_it_came_under_the_digest_of_its_bytes() -> None:
@@ -11,7 +11,7 @@ def test_a_document_is_kept_as_it_came_under_the_digest_of_its_bytes() -> None:
 
     document = accept_openapi(content)
 
-    assert document is not None
+    assert isinstance(document, Document)
     assert document.content == content
     assert document.digest == f"sha256:{hashlib.sha256(content).hexdigest()}"
 
@@ -37,8 +37,11 @@ def test_a_document_is_kept_as_it_came_under_the_digest_of_its_bytes() -> None:
     ],
 )
 def test_anything_else_is_not_kept(content: bytes) -> None:
-    assert accept_openapi(content) is None
+    found = accept_openapi(content)
+
+    assert isinstance(found, NotKept)
+    assert found.reason in ("it is not JSON", "it is not an OpenAPI 3 document")
 
 
 def test_unknown_fields_do_not_matter() -> None:
-    assert accept_openapi(json.dumps({"openapi": "3.0.3", "x-anything": {"a": [1]}}).encode()) is not None
+    assert isinstance(accept_openapi(json.dumps({"openapi": "3.0.3", "x-anything": {"a": [1]}}).encode()), Document)

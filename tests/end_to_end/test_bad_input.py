@@ -67,14 +67,19 @@ async def test_an_app_that_listens_elsewhere_is_told_where_while_it_is_waited_fo
     assert "it listens on 127.0.0.1:" in failed.failure.last_probe.problem
 
 
-@pytest.mark.parametrize("behaviour", ["redirect", "huge"])
-async def test_an_openapi_document_that_cannot_be_had_does_not_stop_a_deployment(
-    project: Project, behaviour: str
+@pytest.mark.parametrize(
+    ("behaviour", "reason"), [("redirect", "was answered with status 302"), ("huge", "it is larger than 20 MiB")]
+)
+async def test_an_openapi_document_that_cannot_be_had_does_not_stop_a_deployment_and_its_step_says_why(
+    project: Project, behaviour: str, reason: str
 ) -> None:
     deployed = await project.deploy("one", behaviour=behaviour)
 
     assert status_of(deployed) == "ready"
     assert deployed.openapi_digest == ""
+    (note,) = [step.note for step in deployed.steps if step.note]
+    assert (note.startswith("the document is not kept: "), reason in note) == (True, True), note
+    assert reason in project.stack.cli("show", deployed.id).stdout
     assert await project.answers("live") == "one"
 
 

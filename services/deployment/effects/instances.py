@@ -5,17 +5,20 @@ from collections.abc import Sequence
 from contextlib import suppress
 
 from services.config import DeploySettings
-from services.db import deployments, instances
+from services.db import deployments, instances, steps
 from services.db.engine import Database
 from services.deployment.scrape import fetch_openapi
 from services.deployment.secrets import Secrets
 from services.domain.errors import NotFound, Unavailable
+from services.domain.openapi import Document
 from services.domain.readiness import InstanceState
 from services.krane.client import KraneClient
 from services.krane.types import DeploymentSpec, DeploymentState, last_probe, without_probes
 
 # Time to read the last probe before instances are removed.
 LAST_LOOK_SECONDS = 2.0
+# Name of the step, to which a note is added.
+SCRAPE_OPENAPI = "scrape OpenAPI"
 
 
 class InstanceEffects:
@@ -83,11 +86,14 @@ class InstanceEffects:
         async with self._database.write() as session:
             await instances.delete_instances(session, deployment_id)
 
-    async def scrape_openapi(self, deployment_id: str, address: str) -> None:
-        """Fetch and store the app's OpenAPI document, if it serves an acceptable one."""
-        document = await fetch_openapi(
+    async def scrape_openapi(self, operation_id: str, deployment_id: str, address: str) -> None:
+        """Fetch and store the app's OpenAPI document; the step's note says why one is not kept."""
+        found = await fetch_openapi(
             address, timeout=self._settings.openapi_timeout_seconds, max_bytes=self._settings.openapi_max_bytes
         )
-        if document is not None:
-            async with self._database.write() as session:
-                await deployments.store_openapi(session, deployment_id, document)
+        async with self._database.write() as session:
+            if isinstance(found, Document):
+                await deployments.store_openapi(session, deployment_id, found)
+            elif found.reason:
+                note = f"the document is not kept: {found.reason}"
+                await steps.note_step(session, operation_id=operation_id, name=SCRAPE_OPENAPI, note=note)

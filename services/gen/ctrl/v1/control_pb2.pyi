@@ -431,18 +431,20 @@ class Probe(_message.Message):
     def __init__(self, instance_id: _Optional[str] = ..., problem: _Optional[str] = ..., status_code: _Optional[int] = ..., latency_ms: _Optional[int] = ..., body: _Optional[str] = ...) -> None: ...
 
 class Step(_message.Message):
-    __slots__ = ("name", "started_at_ms", "ended_at_ms", "error", "operation")
+    __slots__ = ("name", "started_at_ms", "ended_at_ms", "error", "operation", "note")
     NAME_FIELD_NUMBER: _ClassVar[int]
     STARTED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     ENDED_AT_MS_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     OPERATION_FIELD_NUMBER: _ClassVar[int]
+    NOTE_FIELD_NUMBER: _ClassVar[int]
     name: str
     started_at_ms: int
     ended_at_ms: int
     error: str
     operation: Operation
-    def __init__(self, name: _Optional[str] = ..., started_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., error: _Optional[str] = ..., operation: _Optional[_Union[Operation, str]] = ...) -> None: ...
+    note: str
+    def __init__(self, name: _Optional[str] = ..., started_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., error: _Optional[str] = ..., operation: _Optional[_Union[Operation, str]] = ..., note: _Optional[str] = ...) -> None: ...
 
 class Instance(_message.Message):
     __slots__ = ("id", "address", "status", "healthy", "reason", "restarts", "last_end", "last_end_ms")
