@@ -42,7 +42,7 @@ class InstanceState:
     """One instance as krane reports it."""
 
     id: str
-    # host:port; empty while unknown.
+    # host:port; empty while unknown, and while it is frozen.
     address: str
     status: InstanceStatus
     healthy: bool

@@ -1,6 +1,8 @@
 """A live deployment that does not serve as it should is told within seconds, with the reason."""
 
 import asyncio
+import os
+import signal
 import time
 
 import pytest
@@ -58,3 +60,27 @@ async def test_a_live_deployment_without_a_healthy_instance_is_told_with_the_pro
     assert item.why == f"{deployed.id}-0: GET /healthz answered 500"
     status = (await asyncio.to_thread(project.stack.cli, "status", "-p", project.slug)).stdout
     assert "has no healthy instance" in status
+
+
+async def test_a_frozen_only_instance_is_answered_for_at_once_and_told(project: Project) -> None:
+    deployed = await project.deploy("still")
+    processes = project.stack.instance_processes(deployed.id)
+    for process in processes:
+        os.kill(process, signal.SIGSTOP)
+
+    item = await told(project, "has no healthy instance")
+    began = time.monotonic()
+    answer = await project.answers("live")
+
+    assert answer == "503"
+    assert time.monotonic() - began < 1
+    assert "it is frozen" in item.why
+    shown = await project.control.get_deployment(deployed.id)
+    assert [(one.healthy, one.reason.partition(":")[0]) for one in shown.instances] == [(False, "it is frozen")]
+    for process in processes:
+        os.kill(process, signal.SIGCONT)
+
+    async def serves() -> bool:
+        return await project.answers("live") == "still"
+
+    await eventually(serves, "the instance to go on")

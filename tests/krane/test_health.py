@@ -36,6 +36,10 @@ async def nowhere() -> str:
     return ""
 
 
+async def never() -> bool:
+    return False
+
+
 def head(status: int) -> bytes:
     return f"HTTP/1.1 {status} X\r\nContent-Length: 0\r\n\r\n".encode()
 
@@ -120,7 +124,7 @@ async def test_one_failed_probe_is_weather_and_two_in_a_row_are_unhealthy() -> N
 
     async with server(head(503), head(200), head(502), head(200), head(500)) as port:
         check = Check(path="/up", timeout_ms=1000, interval=0.001, calm_interval=0.001)
-        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, note, nowhere))
+        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, note, nowhere, never))
 
         async def was_healthy_and_is_not() -> bool:
             return bool(seen) and not health.is_healthy
@@ -153,7 +157,7 @@ async def test_an_instance_is_asked_seldom_while_it_is_calm_and_often_again_once
     prober, health = Prober(), Health(asyncio.Event())
     async with await asyncio.start_server(answer, "127.0.0.1", 0) as listening:
         port = listening.sockets[0].getsockname()[1]
-        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, lambda: None, nowhere))
+        following = asyncio.create_task(health.follow(prober, f"127.0.0.1:{port}", check, lambda: None, nowhere, never))
         await until(is_calm)
         calm, status = len(asked), 500
         await until(has_failed_often)
@@ -183,7 +187,7 @@ async def test_a_run_that_listens_elsewhere_is_told_where_once_it_had_time_to_li
         return health.reason == await search()
 
     address = f"127.0.0.1:{unused_tcp_port}"
-    following = asyncio.create_task(health.follow(prober, address, make_check("", 2.0), lambda: None, search))
+    following = asyncio.create_task(health.follow(prober, address, make_check("", 2.0), lambda: None, search, never))
     await until(has_said_where)
     following.cancel()
     await prober.close()

@@ -1,6 +1,7 @@
 """One instance and what krane says of it: health, failures, restarts, limits, logs, its whole process tree."""
 
 import asyncio
+import os
 import signal
 
 import pytest
@@ -196,6 +197,26 @@ async def test_the_problem_of_a_probe_does_not_hide_how_the_run_before_ended(kra
     assert (instance.exit_code, instance.last_end) == (7, "it exited with code 7")
     assert instance.unhealthy_since_ms >= instance.last_end_ms
     await krane.client.delete(NAMESPACE, "relapse-1")
+
+
+@pytest.mark.needs(Needs.RESTARTS)
+@pytest.mark.parametrize("path", ["", "/healthz"])
+async def test_frozen_instance_is_unhealthy_and_has_no_address_until_it_goes_on(krane: Krane, path: str) -> None:
+    name = f"frozen-{len(path)}"
+    await krane.client.create(spec(name, krane.image, path=path))
+    before = await healthy(krane.client, name)
+
+    for pid in krane.processes(name):
+        os.kill(pid, signal.SIGSTOP)
+    frozen = await instance_when(krane.client, name, lambda i: not i.healthy)
+    for pid in krane.processes(name):
+        os.kill(pid, signal.SIGCONT)
+    after = await healthy(krane.client, name)
+
+    assert (frozen.status, frozen.address) == (InstanceStatus.RUNNING, "")
+    assert frozen.reason.startswith("it is frozen: ")
+    assert (after.address, after.restarts) == (before.address, 0)
+    await krane.client.delete(NAMESPACE, name)
 
 
 async def test_delete_ends_descendants_that_left_session_and_parent(krane: Krane) -> None:

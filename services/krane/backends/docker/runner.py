@@ -11,8 +11,9 @@ from services.krane.backends.docker.engine import Engine
 from services.krane.backends.docker.lifetime import Lifetime, own_ending, undisturbed
 from services.krane.backends.docker.probe import PublishedPortProber
 from services.krane.backends.docker.problems import PortTaken
-from services.krane.backends.docker.sockets import listeners_of
+from services.krane.backends.docker.sockets import listeners_of, processes_of
 from services.krane.backends.docker.watcher import Watcher
+from services.krane.backends.shared.processes import are_stopped
 from services.krane.backends.supervision.ending import NEVER_RAN, Ending
 
 
@@ -40,6 +41,7 @@ class ContainerRunner:
         self._instance_id = record.instance_id(index)
         self._lifetime = Lifetime(containers, watcher, self._instance_id, stop_grace_seconds)
         self._port = 0
+        self._container: Container | None = None
 
     @property
     def address(self) -> str:
@@ -57,6 +59,11 @@ class ContainerRunner:
             return False
         self._note(container)
         return True
+
+    async def is_frozen(self) -> bool:
+        """Return whether its processes are stopped, if they can be seen from here."""
+        container = self._container
+        return container is not None and await asyncio.to_thread(lambda: are_stopped(processes_of(container)))
 
     async def elsewhere(self) -> str:
         """Say where the container listens, if its sockets can be seen from here."""
@@ -117,6 +124,7 @@ class ContainerRunner:
     def _note(self, container: Container) -> None:
         self._prober.forget(self.address)
         self._port = container.port
+        self._container = container
         self._prober.note(self.address, container.own_address)
 
     async def _replace(self) -> Container:

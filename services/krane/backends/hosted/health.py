@@ -17,6 +17,7 @@ STARTING_INTERVAL = 0.05
 FAILURES_UNTIL_UNHEALTHY = 2
 # A new run gets this many seconds to listen before its sockets are searched, and again between two searches.
 SEARCH_SECONDS = 1.0
+FROZEN = "it is frozen: its processes are stopped (SIGSTOP), so no request would be answered"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Health:
 
     def __init__(self, probed: asyncio.Event) -> None:
         self.is_healthy = False
+        self.is_frozen = False
         self.last_probe: Probe | None = None
         self._probed = probed
         self.reason = "it was not probed yet"
@@ -67,14 +69,20 @@ class Health:
         check: Check,
         on_first_passed: Callable[[], None],
         elsewhere: Callable[[], Awaitable[str]],
+        is_frozen: Callable[[], Awaitable[bool]],
     ) -> None:
         """Probe forever: often until the first probe passes, then at the check's intervals.
 
-        `elsewhere` tells where the run listens instead of its port; empty if nowhere.
+        `elsewhere` tells where the run listens instead of its port; empty if nowhere. A frozen run is not probed: the
+        kernel accepts connections for it, and nothing answers them.
         """
         while True:
-            found = await prober.probe(address, check.path, check.timeout_ms, check.protocol)
-            self.last_probe = await self._explained(found, elsewhere)
+            self.is_frozen = await is_frozen()
+            if self.is_frozen:
+                self.last_probe = Probe(problem=FROZEN)
+            else:
+                found = await prober.probe(address, check.path, check.timeout_ms, check.protocol)
+                self.last_probe = await self._explained(found, elsewhere)
             problem = self.last_probe.problem
             if not problem and self._first_passed_at is None:
                 on_first_passed()
@@ -95,7 +103,7 @@ class Health:
         if problem or not self._passing_since:
             self._passing_since = time.monotonic()
         self._failures = self._failures + 1 if problem else 0
-        if not problem or not self.is_healthy or self._failures >= FAILURES_UNTIL_UNHEALTHY:
+        if not problem or self.is_frozen or not self.is_healthy or self._failures >= FAILURES_UNTIL_UNHEALTHY:
             self.is_healthy = not problem
             self.unhealthy_since_ms = (self.unhealthy_since_ms or now_ms()) if problem else 0
             self.reason = problem

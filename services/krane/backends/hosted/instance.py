@@ -80,7 +80,8 @@ class HostedInstance:
         is_running = self._status is InstanceStatus.RUNNING
         return InstanceReport(
             id=self.id,
-            address=self._address,
+            # Requests to a frozen run would wait for ever; without an address gateways answer at once.
+            address="" if is_running and self._health.is_frozen else self._address,
             status=self._status,
             healthy=is_running and self._health.is_healthy,
             reason=self._explained(self._health.reason) if is_running else self._reason,
@@ -95,7 +96,7 @@ class HostedInstance:
 
     async def probe(self) -> InstanceReport:
         """Probe the instance now, and return its state."""
-        if self._status is InstanceStatus.RUNNING:
+        if self._status is InstanceStatus.RUNNING and not self._health.is_frozen:
             check = self._check
             found = await self._prober.probe(self._address, check.path, check.timeout_ms, check.protocol)
             if is_refused(found):
@@ -198,7 +199,12 @@ class HostedInstance:
         self._become(InstanceStatus.RUNNING, "")
         probing = asyncio.create_task(
             self._health.follow(
-                self._prober, self._runner.address, self._check, self._note_was_healthy, self._runner.elsewhere
+                self._prober,
+                self._runner.address,
+                self._check,
+                self._note_was_healthy,
+                self._runner.elsewhere,
+                self._runner.is_frozen,
             ),
             name=f"probe {self.id}",
         )

@@ -43,6 +43,10 @@ class InstanceRunner(CommandRun, Protocol):
         """Choose another address for the next run if the ended one may have been unable to listen on its own."""
         ...
 
+    async def is_frozen(self) -> bool:
+        """Return whether every process of the run is stopped, as by SIGSTOP; False if that is not known."""
+        ...
+
     async def elsewhere(self) -> str:
         """Return where the run listens instead of its port, in one sentence; empty if nowhere or not known."""
         ...

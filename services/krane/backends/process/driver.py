@@ -28,6 +28,7 @@ from services.krane.backends.shared.folders import Folders
 from services.krane.backends.shared.log_file import follow_file
 from services.krane.backends.shared.log_lines import Place
 from services.krane.backends.shared.logs import tail
+from services.krane.backends.shared.processes import are_stopped
 from services.krane.backends.shared.records import FOLDED
 from services.krane.backends.shared.sockets import listeners_of_processes
 from services.krane.backends.supervision.ending import Ending
@@ -227,6 +228,10 @@ class ProcessRunner:
     async def is_started(self) -> bool:
         """Return whether its shim is there."""
         return await self._process.is_started()
+
+    async def is_frozen(self) -> bool:
+        """Return whether its processes are stopped."""
+        return await asyncio.to_thread(lambda: are_stopped(self._process.processes()))
 
     async def elsewhere(self) -> str:
         """Say where processes of the run listen."""
