@@ -15,6 +15,7 @@ from services.config import KraneBackend, KraneSettings
 from services.krane.backends.docker.building.images import BuiltImages
 from services.krane.backends.docker.containers import Containers
 from services.krane.backends.docker.engine import Engine
+from services.krane.backends.docker.volumes import EngineVolumes
 from services.krane.backends.opening import stop_all
 from services.krane.backends.shared.folders import Folders
 from services.krane.client import KraneClient
@@ -201,6 +202,7 @@ class DockerKind:
         while left := await images.stored():
             for image in left:
                 await images.remove(image.reference, lambda: False)
+        await EngineVolumes(engine, containers).remove_all()
         await engine.close()
 
 
