@@ -225,7 +225,7 @@ class Backend:
     images: ImageBackend
     # None: it cannot build; krane refuses uploads and builds.
     builds: BuildBackend | None = None
-    # None: it keeps none; krane lists none, and refuses to delete one.
+    # None: it keeps none; krane lists none, and refuses deployments and tasks with one.
     volumes: VolumeBackend | None = None
 
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 
 from services.domain.errors import Invalid, PreconditionFailed
 from services.domain.ids import check_id
+from services.domain.settings import EffectiveSettings
 from services.gen.krane.v1 import (
     build_pb2,
     build_pb2_grpc,
@@ -16,7 +17,7 @@ from services.gen.krane.v1 import (
     volume_pb2,
     volume_pb2_grpc,
 )
-from services.krane.backend import Backend, BuildBackend
+from services.krane.backend import Backend, BuildBackend, VolumeBackend
 from services.krane.codec import (
     BUILD_PRIORITY,
     DEPLOYMENT_STATUS,
@@ -37,6 +38,7 @@ MAX_TAIL_LINES = 10_000
 DEFAULT_LOG_LINES = 100
 DEFAULT_BUILD_LINES = 50
 DEFAULT_TASK_LINES = 50
+NO_VOLUMES = "the backend of this krane keeps no volumes: set INTERLOCK_KRANE__BACKEND to one that does"
 
 
 class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
@@ -45,12 +47,15 @@ class DeploymentServicer(deployment_pb2_grpc.DeploymentServiceServicer):
     def __init__(self, backend: Backend) -> None:
         self._deployments = backend.deployments
         self._logs = backend.logs
+        self._volumes = backend.volumes
 
     async def CreateDeployment(
         self, request: deployment_pb2.CreateDeploymentRequest, context: Context
     ) -> deployment_pb2.CreateDeploymentResponse:
         credential = decode_credential(request.registry_credential)
-        status = await self._deployments.create(decode_spec(request), dict(request.environment), credential)
+        spec = decode_spec(request)
+        _check_volumes(spec.run, self._volumes)
+        status = await self._deployments.create(spec, dict(request.environment), credential)
         return deployment_pb2.CreateDeploymentResponse(status=DEPLOYMENT_STATUS.encode(status))
 
     async def GetDeployment(
@@ -175,9 +180,12 @@ class TaskServicer(task_pb2_grpc.TaskServiceServicer):
 
     def __init__(self, backend: Backend) -> None:
         self._tasks = backend.tasks
+        self._volumes = backend.volumes
 
     async def StartTask(self, request: task_pb2.StartTaskRequest, context: Context) -> task_pb2.StartTaskResponse:
-        await self._tasks.start(decode_task_spec(request), dict(request.environment))
+        spec = decode_task_spec(request)
+        _check_volumes(spec.run, self._volumes)
+        await self._tasks.start(spec, dict(request.environment))
         return task_pb2.StartTaskResponse()
 
     async def GetTask(self, request: task_pb2.GetTaskRequest, context: Context) -> task_pb2.GetTaskResponse:
@@ -217,9 +225,14 @@ class VolumeServicer(volume_pb2_grpc.VolumeServiceServicer):
         self, request: volume_pb2.DeleteVolumeRequest, context: Context
     ) -> volume_pb2.DeleteVolumeResponse:
         if self._volumes is None:
-            raise PreconditionFailed("the backend of this krane keeps no volumes")
+            raise PreconditionFailed(NO_VOLUMES)
         await self._volumes.delete(request.namespace, request.scope, request.name)
         return volume_pb2.DeleteVolumeResponse()
+
+
+def _check_volumes(run: EffectiveSettings, volumes: VolumeBackend | None) -> None:
+    if run.volumes and volumes is None:
+        raise PreconditionFailed(NO_VOLUMES)
 
 
 def _tail_lines(asked: int, default: int) -> int:

@@ -13,7 +13,7 @@ from services.krane.client import KraneClient
 from services.krane.server import serving
 from services.krane.types import DeploymentState
 from tests.krane.memory_backend import open_memory
-from tests.krane.support import NAMESPACE, in_chunks
+from tests.krane.support import NAMESPACE, in_chunks, spec, with_run
 
 SETTINGS = KraneSettings(port=0)
 
@@ -41,6 +41,19 @@ async def test_a_backend_without_builds_refuses_sources_and_builds_and_says_what
         )
         for call in calls:
             with pytest.raises(PreconditionFailed, match="builds nothing: deploy an image"):
+                await call
+
+
+async def test_a_backend_without_volumes_has_none_and_refuses_to_run_with_one(backend: Backend) -> None:
+    wanted = with_run(spec("volumes-1", f"memory@sha256:{'0' * 64}"), volumes=("data=/data",))
+    async with serving(backend, SETTINGS) as address, KraneClient(address) as client:
+        assert await client.list_volumes(NAMESPACE) == ()
+        calls = (
+            client.create(replace(wanted, volume_scope="production")),
+            client.delete_volume(NAMESPACE, "production", "data"),
+        )
+        for call in calls:
+            with pytest.raises(PreconditionFailed, match="keeps no volumes"):
                 await call
 
 

@@ -1,7 +1,7 @@
 """Commands as supervised local processes (Linux). They outlive krane, and the next krane finds them.
 
 Theory of operation. Every command runs under its own shim, a small process that leads its own session. The shim owns
-what must outlive krane: the port reservation, the log pipe, the memory limit, the exit code and the ending of the
+what must outlive krane: the lock of its port, the log pipe, the memory limit, the exit code and the ending of the
 process tree. krane and the shim share one folder per command:
 
     command.json   what to run, written by krane       (run_id tells one run from the next)
