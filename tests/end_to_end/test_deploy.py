@@ -14,7 +14,7 @@ from services.domain.errors import Conflict
 from services.gen.hydra.v1 import deployment_pb2
 from tests import boxes
 from tests.end_to_end.conftest import AS_USERS_RUN_IT
-from tests.end_to_end.stack import Project, eventually
+from tests.end_to_end.stack import APP, Project, eventually
 
 
 async def test_a_deployment_goes_through_every_box_and_serves(project: Project) -> None:
@@ -57,6 +57,21 @@ async def test_every_replica_takes_traffic(project: Project) -> None:
     answers = [(await project.stack.get(live)).json()["instance"] for _ in range(20)]
 
     assert len(set(answers)) == 2
+
+
+@AS_USERS_RUN_IT
+async def test_what_one_deployment_wrote_beside_its_code_the_next_one_does_not_find(project: Project) -> None:
+    app = (
+        "import os, runpy\nprint('had', os.path.exists('db'))\nopen('db', 'a').write('x')\nrunpy.run_path('real.py')\n"
+    )
+    source = await project.source("one", files={"app.py": app, "real.py": APP.read_text()})
+
+    for commit in ("1111111", "2222222"):
+        deployed = await project.deploy("one", source=source, commit=commit)
+
+        logged = await asyncio.to_thread(project.stack.cli, "logs", deployed.id)
+        assert status_of(deployed) == "ready"
+        assert "had False" in logged.stdout
 
 
 @AS_USERS_RUN_IT
