@@ -32,6 +32,7 @@ ReleaseCommandOption = Annotated[str, setting_option("release_command", metavar=
 CommandOption = Annotated[str, setting_option("command")]
 ProtocolOption = Annotated[str, setting_option("protocol")]
 VolumeOption = Annotated[list[str] | None, setting_option("volumes", metavar="NAME=/PATH")]
+OpenapiBreakingOption = Annotated[str, setting_option("openapi_breaking")]
 NoReleaseCommandOption = Annotated[
     bool,
     typer.Option(

@@ -199,6 +199,19 @@ async def read_openapi(session: AsyncSession, digest: str) -> bytes | None:
     return await session.scalar(select(OpenapiDocument.content).where(OpenapiDocument.digest == digest))
 
 
+async def find_live_openapi(session: AsyncSession, project_id: str) -> tuple[str, bytes] | None:
+    """Return the id and the document of a project's live deployment; None if it has none."""
+    row = (
+        await session.execute(
+            select(Deployment.id, OpenapiDocument.content)
+            .join(Project, Project.live_deployment_id == Deployment.id)
+            .join(OpenapiDocument, OpenapiDocument.digest == Deployment.openapi_digest)
+            .where(Project.id == project_id)
+        )
+    ).one_or_none()
+    return (row[0], row[1]) if row else None
+
+
 async def record_probe(session: AsyncSession, deployment_id: str, found: InstanceProbe) -> None:
     """Record the last probe of an instance."""
     probe = {"instance_id": found.instance_id, **asdict(found.probe)}

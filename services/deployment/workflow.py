@@ -57,7 +57,7 @@ async def deploy(run: Run, request: pb.DeployRequest) -> pb.DeployResponse:
     saga.undo("delete instances", effects.instances.forget, deployment_id)
     instances = await poll_until_ready(run, metadata)
     address = next(instance.address for instance in instances if instance.healthy)
-    await saga.step(SCRAPE_OPENAPI, effects.instances.scrape_openapi, run.id, deployment_id, address)
+    await saga.step(SCRAPE_OPENAPI, effects.instances.scrape_openapi, run.id, metadata, address)
 
     await saga.step("status network", effects.row.set_status, deployment_id, DeploymentStatus.NETWORK)
     domains = await saga.step("build domains", effects.live.build_domains, metadata)

@@ -18,6 +18,9 @@ MAX_STOP_SECONDS: Final = 300
 # Protocols from gateways to instances; h2c is HTTP/2 without TLS and without an upgrade.
 HTTP1: Final = "http/1.1"
 H2C: Final = "h2c"
+# What becomes of a deployment whose API breaks callers of the live one.
+ALLOW: Final = "allow"
+REFUSE: Final = "refuse"
 MAX_WORDS: Final = 200
 # Characters of a command.
 MAX_COMMAND: Final = 8192
@@ -52,6 +55,7 @@ SETTINGS: Final = (
     Setting("command", "Command that instances run", "the image's"),
     Setting("protocol", "Protocol of instances: http/1.1, or h2c for gRPC", "http/1.1"),
     Setting("volumes", "Folders that are kept over deployments, NAME=/PATH", "none"),
+    Setting("openapi_breaking", "Whether a deployment may break callers of its API: allow or refuse", "allow"),
 )
 SETTING_NAMES: Final = tuple(setting.name for setting in SETTINGS)
 # Lists of words; those of commands are read by no shell.
@@ -75,6 +79,8 @@ class RunSettings:
     protocol: str | None = None
     # Each "name=/path".
     volumes: tuple[str, ...] | None = None
+    # "refuse" stops a deployment whose API breaks callers of the live one.
+    openapi_breaking: str | None = None
 
     def set_fields(self) -> dict[str, Any]:
         """Return the settings that are set, by name."""
@@ -102,6 +108,7 @@ class EffectiveSettings:
     command: tuple[str, ...] = ()
     protocol: str = HTTP1
     volumes: tuple[str, ...] = ()
+    openapi_breaking: str = ALLOW
 
 
 def settings_from(values: Mapping[str, Any]) -> RunSettings:
@@ -141,6 +148,8 @@ def check_settings(settings: RunSettings) -> None:
         check_command("command", settings.command)
     if settings.protocol not in (None, HTTP1, H2C):
         raise Invalid(f"protocol {settings.protocol[:80]!r} is not known: use {HTTP1!r} or {H2C!r}")
+    if settings.openapi_breaking not in (None, ALLOW, REFUSE):
+        raise Invalid(f"openapi_breaking {settings.openapi_breaking[:80]!r} is not known: use {ALLOW!r} or {REFUSE!r}")
     parse_volumes(settings.volumes or ())
     path = settings.health_path
     if path is not None and not _HEALTH_PATH.fullmatch(path):

@@ -55,7 +55,9 @@ class HostCredential:
 
 
 # The settings that krane uses. The others keep their defaults, so that specs that differ only in them are equal.
-DEPLOYMENT_SETTINGS = tuple(name for name in SETTING_NAMES if name not in ("release_command", "ready_seconds"))
+DEPLOYMENT_SETTINGS = tuple(
+    name for name in SETTING_NAMES if name not in ("release_command", "ready_seconds", "openapi_breaking")
+)
 TASK_SETTINGS = ("cpu_millicores", "memory_mib", "release_command", "volumes")
 
 

@@ -1,6 +1,7 @@
 """Effects on the instances of a deployment, in krane and in their records."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 from contextlib import suppress
 
@@ -9,9 +10,11 @@ from services.db import deployments, instances, steps
 from services.db.engine import Database
 from services.deployment.scrape import fetch_openapi
 from services.deployment.secrets import Secrets
+from services.domain.contracts import ApiChange, compare_documents
 from services.domain.errors import NotFound, Unavailable
-from services.domain.openapi import Document
+from services.domain.openapi import Document, NotKept, check_breaking, check_still_kept
 from services.domain.readiness import InstanceState
+from services.domain.settings import REFUSE
 from services.krane.client import KraneClient
 from services.krane.types import DeploymentSpec, DeploymentState, last_probe, without_probes
 
@@ -86,14 +89,34 @@ class InstanceEffects:
         async with self._database.write() as session:
             await instances.delete_instances(session, deployment_id)
 
-    async def scrape_openapi(self, operation_id: str, deployment_id: str, address: str) -> None:
-        """Fetch and store the app's OpenAPI document; the step's note says why one is not kept."""
+    async def scrape_openapi(self, operation_id: str, metadata: deployments.Metadata, address: str) -> None:
+        """Fetch and store the app's OpenAPI document; the step's note says why one is not kept.
+
+        Raises PreconditionFailed if it breaks callers of the live deployment, and the settings refuse that.
+        """
+        deployment_id = metadata.deployment_id
         found = await fetch_openapi(
             address, timeout=self._settings.openapi_timeout_seconds, max_bytes=self._settings.openapi_max_bytes
         )
+        if metadata.run.openapi_breaking == REFUSE:
+            await self._compare_with_live(metadata, found)
         async with self._database.write() as session:
             if isinstance(found, Document):
                 await deployments.store_openapi(session, deployment_id, found)
             elif found.reason:
                 note = f"the document is not kept: {found.reason}"
                 await steps.note_step(session, operation_id=operation_id, name=SCRAPE_OPENAPI, note=note)
+
+    async def _compare_with_live(self, metadata: deployments.Metadata, found: Document | NotKept) -> None:
+        async with self._database.read() as session:
+            live = await deployments.find_live_openapi(session, metadata.project_id)
+        if live is None:
+            return
+        live_id, content = live
+        document = check_still_kept(found, live_id)
+
+        def compare() -> list[ApiChange]:
+            return compare_documents(json.loads(content), json.loads(document.content))
+
+        # Large documents take a moment.
+        check_breaking(await asyncio.to_thread(compare), live_id)

@@ -214,7 +214,7 @@ class UploadSourceResponse(_message.Message):
     def __init__(self, source: _Optional[str] = ..., size_bytes: _Optional[int] = ...) -> None: ...
 
 class CreateDeploymentRequest(_message.Message):
-    __slots__ = ("workspace", "project", "environment", "source", "image", "branch", "commit", "message", "replicas", "cpu_millicores", "memory_mib", "health_path", "idempotency_key", "key_auth_id", "actor", "variables", "git", "port", "stop_seconds", "release_command", "ready_seconds", "command", "protocol", "volumes", "no_release_command", "is_dirty")
+    __slots__ = ("workspace", "project", "environment", "source", "image", "branch", "commit", "message", "replicas", "cpu_millicores", "memory_mib", "health_path", "idempotency_key", "key_auth_id", "actor", "variables", "git", "port", "stop_seconds", "release_command", "ready_seconds", "command", "protocol", "volumes", "openapi_breaking", "no_release_command", "is_dirty")
     class VariablesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -246,6 +246,7 @@ class CreateDeploymentRequest(_message.Message):
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    OPENAPI_BREAKING_FIELD_NUMBER: _ClassVar[int]
     NO_RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
     IS_DIRTY_FIELD_NUMBER: _ClassVar[int]
     workspace: str
@@ -272,9 +273,10 @@ class CreateDeploymentRequest(_message.Message):
     command: _containers.RepeatedScalarFieldContainer[str]
     protocol: str
     volumes: _containers.RepeatedScalarFieldContainer[str]
+    openapi_breaking: str
     no_release_command: bool
     is_dirty: bool
-    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., key_auth_id: _Optional[str] = ..., actor: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., protocol: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ..., no_release_command: _Optional[bool] = ..., is_dirty: _Optional[bool] = ...) -> None: ...
+    def __init__(self, workspace: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., idempotency_key: _Optional[str] = ..., key_auth_id: _Optional[str] = ..., actor: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., protocol: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ..., openapi_breaking: _Optional[str] = ..., no_release_command: _Optional[bool] = ..., is_dirty: _Optional[bool] = ...) -> None: ...
 
 class GitSource(_message.Message):
     __slots__ = ("url", "ref")
@@ -320,7 +322,7 @@ class RedeployResponse(_message.Message):
     def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
 
 class Deployment(_message.Message):
-    __slots__ = ("id", "project_id", "project", "environment", "status", "is_live", "branch", "commit", "message", "source", "image", "replicas", "failure", "steps", "instances", "domains", "created_at_ms", "ended_at_ms", "invocation_id", "generation", "openapi_digest", "created_by", "variables", "secrets", "git", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "protocol", "volumes", "asked_image", "is_dirty")
+    __slots__ = ("id", "project_id", "project", "environment", "status", "is_live", "branch", "commit", "message", "source", "image", "replicas", "failure", "steps", "instances", "domains", "created_at_ms", "ended_at_ms", "invocation_id", "generation", "openapi_digest", "created_by", "variables", "secrets", "git", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "protocol", "volumes", "openapi_breaking", "asked_image", "is_dirty")
     class VariablesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -363,6 +365,7 @@ class Deployment(_message.Message):
     COMMAND_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    OPENAPI_BREAKING_FIELD_NUMBER: _ClassVar[int]
     ASKED_IMAGE_FIELD_NUMBER: _ClassVar[int]
     IS_DIRTY_FIELD_NUMBER: _ClassVar[int]
     id: str
@@ -400,9 +403,10 @@ class Deployment(_message.Message):
     command: _containers.RepeatedScalarFieldContainer[str]
     protocol: str
     volumes: _containers.RepeatedScalarFieldContainer[str]
+    openapi_breaking: str
     asked_image: str
     is_dirty: bool
-    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[_Union[DeploymentStatus, str]] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ..., created_by: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., protocol: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ..., asked_image: _Optional[str] = ..., is_dirty: _Optional[bool] = ...) -> None: ...
+    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[_Union[DeploymentStatus, str]] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ..., created_by: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., protocol: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ..., openapi_breaking: _Optional[str] = ..., asked_image: _Optional[str] = ..., is_dirty: _Optional[bool] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("step", "reason", "log_lines", "last_probe")
@@ -605,7 +609,7 @@ class PromoteResponse(_message.Message):
     def __init__(self, target_deployment_id: _Optional[str] = ..., domains: _Optional[_Iterable[str]] = ..., preempted_deployment_ids: _Optional[_Iterable[str]] = ..., source_deployment_id: _Optional[str] = ..., start: _Optional[_Union[Start, str]] = ..., dry_run: _Optional[bool] = ...) -> None: ...
 
 class RunSettings(_message.Message):
-    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "no_release_command", "protocol", "volumes")
+    __slots__ = ("replicas", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "no_release_command", "protocol", "volumes", "openapi_breaking")
     REPLICAS_FIELD_NUMBER: _ClassVar[int]
     CPU_MILLICORES_FIELD_NUMBER: _ClassVar[int]
     MEMORY_MIB_FIELD_NUMBER: _ClassVar[int]
@@ -618,6 +622,7 @@ class RunSettings(_message.Message):
     NO_RELEASE_COMMAND_FIELD_NUMBER: _ClassVar[int]
     PROTOCOL_FIELD_NUMBER: _ClassVar[int]
     VOLUMES_FIELD_NUMBER: _ClassVar[int]
+    OPENAPI_BREAKING_FIELD_NUMBER: _ClassVar[int]
     replicas: int
     cpu_millicores: int
     memory_mib: int
@@ -630,7 +635,8 @@ class RunSettings(_message.Message):
     no_release_command: bool
     protocol: str
     volumes: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., no_release_command: _Optional[bool] = ..., protocol: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ...) -> None: ...
+    openapi_breaking: str
+    def __init__(self, replicas: _Optional[int] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., no_release_command: _Optional[bool] = ..., protocol: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ..., openapi_breaking: _Optional[str] = ...) -> None: ...
 
 class GetSettingsRequest(_message.Message):
     __slots__ = ("workspace", "project")

@@ -80,6 +80,13 @@ class BuildSection(_Section):
     command: Words | None = None
 
 
+class OpenapiSection(_Section):
+    """[openapi]"""
+
+    # "refuse" stops a deployment whose API breaks callers of the live one.
+    openapi_breaking: str | None = Field(default=None, alias="breaking")
+
+
 class StaticSection(_Section):
     """[static]"""
 
@@ -96,6 +103,7 @@ class InterlockToml(_Section):
     release: ReleaseSection = ReleaseSection()
     build: BuildSection = BuildSection()
     static: StaticSection = StaticSection()
+    openapi: OpenapiSection = OpenapiSection()
     # Paths by name.
     volumes: dict[str, str] = {}
     env: dict[str, str] = {}
@@ -108,6 +116,7 @@ _SECTIONS: Mapping[str, type[_Section]] = {
     "release": ReleaseSection,
     "build": BuildSection,
     "static": StaticSection,
+    "openapi": OpenapiSection,
 }
 
 
@@ -168,7 +177,7 @@ def check_app_settings(settings: AppSettings) -> None:
 def _settings(toml: InterlockToml) -> AppSettings:
     given: dict[str, object] = {}
     # Without [start] command, which is not a setting: the image holds it, and a Dockerfile may say it as well.
-    for section in (toml.resources, toml.health, toml.start, toml.release):
+    for section in (toml.resources, toml.health, toml.start, toml.release, toml.openapi):
         given |= section.model_dump(exclude={"command"}, exclude_none=True)
     if toml.volumes:
         given["volumes"] = [f"{name}={path}" for name, path in toml.volumes.items()]
