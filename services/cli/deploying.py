@@ -22,6 +22,7 @@ from services.cli.arguments import (
     parse_variables,
 )
 from services.cli.exit_codes import ExitCode, of_ended
+from services.cli.first_answer import first_answer
 from services.cli.git import DEFAULT_BRANCH, Revision, revision_of
 from services.cli.packing import CHUNK_BYTES, copy_archive, pack
 from services.cli.progress import follow, still_running
@@ -207,5 +208,6 @@ def watch_to_end(session: Session, deployment_id: str, timeout: timedelta) -> No
     except KeyboardInterrupt:
         session.err.print(still_running(deployment_id))
         raise typer.Exit(ExitCode.INTERRUPTED) from None
+    deployment.warnings.extend(first_answer(deployment, session.host))
     session.show(deployment, result_text(deployment))
     raise typer.Exit(of_ended(deployment))

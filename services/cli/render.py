@@ -180,6 +180,7 @@ def result_text(deployment: pb.Deployment) -> RenderableType:
     if deployment.failure.HasField("last_probe"):
         lines.append(Text(f"last probe of {_probe_line(deployment.failure.last_probe)}"))
     lines += [Text(printable(line), style="dim") for line in deployment.failure.log_lines]
+    lines += [Text(printable(f"warning: {warning}"), style="yellow") for warning in deployment.warnings]
     lines += [Text(domain.url) for domain in deployment.domains]
     return Group(*lines)
 

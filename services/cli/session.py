@@ -76,6 +76,11 @@ class Session:
 
         return asyncio.run(with_client())
 
+    @property
+    def host(self) -> str:
+        """The host of the control plane, on which its gateway listens too."""
+        return self._find_ctrl().rpartition(":")[0]
+
     def show(self, message: Message, text: RenderableType) -> None:
         """Print a result: the message as JSON (all fields, with their names in the contract), or the text."""
         if self.output is Output.TEXT:

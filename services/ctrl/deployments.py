@@ -34,9 +34,13 @@ from services.domain.ids import check_id
 from services.domain.status import DeploymentStatus
 from services.gen.ctrl.v1 import control_pb2 as pb
 from services.krane.client import KraneClient
+from services.krane.types import InstanceReport
 
 # Maximum time to wait for krane's report on the instances of a deployment.
 REPORT_SECONDS = 0.5
+NO_HEALTH_PATH = (
+    "no health path: any open port counts as healthy; name one by --health-path, or in [health] of interlock.toml"
+)
 # The statuses in which krane has instances, or should have them.
 REPORTED = (DeploymentStatus.DEPLOYING, DeploymentStatus.READY)
 
@@ -174,8 +178,15 @@ class DeploymentApi:
         if state is not None:
             del message.instances[:]
             message.instances.extend(reported_instance_message(report) for report in state.instances)
+            if any(is_by_port(report) for report in state.instances):
+                message.warnings.append(NO_HEALTH_PATH)
         for instance in message.instances if state is None else ():
             instance.healthy, instance.reason = False, "krane does not have it"
+
+
+def is_by_port(report: InstanceReport) -> bool:
+    """Return whether an instance is healthy only because it accepts connections."""
+    return report.healthy and report.last_probe is not None and not report.last_probe.status_code
 
 
 def _moment(milliseconds: int) -> str:

@@ -1,7 +1,7 @@
 """The app that tests deploy: answers with its version, and misbehaves as the file BEHAVIOUR says.
 
 ok · exit (at once, code 3) · silent (never listens) · astray (listens on a port of its own)
-· unhealthy (500 on the health path) · fickle (so after 3 s) · slow (starts after 3 s)
+· unhealthy (500 on the health path) · broken (500 on /) · fickle (so after 3 s) · slow (starts after 3 s)
 · redirect (its OpenAPI path redirects) · huge (serves 50 MB as OpenAPI) · drip (serves OpenAPI byte by byte)
 · crash (healthy, then exits on GET /crash) · late (exits after half a second, code 4) · brief (exits 2 s after it
 listens, code 5) · greedy (takes 256 MB before it listens)
@@ -35,6 +35,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, json.dumps(dict(os.environ)).encode(), "application/json")
         elif self.path == "/crash":
             os._exit(9)
+        elif BEHAVIOUR == "broken":
+            self.answer(500, b"sorry")
         else:
             body = {"version": VERSION, "instance": os.environ["INTERLOCK_INSTANCE_ID"]}
             self.answer(200, json.dumps(body).encode(), "application/json")

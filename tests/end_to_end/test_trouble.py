@@ -84,3 +84,27 @@ async def test_a_frozen_only_instance_is_answered_for_at_once_and_told(project: 
         return await project.answers("live") == "still"
 
     await eventually(serves, "the instance to go on")
+
+
+async def test_the_result_warns_of_a_first_page_that_answers_5xx(project: Project) -> None:
+    deployed = await project.deploy("broken", "broken")
+    assert status_of(deployed) == "ready"
+
+    watched = await asyncio.to_thread(project.stack.cli, "watch", deployed.id)
+
+    live = await project.hostname("live")
+    (warning,) = [line for line in watched.stdout.splitlines() if line.startswith("warning: ")]
+    assert f"{live}:" in warning
+    assert warning.endswith(f" answers 500: see `interlock logs {deployed.id}`")
+    assert watched.returncode == 0
+
+
+async def test_the_result_warns_of_a_deployment_without_a_health_path(project: Project) -> None:
+    files = {"interlock.toml": '[start]\ncommand = ["python3", "app.py"]\n'}
+    pathless = await project.deploy("pathless", source=await project.source("pathless", files=files))
+    checked = await project.deploy("checked")
+
+    watched = [await asyncio.to_thread(project.stack.cli, "watch", one.id) for one in (pathless, checked)]
+
+    assert "warning: no health path: any open port counts as healthy" in watched[0].stdout
+    assert "warning" not in watched[1].stdout

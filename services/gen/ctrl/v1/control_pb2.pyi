@@ -322,7 +322,7 @@ class RedeployResponse(_message.Message):
     def __init__(self, deployment: _Optional[_Union[Deployment, _Mapping]] = ...) -> None: ...
 
 class Deployment(_message.Message):
-    __slots__ = ("id", "project_id", "project", "environment", "status", "is_live", "branch", "commit", "message", "source", "image", "replicas", "failure", "steps", "instances", "domains", "created_at_ms", "ended_at_ms", "invocation_id", "generation", "openapi_digest", "created_by", "variables", "secrets", "git", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "protocol", "volumes", "openapi_breaking", "asked_image", "is_dirty")
+    __slots__ = ("id", "project_id", "project", "environment", "status", "is_live", "branch", "commit", "message", "source", "image", "replicas", "failure", "steps", "instances", "domains", "created_at_ms", "ended_at_ms", "invocation_id", "generation", "openapi_digest", "created_by", "variables", "secrets", "git", "cpu_millicores", "memory_mib", "health_path", "port", "stop_seconds", "release_command", "ready_seconds", "command", "protocol", "volumes", "openapi_breaking", "asked_image", "is_dirty", "warnings")
     class VariablesEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -368,6 +368,7 @@ class Deployment(_message.Message):
     OPENAPI_BREAKING_FIELD_NUMBER: _ClassVar[int]
     ASKED_IMAGE_FIELD_NUMBER: _ClassVar[int]
     IS_DIRTY_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     id: str
     project_id: str
     project: str
@@ -406,7 +407,8 @@ class Deployment(_message.Message):
     openapi_breaking: str
     asked_image: str
     is_dirty: bool
-    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[_Union[DeploymentStatus, str]] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ..., created_by: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., protocol: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ..., openapi_breaking: _Optional[str] = ..., asked_image: _Optional[str] = ..., is_dirty: _Optional[bool] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, id: _Optional[str] = ..., project_id: _Optional[str] = ..., project: _Optional[str] = ..., environment: _Optional[str] = ..., status: _Optional[_Union[DeploymentStatus, str]] = ..., is_live: _Optional[bool] = ..., branch: _Optional[str] = ..., commit: _Optional[str] = ..., message: _Optional[str] = ..., source: _Optional[str] = ..., image: _Optional[str] = ..., replicas: _Optional[int] = ..., failure: _Optional[_Union[Failure, _Mapping]] = ..., steps: _Optional[_Iterable[_Union[Step, _Mapping]]] = ..., instances: _Optional[_Iterable[_Union[Instance, _Mapping]]] = ..., domains: _Optional[_Iterable[_Union[Domain, _Mapping]]] = ..., created_at_ms: _Optional[int] = ..., ended_at_ms: _Optional[int] = ..., invocation_id: _Optional[str] = ..., generation: _Optional[int] = ..., openapi_digest: _Optional[str] = ..., created_by: _Optional[str] = ..., variables: _Optional[_Mapping[str, str]] = ..., secrets: _Optional[_Iterable[_Union[Secret, _Mapping]]] = ..., git: _Optional[_Union[GitSource, _Mapping]] = ..., cpu_millicores: _Optional[int] = ..., memory_mib: _Optional[int] = ..., health_path: _Optional[str] = ..., port: _Optional[int] = ..., stop_seconds: _Optional[int] = ..., release_command: _Optional[_Iterable[str]] = ..., ready_seconds: _Optional[int] = ..., command: _Optional[_Iterable[str]] = ..., protocol: _Optional[str] = ..., volumes: _Optional[_Iterable[str]] = ..., openapi_breaking: _Optional[str] = ..., asked_image: _Optional[str] = ..., is_dirty: _Optional[bool] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Failure(_message.Message):
     __slots__ = ("step", "reason", "log_lines", "last_probe")
