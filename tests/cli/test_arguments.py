@@ -56,15 +56,27 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         parse_duration(text)
 
 
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        ("deploy", "--no-release-command "),
+        ("redeploy", "--idempotency-key "),
+        ("run", "PROJECT -- COMMAND "),
+        ("doctor", "--help "),
+        ("openapi show", "--project "),
+        ("openapi diff", "--exit-code "),
+        ("rollback", "--no-preempt "),
+    ],
+)
 def test_help_names_every_option_whole_on_a_narrow_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    command: str, option: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    monkeypatch.setattr("sys.argv", ["interlock", "deploy", "--help"])
+    monkeypatch.setattr("sys.argv", ["interlock", *command.split(), "--help"])
 
     with contextlib.suppress(SystemExit):
         main()
 
     shown = capsys.readouterr().out
-    assert "--no-release-command " in shown
+    assert option in shown
     assert "…" not in shown
