@@ -3,7 +3,8 @@
 ok · exit (at once, code 3) · silent (never listens) · astray (listens on a port of its own)
 · unhealthy (500 on the health path) · broken (500 on /) · fickle (so after 3 s) · slow (starts after 3 s)
 · redirect (its OpenAPI path redirects) · huge (serves 50 MB as OpenAPI) · drip (serves OpenAPI byte by byte)
-· crash (healthy, then exits on GET /crash) · late (exits after half a second, code 4) · brief (exits 2 s after it
+· crash (healthy, then exits on GET /crash; all take 256 MB on GET /leak)
+· late (exits after half a second, code 4) · brief (exits 2 s after it
 listens, code 5) · greedy (takes 256 MB before it listens)
 """
 
@@ -19,6 +20,7 @@ from pathlib import Path
 HERE = Path(__file__).parent
 VERSION = (HERE / "VERSION").read_text().strip()
 BEGAN = time.monotonic()
+HELD: list[bytes] = []
 BEHAVIOUR = (HERE / "BEHAVIOUR").read_text().strip()
 
 
@@ -35,6 +37,9 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.answer(200, json.dumps(dict(os.environ)).encode(), "application/json")
         elif self.path == "/crash":
             os._exit(9)
+        elif self.path == "/leak":
+            HELD.append(b"x" * (256 << 20))
+            time.sleep(60)
         elif BEHAVIOUR == "broken":
             self.answer(500, b"sorry")
         else:

@@ -1,10 +1,12 @@
 """A live deployment that does not serve as it should is told within seconds, with the reason."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
 
+import httpx
 import pytest
 
 from services.ctrl.enums import status_of
@@ -60,6 +62,27 @@ async def test_a_live_deployment_without_a_healthy_instance_is_told_with_the_pro
     assert item.why == f"{deployed.id}-0: GET /healthz answered 500"
     status = (await asyncio.to_thread(project.stack.cli, "status", "-p", project.slug)).stdout
     assert "has no healthy instance" in status
+
+
+async def test_an_instance_that_was_killed_for_memory_while_healthy_is_told_when_it_is_healthy_again(
+    project: Project,
+) -> None:
+    deployed = await project.deploy("greedy", memory_mib=64)
+    with contextlib.suppress(httpx.HTTPError):
+        await project.stack.get(await project.hostname("live"), "/leak")
+
+    item = await told(project, "ran out of memory")
+
+    assert item.why.startswith(f"{deployed.id}-0: out of memory: ")
+    assert item.why.endswith("; restarts: 1")
+
+    async def serves() -> bool:
+        return await project.answers("live") == "greedy"
+
+    await eventually(serves, "the instance to be healthy again")
+    for command in ("show", "logs"):
+        assert "out of memory: " in (await asyncio.to_thread(project.stack.cli, command, deployed.id)).stdout
+    assert "ran out of memory" in (await asyncio.to_thread(project.stack.cli, "attention")).stdout
 
 
 async def test_a_frozen_only_instance_is_answered_for_at_once_and_told(project: Project) -> None:
