@@ -28,7 +28,7 @@ domains_app = typer.Typer(no_args_is_help=True, help="List domains.")
 
 
 def status(context: typer.Context, project: ProjectOption) -> None:
-    """Show a project as recorded in the database: live, newest deployments, domains, gateways."""
+    """Show a project: live and what is wrong with it, newest deployments, domains, gateways."""
     session = session_of(context)
     response = session.run(lambda client: client.project_status(project))
     session.show(response, project_status_text(response))

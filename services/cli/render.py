@@ -186,7 +186,7 @@ def result_text(deployment: pb.Deployment) -> RenderableType:
 
 
 def project_status_text(status: pb.GetProjectStatusResponse) -> RenderableType:
-    """Render a project as recorded in the database, and how many routing changes each gateway has applied."""
+    """Render a project, what is wrong with live, and how many routing changes each gateway has applied."""
     project = status.project
     head = Text.assemble((project.slug, "bold"), f"  live: {project.live_deployment_id or 'nothing'}")
     if project.is_rolled_back:
