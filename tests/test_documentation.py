@@ -19,6 +19,7 @@ from services.config import ROOT, Settings
 from services.gateway.ingress import REPLIES
 
 GUIDE = ROOT / "docs" / "guide"
+DECISIONS = ROOT / "docs" / "decisions"
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *GUIDE.glob("*.md")])
 # For newcomers: the rest is in the guide.
 LONGEST_README = 130
@@ -110,6 +111,16 @@ def _default(value: object) -> str:
 
 def test_the_readme_is_short_enough_for_a_newcomer() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= LONGEST_README
+
+
+def test_every_decision_has_a_number_of_its_own() -> None:
+    numbers = [page.name.partition("-")[0] for page in sorted(DECISIONS.glob("*.md"))]
+    assert numbers == [f"{number:04}" for number in range(1, len(numbers) + 1)]
+
+
+@pytest.mark.parametrize("page", [*PAGES, *DECISIONS.glob("*.md")], ids=lambda page: page.name)
+def test_no_page_has_the_marks_of_a_merge(page: Path) -> None:
+    assert not re.search(r"^(<{7}|={7}|>{7})( |$)", page.read_text(), re.MULTILINE)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

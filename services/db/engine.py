@@ -7,7 +7,7 @@ when it ends without an exception.
 
 import contextlib
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from sqlite3 import Connection as SqliteConnection
 from sqlite3 import Error as SqliteError
 from typing import Any
@@ -18,9 +18,11 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession, async_sessionmaker, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from services.db.turns import WriteTurns
 from services.domain.errors import Unavailable
 
-# Time that SQLite waits for another writer. If it takes longer, a step is retried by its own policy.
+# Time that a writer waits for its turn, and SQLite then for a lock. If it takes longer, a step is retried by its own
+# policy.
 BUSY_TIMEOUT_MS = 5_000
 
 
@@ -30,6 +32,7 @@ class Database:
     def __init__(self, url: str) -> None:
         self.url = url
         self.engine = _create_engine(url)
+        self._turns = _turns(self.engine)
         self._read = async_sessionmaker(self.engine, expire_on_commit=False)
         self._write = async_sessionmaker(
             self.engine.execution_options(interlock_write=True), expire_on_commit=False, autoflush=True
@@ -44,8 +47,22 @@ class Database:
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[AsyncSession]:
         """Open a transaction that commits after the block; raises Unavailable if the database is locked or gone."""
-        async with self._translated(), self._write() as session, session.begin():
+        async with self._turn(), self._translated(), self._write() as session, session.begin():
             yield session
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncGenerator[None]:
+        if self._turns is None:
+            yield
+            return
+        async with AsyncExitStack() as turn:
+            try:
+                await turn.enter_async_context(self._turns.turn(BUSY_TIMEOUT_MS / 1000))
+            except TimeoutError as error:
+                raise Unavailable("the database did not answer: other writers did not end") from error
+            except OSError as error:
+                raise Unavailable(f"the database did not answer: {error.strerror}") from error
+            yield
 
     @asynccontextmanager
     async def _translated(self) -> AsyncGenerator[None]:
@@ -57,6 +74,8 @@ class Database:
     async def close(self) -> None:
         """Close every connection."""
         await self.engine.dispose()
+        if self._turns is not None:
+            self._turns.close()
 
 
 def _create_engine(url: str) -> AsyncEngine:
@@ -67,6 +86,12 @@ def _create_engine(url: str) -> AsyncEngine:
         event.listen(engine.sync_engine, "begin", _begin_sqlite)
         event.listen(engine.sync_engine, "invalidate", _release_sqlite)
     return engine
+
+
+def _turns(engine: AsyncEngine) -> WriteTurns | None:
+    # PostgreSQL queues writers by itself.
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return WriteTurns(file) if file else None
 
 
 def _configure_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:

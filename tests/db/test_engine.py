@@ -124,3 +124,55 @@ async def test_a_missing_database_is_reported_as_weather() -> None:
             await read_revision(session)
 
     await database.close()
+
+
+async def test_writers_of_a_process_take_turns_in_their_order(database: Database) -> None:
+    order: list[int] = []
+
+    async def write(number: int) -> None:
+        async with database.write() as session:
+            order.append(number)
+            await next_revision(session)
+
+    await asyncio.gather(*(write(number) for number in range(20)))
+
+    assert order == list(range(20))
+
+
+async def test_processes_that_write_without_a_pause_alternate(database: Database) -> None:
+    other = Database(database.url)
+    order: list[str] = []
+
+    async def write(of: Database, name: str) -> None:
+        async with of.write() as session:
+            order.append(name)
+            await next_revision(session)
+
+    # Two databases share nothing but the files, as two processes do.
+    async with database.write() as session:
+        await next_revision(session)
+        writers = [
+            asyncio.create_task(write(of, name)) for of, name in ((database, "a"), (other, "b")) for _ in range(9)
+        ]
+        # Both have a first writer that waits: one for the turn, the other behind it.
+        await asyncio.sleep(0.05)
+    await asyncio.gather(*writers)
+    await other.close()
+
+    # SQLite alone lets one of them write all of its nine first.
+    assert order[:12].count("a") == 6
+
+
+async def test_a_turn_that_does_not_come_is_reported_as_weather(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Database(database.url)
+    async with database.write() as session:
+        await next_revision(session)
+        monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", IMPATIENT_MS)
+        with pytest.raises(Unavailable, match="other writers did not end"):
+            async with other.write():
+                pass
+    async with other.write() as session:
+        assert await next_revision(session) == 2
+    await other.close()
