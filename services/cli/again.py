@@ -1,7 +1,5 @@
 """`interlock redeploy`: deploy once more what a deployment was made from."""
 
-from typing import Annotated
-
 import typer
 
 from services.cli.arguments import parse_duration, parse_variables
@@ -15,18 +13,15 @@ from services.cli.deploying import (
 )
 from services.cli.render import result_text
 from services.cli.session import session_of
-from services.cli.targets import PROJECT_OR_ID, find_target
+from services.cli.targets import SameProjectOption, TargetArgument, find_target
 from services.ctrl.client import ControlClient
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 
 def redeploy(
     context: typer.Context,
-    what: Annotated[
-        str,
-        typer.Argument(help="Project (its live deployment), or id of a deployment.", metavar=PROJECT_OR_ID),
-    ] = "",
-    project: Annotated[str, typer.Option("-p", "--project", help="Same as naming the project as the argument.")] = "",
+    what: TargetArgument = "",
+    project: SameProjectOption = "",
     message: MessageOption = "",
     env: EnvOption = None,
     idempotency_key: IdempotencyKeyOption = "",

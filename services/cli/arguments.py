@@ -11,9 +11,14 @@ from typing import Annotated
 
 import typer
 
+from services.cli.project import default_project
 from services.domain.errors import Invalid
 
-ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
+PROJECT_HELP = "Slug or id of the project. Default: INTERLOCK_PROJECT, or `project` in interlock.toml."
+ProjectOption = Annotated[
+    str,
+    typer.Option("-p", "--project", help=PROJECT_HELP, default_factory=default_project, show_default=False),
+]
 EnvironmentOption = Annotated[str, typer.Option("-e", "--environment", help="Environment: production or preview.")]
 
 DeploymentArgument = Annotated[str, typer.Argument(help="Id of the deployment.", metavar="DEPLOYMENT")]

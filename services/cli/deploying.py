@@ -5,17 +5,18 @@ import sys
 import tempfile
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import IO, Annotated
 
 import typer
 
 from services.cli.arguments import (
     ORIGIN,
+    PROJECT_HELP,
     STDIN,
     DeploymentArgument,
     EnvironmentOption,
     Origin,
-    ProjectOption,
     parse_command,
     parse_duration,
     parse_origin,
@@ -26,6 +27,7 @@ from services.cli.first_answer import first_answer
 from services.cli.git import DEFAULT_BRANCH, Revision, revision_of
 from services.cli.packing import CHUNK_BYTES, copy_archive, pack
 from services.cli.progress import follow, still_running
+from services.cli.project import find_project, no_project
 from services.cli.render import printable, result_text
 from services.cli.selecting import readable_bytes, select
 from services.cli.session import Session, session_of
@@ -68,7 +70,6 @@ NoWaitOption = Annotated[
 
 def deploy(
     context: typer.Context,
-    project: ProjectOption,
     what: Annotated[
         str,
         typer.Argument(
@@ -77,6 +78,7 @@ def deploy(
             metavar=ORIGIN,
         ),
     ] = "",
+    project: Annotated[str, typer.Option("-p", "--project", help=PROJECT_HELP)] = "",
     git: Annotated[
         str,
         typer.Option(metavar="URL", help="Git repository to deploy from (same as passing the URL as the argument)."),
@@ -118,6 +120,9 @@ def deploy(
     patience = parse_duration(timeout)
     session = session_of(context)
     origin = parse_origin(what, git, ref)
+    project = project or find_project(origin.folder or Path.cwd(), os.environ)
+    if not project:
+        raise no_project()
     revision = _revision(session, origin, branch)
     request = pb.CreateDeploymentRequest(
         project=project,

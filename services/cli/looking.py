@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from services.cli.arguments import DeploymentArgument, ProjectOption, parse_duration
+from services.cli.arguments import ProjectOption, parse_duration
 from services.cli.exit_codes import ExitCode
 from services.cli.following import follow_logs
 from services.cli.render import (
@@ -20,6 +20,8 @@ from services.cli.render import (
     transitions_table,
 )
 from services.cli.session import Session, session_of
+from services.cli.targets import SameProjectOption, TargetArgument, find_target
+from services.ctrl.client import ControlClient
 from services.gen.ctrl.v1 import control_pb2 as pb
 
 DEFAULT_LOG_LINES = 100
@@ -56,16 +58,21 @@ def audit(
     session.show(response, transitions_table(response.transitions))
 
 
-def show(context: typer.Context, deployment: DeploymentArgument) -> None:
+def show(context: typer.Context, what: TargetArgument = "", project: SameProjectOption = "") -> None:
     """Show all details of a deployment."""
     session = session_of(context)
-    found = session.run(lambda client: client.get_deployment(deployment))
+
+    async def read(client: ControlClient) -> pb.Deployment:
+        return await client.get_deployment(await find_target(client, what, project))
+
+    found = session.run(read)
     session.show(found, deployment_text(found))
 
 
 def logs(
     context: typer.Context,
-    deployment: DeploymentArgument,
+    what: TargetArgument = "",
+    project: SameProjectOption = "",
     lines: Annotated[
         int | None,
         typer.Option("-n", "--lines", min=1, max=1000, help="Lines per instance. Default: 100; with --since all."),
@@ -78,6 +85,7 @@ def logs(
 ) -> None:
     """Show the newest log lines of a deployment; with -f follow new ones."""
     session = session_of(context)
+    deployment = session.run(lambda client: find_target(client, what, project))
     tail_lines = lines or (0 if since else DEFAULT_LOG_LINES)
     if not follow and not since:
         response = session.run(lambda client: client.logs(deployment, tail_lines, build=build))

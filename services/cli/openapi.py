@@ -9,26 +9,24 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from services.cli.arguments import PROJECT_HELP
 from services.cli.exit_codes import ExitCode
+from services.cli.project import default_project
 from services.cli.render import printable
 from services.cli.session import Output, session_of
-from services.cli.targets import PROJECT_OR_ID, find_target
+from services.cli.targets import SameProjectOption, TargetArgument, find_target
 from services.ctrl.client import ControlClient
 from services.domain.contracts import ApiChange, compare_documents
 from services.domain.errors import Invalid, PreconditionFailed
 
 openapi_app = typer.Typer(no_args_is_help=True, help="Show the API of an app, and what changed in it.")
 
-_ProjectOption = Annotated[str, typer.Option("-p", "--project", help="Slug or id of the project.")]
-
 
 @openapi_app.command("show")
 def show_openapi(
     context: typer.Context,
-    what: Annotated[
-        str, typer.Argument(help="Project (its live deployment), or id of a deployment.", metavar=PROJECT_OR_ID)
-    ] = "",
-    project: _ProjectOption = "",
+    what: TargetArgument = "",
+    project: SameProjectOption = "",
 ) -> None:
     """Print the OpenAPI document that a deployment served when it became ready, as it was."""
 
@@ -50,7 +48,7 @@ def diff_openapi(
         str, typer.Argument(help="Deployment to compare with. Default: what was live before.", metavar="A")
     ] = "",
     after: Annotated[str, typer.Argument(help="Deployment that is compared. Default: live.", metavar="B")] = "",
-    project: _ProjectOption = "",
+    project: Annotated[str, typer.Option("-p", "--project", help=PROJECT_HELP)] = "",
     exit_code: Annotated[
         bool, typer.Option("--exit-code", help="Exit with 7 if callers break.", show_default=False)
     ] = False,
@@ -75,10 +73,9 @@ async def _pair(client: ControlClient, before: str, after: str, project: str) ->
     """Return the ids to compare; what is not named comes from the project, or from the project of the named one."""
     if before and after:
         return before, after
-    if bool(before) == bool(project):
+    if before and project:
         raise Invalid("name two deployments, or one, or a project with -p")
-    if before:
-        project = (await client.get_deployment(before)).project_id
+    project = (await client.get_deployment(before)).project_id if before else project or default_project()
     status = await client.project_status(project)
     live, previous = status.project.live_deployment_id, before or status.previous_live_deployment_id
     if not live or not previous:

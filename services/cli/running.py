@@ -10,7 +10,7 @@ from services.cli.arguments import parse_duration
 from services.cli.exit_codes import ExitCode
 from services.cli.render import printable
 from services.cli.session import session_of
-from services.cli.targets import find_target
+from services.cli.targets import SameProjectOption, find_target
 from services.ctrl.client import ControlClient
 from services.domain.errors import Invalid
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -29,7 +29,7 @@ def run(
             show_default=False,
         ),
     ] = None,
-    project: Annotated[str, typer.Option("-p", "--project", help="Same as naming the project as the argument.")] = "",
+    project: SameProjectOption = "",
     timeout: Annotated[str, typer.Option(help="How long it may run, such as 90s or 2h; at most 24h.")] = "10m",
 ) -> None:
     """Run a command once in the live image, with its environment. Ctrl-C ends it; its exit code is passed on.

@@ -14,7 +14,7 @@ from pathlib import Path
 from services.cli.git import GitError, git, repository_of
 from services.domain.ignoring import IgnoreRules, is_left_out, read_dockerignore, read_gitignore
 
-SKIPPED = frozenset({".git", ".venv", "__pycache__", "node_modules"})
+SKIPPED = frozenset({".git", ".interlock", ".venv", "__pycache__", "node_modules"})
 # They say how the source is built: a .dockerignore that names them keeps them out of the image only.
 ALWAYS_SENT = frozenset({"Dockerfile", ".dockerignore", "interlock.toml", "Procfile"})
 LARGE_BYTES = 10 * 1024 * 1024

@@ -260,6 +260,42 @@ def test_rollback_and_promote_print_what_moved(interlock: Interlock, control_pla
     assert (promoted.code, f"from d_before to {older}, cold" in promoted.out) == (0, True)
 
 
+def test_show_and_logs_of_a_project_are_those_of_its_live_deployment(
+    interlock: Interlock, control_plane: Installation, project: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert interlock("show", project).code == 7
+    deployment_id = interlock("deploy", IMAGE, "-p", project, "-o", "json").message(pb.Deployment()).id
+    asyncio.run(_set_live(control_plane, project, deployment_id))
+    (tmp_path / "interlock.toml").write_text(f'project = "{project}"\n')
+    monkeypatch.chdir(tmp_path)
+
+    for named in ((project,), ("-p", project), ()):
+        assert interlock("show", *named, "-o", "json").message(pb.Deployment()).id == deployment_id
+        assert interlock("logs", *named).code == interlock("logs", deployment_id).code
+    assert interlock("show", project, "-p", project).code == 2
+
+
+def test_deploy_finds_the_project_in_the_folder_it_sends(
+    interlock: Interlock, control_plane: Installation, project: str, source: Path
+) -> None:
+    (source / "interlock.toml").write_text(f'project = "{project}"\n')
+
+    deployed = interlock("deploy", str(source), "-o", "json")
+
+    assert (deployed.code, deployed.message(pb.Deployment()).project) == (0, project)
+
+
+def test_a_file_that_names_no_project_properly_is_named(
+    interlock: Interlock, control_plane: Installation, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "interlock.toml").write_text("project = 7\n")
+    monkeypatch.chdir(tmp_path)
+
+    result = interlock("status")
+
+    assert (result.code, "interlock.toml is not valid: project must be a string" in result.err) == (2, True)
+
+
 def test_reading_commands_print_tables_and_messages(interlock: Interlock, project: str) -> None:
     deployed = interlock("deploy", IMAGE, "-p", project, "-m", "[red]why[/red] :smile:", "-o", "json")
     deployment_id = deployed.message(pb.Deployment()).id

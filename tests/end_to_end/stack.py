@@ -134,6 +134,24 @@ class Stack:
             check=False,
         )
 
+    def cli_on_a_terminal(self, *args: str, answer: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line with a terminal as its standard input, on which `answer` is typed."""
+        keyboard, terminal = os.openpty()
+        try:
+            os.write(keyboard, f"{answer}\n".encode())
+            return subprocess.run(
+                [str(INTERLOCK), *args],
+                env={**self._environment, "INTERLOCK_READY_FILE": str(self.ready_file)},
+                stdin=terminal,
+                capture_output=True,
+                text=True,
+                timeout=60,
+                check=False,
+            )
+        finally:
+            os.close(keyboard)
+            os.close(terminal)
+
     def restate_cli(self, *args: str) -> str:
         """Run Restate's own command line against this installation."""
         binary = next((ROOT / "tools/node_modules/@restatedev").glob("restate-linux-*/bin/restate"), None)

@@ -169,7 +169,13 @@ async def test_the_command_line_tells_the_whole_story(project: Project) -> None:
     one, two = json.loads(first.stdout), json.loads(second.stdout)
     assert json.loads(rolled_back.stdout)["target_deployment_id"] == one["id"]
     assert json.loads(status.stdout)["project"]["is_rolled_back"] is True
-    assert stack.cli("promote", two["id"], "-p", slug).returncode == 0
+    declined = stack.cli_on_a_terminal("promote", "-p", slug, answer="n")
+    assert (declined.returncode, declined.stdout) == (1, "")
+    assert f"live would move from {one['id']} to {two['id']}" in declined.stderr
+    assert json.loads(stack.cli("status", "-p", slug, "-o", "json").stdout)["project"]["is_rolled_back"] is True
+    promoted = stack.cli_on_a_terminal("promote", "-p", slug, answer="y")
+    assert (promoted.returncode, f"live moved from {one['id']} to {two['id']}" in promoted.stdout) == (0, True)
+    assert json.loads(stack.cli("show", slug, "-o", "json").stdout)["id"] == two["id"]
     shown = stack.cli("show", two["id"])
     assert "poll until ready" in shown.stdout
     assert two["id"] in stack.cli("ls", "-p", slug).stdout

@@ -37,6 +37,14 @@ def read_interlock_toml(files: SourceFiles) -> TomlSettings:
     )
 
 
+def read_project(content: str) -> str:
+    """Return `project` from the text of interlock.toml; empty if it is not set. Raises Invalid."""
+    project = read_toml(content, INTERLOCK_TOML).get("project", "")
+    if not isinstance(project, str):
+        raise _invalid("project", "must be a string")
+    return project
+
+
 def _value(content: Table, section: str, key: str) -> object:
     if not isinstance(content.get(section, {}), Mapping):
         raise _invalid(section, f"must be a section: write [{section}]")

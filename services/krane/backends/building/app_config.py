@@ -97,6 +97,8 @@ class StaticSection(_Section):
 class InterlockToml(_Section):
     """The whole file."""
 
+    # Only the command line reads it.
+    project: str = ""
     start: StartSection = StartSection()
     health: HealthSection = HealthSection()
     resources: ResourcesSection = ResourcesSection()
