@@ -13,10 +13,11 @@ from services.cli.configuration import config_app, env_app, secrets_app
 from services.cli.credentials import credentials_app
 from services.cli.deploying import deploy, watch
 from services.cli.doctoring import doctor
-from services.cli.exit_codes import ExitCode, of_error
+from services.cli.exit_codes import MEANINGS, ExitCode, of_error
 from services.cli.looking import attention, audit, domains_app, list_deployments, logs, show, status
 from services.cli.moving import cancel, promote, rollback
 from services.cli.openapi import openapi_app
+from services.cli.opening import open_url, version
 from services.cli.planning import plan
 from services.cli.projects import project_app
 from services.cli.render import printable
@@ -31,8 +32,8 @@ GLOBAL_OPTIONS = frozenset({"-w", "--workspace", "-o", "--output", "--data-dir",
 app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
     help="Deploy, roll back and promote. The options below are accepted before and after the command.",
+    epilog="\n".join(["Exit codes:", *(f"{code:>3}  {meaning}" for code, meaning in MEANINGS.items())]),
 )
 
 
@@ -81,7 +82,8 @@ app.add_typer(project_app, name="project")
 for command in (plan, deploy, redeploy, watch, rollback, promote, cancel, status):
     app.command()(command)
 app.command("ls")(list_deployments)
-for command in (show, logs, audit, attention, doctor):
+app.command("open")(open_url)
+for command in (show, logs, audit, attention, doctor, version):
     app.command()(command)
 app.command("run", context_settings={"allow_interspersed_args": False})(run_command)
 app.add_typer(domains_app, name="domains")

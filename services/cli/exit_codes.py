@@ -17,22 +17,38 @@ from services.gen.ctrl.v1 import control_pb2 as pb
 
 
 class ExitCode(IntEnum):
-    """What each exit code means; 8 is reserved for "permission denied"."""
+    """How a command ended; 8 is reserved for "permission denied"."""
 
     OK = 0
     ERROR = 1
     USAGE = 2
     BUILD_FAILED = 3
     NEVER_READY = 4
-    STILL_RUNNING = 5  # the wait timed out; the operation continues
-    CANCELLED = 6  # or superseded
-    REFUSED = 7  # failed precondition, or conflict
+    STILL_RUNNING = 5
+    CANCELLED = 6
+    REFUSED = 7
     NOT_FOUND = 9
-    UNREACHABLE = 10  # the control plane does not answer
-    NEEDS_ATTENTION = 11  # something needs a person
-    RELEASE_FAILED = 12  # the release command failed, or took too long
-    INTERRUPTED = 130  # Ctrl-C; the operation continues
+    UNREACHABLE = 10
+    NEEDS_ATTENTION = 11
+    RELEASE_FAILED = 12
+    INTERRUPTED = 130
 
+
+MEANINGS: dict[ExitCode, str] = {
+    ExitCode.OK: "done",
+    ExitCode.ERROR: "another error",
+    ExitCode.USAGE: "wrong usage, or a value that is not allowed",
+    ExitCode.BUILD_FAILED: "the build failed",
+    ExitCode.NEVER_READY: "the instances did not become ready",
+    ExitCode.STILL_RUNNING: "waiting timed out; the operation goes on",
+    ExitCode.CANCELLED: "the deployment was cancelled, or replaced by a newer one",
+    ExitCode.REFUSED: "not possible in this state, or in conflict with something",
+    ExitCode.NOT_FOUND: "no such project, environment, deployment or key",
+    ExitCode.UNREACHABLE: "the control plane does not answer",
+    ExitCode.NEEDS_ATTENTION: "`attention` found something, or `doctor` a failure",
+    ExitCode.RELEASE_FAILED: "the release command failed, or took too long",
+    ExitCode.INTERRUPTED: "Ctrl-C; the operation goes on",
+}
 
 _BY_ERROR: dict[type[InterlockError], ExitCode] = {
     Invalid: ExitCode.USAGE,

@@ -174,6 +174,8 @@ def result_text(deployment: pb.Deployment) -> RenderableType:
     lines = [Text.assemble(deployment.id, " is ", status_text(status_of(deployment)))]
     if deployment.is_live:
         lines[0].append(" and live")
+    if deployment.ended_at_ms:
+        lines[0].append(f", after {_duration(deployment.ended_at_ms - deployment.created_at_ms)}")
     if deployment.failure.reason:
         step = f" in step {deployment.failure.step!r}" if deployment.failure.step else ""
         lines.append(Text(printable(f"because{step}: {deployment.failure.reason}")))
@@ -330,6 +332,11 @@ def _table(*columns: str) -> Table:
 
 def _first_line(text: str) -> str:
     return printable(text.partition("\n")[0])
+
+
+def _duration(milliseconds: int) -> str:
+    minutes, seconds = divmod(milliseconds / 1000, 60)
+    return f"{minutes:.0f} min {seconds:.0f} s" if minutes else f"{seconds:.1f} s"
 
 
 def _moment(milliseconds: int) -> str:

@@ -20,8 +20,8 @@ from services.rpc.json import to_json
 from services.runtime.ready import ReadyFile
 
 Result = TypeVar("Result")
-# Columns when stdout is not a terminal: wide enough that no table is cut off.
-PIPED_WIDTH = 240
+# Columns when stdout is not a terminal: no line of a table or a log is wrapped for a program that reads it.
+PIPED_WIDTH = 1_000_000
 
 
 def _user_name() -> str:

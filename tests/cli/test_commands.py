@@ -2,7 +2,9 @@ import asyncio
 import getpass
 import gzip
 import io
+import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +14,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from services.cli.exit_codes import MEANINGS, ExitCode
+from services.cli.opening import url_of
 from services.ctrl.enums import status_of
 from services.db.tables import Project
 from services.gen.ctrl.v1 import control_pb2 as pb
@@ -273,6 +277,43 @@ def test_show_and_logs_of_a_project_are_those_of_its_live_deployment(
         assert interlock("show", *named, "-o", "json").message(pb.Deployment()).id == deployment_id
         assert interlock("logs", *named).code == interlock("logs", deployment_id).code
     assert interlock("show", project, "-p", project).code == 2
+
+
+def test_a_long_line_is_not_wrapped_for_a_program_that_reads_it(interlock: Interlock, project: str) -> None:
+    message = "many words " * 40
+    assert interlock("deploy", IMAGE, "-p", project, "-m", message).code == 0
+
+    assert message.strip() in interlock("ls", "-p", project).out
+
+
+def test_the_result_says_how_long_it_took(interlock: Interlock, project: str) -> None:
+    assert re.search(r" is ready, after \d+\.\d s$", interlock("deploy", IMAGE, "-p", project).out, re.MULTILINE)
+
+
+def test_open_prints_a_url_and_refuses_without_one(
+    interlock: Interlock, control_plane: Installation, project: str
+) -> None:
+    deployment = interlock("deploy", IMAGE, "-p", project, "-o", "json").message(pb.Deployment())
+
+    refused = interlock("open", deployment.id)
+
+    assert (refused.code, "has no URL" in refused.err) == (7, True)
+    deployment.domains.add(url="http://app-1a.test", sticky=pb.STICKY_COMMIT)
+    deployment.domains.add(url="http://app.test", sticky=pb.STICKY_LIVE)
+    assert url_of(deployment) == "http://app.test"
+
+
+def test_version_needs_no_control_plane(interlock: Interlock) -> None:
+    assert re.fullmatch(r"interlock \d+\.\d+\.\d+\n", interlock("version").out)
+    assert json.loads(interlock("version", "-o", "json").out).keys() == {"version"}
+
+
+def test_help_lists_every_exit_code(interlock: Interlock) -> None:
+    shown = interlock("--help").out
+
+    for code, meaning in MEANINGS.items():
+        assert f"{code:>3}  {meaning}" in shown
+    assert set(MEANINGS) == set(ExitCode)
 
 
 def test_deploy_finds_the_project_in_the_folder_it_sends(
