@@ -23,6 +23,19 @@ from services.domain.git import GitSource
 from services.domain.settings import RunSettings, overlay, resolve
 from services.domain.status import ENDED, DeploymentStatus
 
+# Settings that every stored digest of a request includes, also those that were not set.
+_FIRST_SETTINGS = (
+    "replicas",
+    "cpu_millicores",
+    "memory_mib",
+    "health_path",
+    "port",
+    "stop_seconds",
+    "ready_seconds",
+    "release_command",
+    "command",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentRequest:
@@ -53,7 +66,9 @@ class DeploymentRequest:
         """Return a digest, to tell a repeated request from another one with the same idempotency key."""
         # Keep this key: the stored digests of earlier requests include it.
         said = asdict(self) | {"key_auth_id": None}
-        # Those of earlier requests do not have these two.
+        # What was added since counts only where it is set.
+        given = self.settings.set_fields()
+        said["settings"] = dict.fromkeys(_FIRST_SETTINGS) | given
         if not self.is_dirty:
             del said["is_dirty"]
         if self.uses_project_settings:
