@@ -73,7 +73,7 @@ async def test_what_cannot_be_compared_is_refused_in_a_sentence(project: Project
 
     assert (without.returncode, "does the app serve /openapi.json?" in without.stderr) == (9, True)
     assert (lonely.returncode, "has nothing to compare yet; deploy twice" in lonely.stderr) == (7, True)
-    assert (nothing.returncode, "name two deployments" in nothing.stderr) == (2, True)
+    assert (nothing.returncode, "no project is named" in nothing.stderr) == (2, True)
 
 
 async def test_a_deployment_that_breaks_callers_of_live_is_stopped_before_it_gets_traffic(project: Project) -> None:

@@ -85,4 +85,4 @@ async def test_a_command_needs_something_that_is_live(project: Project) -> None:
     nameless = project.stack.cli("run", project.slug)
 
     assert (refused.returncode, "has no live deployment" in refused.stderr) == (7, True)
-    assert (nameless.returncode, "interlock project ls" in nameless.stderr) == (2, True), nameless.stderr
+    assert (nameless.returncode, "no project is named" in nameless.stderr) == (2, True), nameless.stderr

@@ -83,7 +83,7 @@ def test_what_an_app_says_is_read(tmp_path: Path, files: dict[str, str], config:
         ),
         (
             {"interlock.toml": START + "[healht]\npath = '/'"},
-            "healht: unknown key; known keys: start, health, resources",
+            "healht: unknown key; known keys: project, start, health, resources",
         ),
         (
             {"interlock.toml": "[start]\ncomand = 'x'"},
