@@ -19,10 +19,10 @@ from services.db.tables import (
     Instance,
     Project,
 )
-from services.domain.errors import NotFound, PreconditionFailed
+from services.domain.errors import NotFound, PreconditionFailed, Unavailable
 from services.domain.hostnames import is_routable
 from services.domain.routing_plan import Change, DomainRecord, ProjectRouting, RoutingPlan, Target
-from services.domain.status import DeploymentStatus
+from services.domain.status import ENDED, DeploymentStatus
 from services.domain.stickiness import Sticky
 
 
@@ -44,7 +44,10 @@ async def load_project(session: AsyncSession, project_id: str) -> ProjectRouting
 async def load_target(
     session: AsyncSession, project_id: str, deployment_id: str, statuses: frozenset[DeploymentStatus]
 ) -> Target:
-    """Read the deployment to point at. Raises NotFound, or PreconditionFailed if it cannot take traffic."""
+    """Read the deployment to point at.
+
+    Raises NotFound, PreconditionFailed if it cannot take traffic, Unavailable while it is being cancelled.
+    """
     row = (
         await session.execute(
             select(Deployment, Environment)
@@ -57,6 +60,9 @@ async def load_target(
     deployment, environment = row
     if DeploymentStatus(deployment.status) not in statuses:
         raise PreconditionFailed(f"deployment {deployment_id} is {deployment.status} and cannot take traffic")
+    if deployment.cancel_reason is not None and DeploymentStatus(deployment.status) not in ENDED:
+        # Its cancel may have been acknowledged, so it must not become live. Restate ends this invocation in a moment.
+        raise Unavailable(f"deployment {deployment_id} is being cancelled")
     healthy = select(Instance.id).where(Instance.deployment_id == deployment_id, Instance.healthy).limit(1)
     if await session.scalar(healthy) is None:
         raise PreconditionFailed(f"deployment {deployment_id} has no healthy instance and cannot take traffic")

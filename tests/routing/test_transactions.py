@@ -9,12 +9,13 @@ from dataclasses import dataclass, replace
 import pytest
 from sqlalchemy import select
 
+from services.db.deployment_requests import request_cancel
 from services.db.deployments import record_failure
 from services.db.engine import Database
 from services.db.operations import newest_standing_operation
 from services.db.routes import read_revision
 from services.db.tables import Deployment, Domain, GatewayConfig, Project, RoutingChange, RoutingOperation
-from services.domain.errors import Conflict, NotFound, PreconditionFailed
+from services.domain.errors import Conflict, NotFound, PreconditionFailed, Unavailable
 from services.domain.status import DeploymentStatus
 from services.domain.stickiness import Sticky, WantedDomain
 from services.routing.transactions import AssignCommand, RoutingTransactions, SwitchCommand
@@ -502,6 +503,21 @@ async def test_a_removed_deployment_loses_its_own_hostname_once(routing: Routing
 
 
 # -- a writer that was held up and lands late --------------------------------------------------------------------------
+
+
+async def test_a_deployment_with_an_acknowledged_cancel_does_not_become_live(routing: Routing) -> None:
+    first = await routing.deployment()
+    cancelled = await routing.deployment(status=DeploymentStatus.NETWORK, invocation_id="inv_1")
+    await routing.assign(first)
+    before = await routing.everything()
+
+    async with routing.database.write() as session:
+        assert (await request_cancel(session, cancelled.id, "wrong branch")).accepted
+    # Weather: the cancel arrives while the step waits for its next attempt.
+    with pytest.raises(Unavailable, match="is being cancelled"):
+        await routing.transactions.assign(routing.assign_command(cancelled))
+
+    assert await routing.everything() == before
 
 
 @pytest.mark.parametrize("is_cancelled", [True, False])
